@@ -1,0 +1,33 @@
+/*
+ * Descriptors and files: bounded reads that no FIFO, device or endless file can hang.
+ *
+ * Layer: base (libc only).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Read at most `max` bytes of `fd` to the end into a new NUL-terminated buffer the caller frees.
+ * Returns 0, or -EFBIG when there is more than `max`, or -errno. `len` may be NULL. */
+int fd_read_all(int fd, size_t max, char **out, size_t *len);
+
+/* The same of a file below `dirfd` (AT_FDCWD too). Opened O_NONBLOCK|O_CLOEXEC; anything but a
+ * regular file is -ENOTSUP (FIFO, device, directory: not waited for). The final link is followed, so
+ * use it on the host's own files only: paths of a target go through path_open_in_root(). */
+int file_read_at(int dirfd, const char *path, size_t max, char **out, size_t *len);
+
+/* Read a small file into a caller's buffer, cut to fit, NUL-terminated. Made for /proc and cgroup
+ * files (no regular-file check beyond O_NONBLOCK). Returns bytes read or -errno. */
+ssize_t file_read_small_at(int dirfd, const char *path, char *out, size_t size);
+
+/* readlinkat into a NUL-terminated buffer. Returns length, -ENAMETOOLONG when cut, or -errno. */
+ssize_t link_read_at(int dirfd, const char *path, char *out, size_t size);
+
+/* Write everything, through short writes and EINTR. 0 or -errno. */
+int fd_write_all(int fd, const void *data, size_t len);
+
+/* Set or clear O_NONBLOCK. 0 or -errno. */
+int fd_nonblock(int fd, bool on);

@@ -1,0 +1,70 @@
+#include "base/json.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/str.h"
+
+int json_file_at(int dirfd, const char *path, size_t max, json_t **out)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = file_read_at(dirfd, path, max, &text, &len);
+
+	if (r < 0)
+		return r;
+	*out = json_loadb(text, len, 0, NULL);
+	return *out ? 0 : -EBADMSG;
+}
+
+json_t *json_at(json_t *j, const char *path)
+{
+	while (j && *path) {
+		size_t n = strcspn(path, ".");
+		char key[128];
+
+		if (n >= sizeof(key))
+			return NULL;
+		memcpy(key, path, n);
+		key[n] = '\0';
+		j = json_object_get(j, key);
+		path += n + (path[n] == '.');
+	}
+	return j;
+}
+
+const char *json_str(json_t *j, const char *path, const char *dflt)
+{
+	const char *s = json_string_value(json_at(j, path));
+
+	return s ? s : dflt;
+}
+
+int64_t json_int(json_t *j, const char *path, int64_t dflt)
+{
+	json_t *v = json_at(j, path);
+
+	return json_is_integer(v) ? json_integer_value(v) : dflt;
+}
+
+bool json_bool(json_t *j, const char *path, bool dflt)
+{
+	json_t *v = json_at(j, path);
+
+	return json_is_boolean(v) ? json_is_true(v) : dflt;
+}
+
+json_t *json_text(const char *s)
+{
+	_cleanup_free_ char *safe = NULL;
+	json_t *j;
+
+	if (!s)
+		return json_null();
+	j = json_string(s);
+	if (j)
+		return j;
+	safe = str_printable_dup(s);
+	return safe ? json_string(safe) : NULL;
+}

@@ -1,0 +1,23 @@
+/*
+ * Paths below a root that is not to be trusted.
+ *
+ * Layer: base (libc only). Linux 5.6 for openat2(2); older kernels get a walk of our own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Open `path` below `rootfd` as if that were `/`: no link, absolute or .., leads out
+ * (openat2 RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS). `flags` as open(2); O_CLOEXEC is added. Returns a
+ * descriptor the caller owns, or -errno. Where openat2 is missing every component is walked with
+ * O_NOFOLLOW and links are read by hand, at most 40 of them (-ELOOP). */
+int path_open_in_root(int rootfd, const char *path, int flags);
+
+/* Read a regular file of at most `max` bytes below an untrusted root: FIFOs and devices are
+ * -ENOTSUP and never waited for, larger files -EFBIG. The caller frees `out`. */
+int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size_t *len);
+
+/* One name that may become a path component: not empty, no '/', not "." or "..", no NUL, shorter
+ * than 256 bytes. */
+bool path_is_component(const char *s);

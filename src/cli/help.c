@@ -1,0 +1,92 @@
+#include <stdlib.h>
+
+#include "cli/cli.h"
+
+static int option_column(char *out, size_t size, const struct opt *o)
+{
+	char letter[5] = "    ";
+
+	if (o->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+	return snprintf(out, size, "  %s--%s%s%s", letter, o->name, o->arg ? " " : "",
+			o->arg ? o->arg : "");
+}
+
+void cli_help(FILE *out, const struct verb *v)
+{
+	int width = 0;
+	char col[128];
+
+	fprintf(out, "%s\n\nUsage: porthole %s%s%s%s\n", v->summary, v->name,
+		v->opts ? " [OPTION...]" : "", v->args && *v->args ? " " : "",
+		v->args ? v->args : "");
+	if (v->details)
+		fprintf(out, "\n%s\n", v->details);
+	for (const struct opt *o = v->opts; o && o->type; o++) {
+		int n = option_column(col, sizeof(col), o);
+
+		if (n > width && n <= 34)
+			width = n;
+	}
+	if (v->opts)
+		fprintf(out, "\nOptions:\n");
+	for (const struct opt *o = v->opts; o && o->type; o++) {
+		if (option_column(col, sizeof(col), o) > width)
+			fprintf(out, "%s\n%*s  %s\n", col, width, "", o->help);
+		else
+			fprintf(out, "%-*s  %s\n", width, col, o->help);
+	}
+	if (v->opts)
+		fprintf(out, "%-*s  %s\n", width, "  -h, --help", "show this help");
+	if (v->examples)
+		fprintf(out, "\nExamples:\n%s", v->examples);
+}
+
+void cli_help_all(FILE *out)
+{
+	fputs("Look into any Linux container from outside, and out at the host from inside one\n\n"
+	      "Usage: porthole VERB [OPTION...] [ARG...]\n\nVerbs:\n",
+	      out);
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (!(cli_verbs[i]->flags & VERB_HIDDEN))
+			fprintf(out, "  %-12s %s\n", cli_verbs[i]->name, cli_verbs[i]->summary);
+	fputs("\nExamples:\n"
+	      "  sudo porthole ps                 every container of every engine on this host\n"
+	      "  sudo porthole exec web           a shell with all tools inside the container 'web'\n"
+	      "  sudo porthole exec web strace -p 1\n"
+	      "  sudo porthole inspect web        what one needs to know before debugging it\n\n"
+	      "'porthole VERB --help' tells more about each.\n",
+	      out);
+}
+
+/* scdoc gives _ * and \ a meaning; escape them in running text. */
+static void scdoc_text(FILE *out, const char *s)
+{
+	for (; *s; s++) {
+		if (strchr("_*\\~#", *s))
+			fputc('\\', out);
+		fputc(*s, out);
+	}
+}
+
+void cli_help_scdoc(FILE *out, const struct verb *v)
+{
+	for (const struct opt *o = v->opts; o && o->type; o++) {
+		if (o->letter)
+			fprintf(out, "*-%c*, ", o->letter);
+		fprintf(out, "*--%s*", o->name);
+		if (o->arg) {
+			fputs(" _", out);
+			for (const char *p = o->arg; *p; p++) {
+				if (*p == '_' || *p == '\\')
+					fputc('\\', out);
+				fputc(*p, out);
+			}
+			fputc('_', out);
+		}
+		fputs("\n\t", out);
+		scdoc_text(out, o->help);
+		fputs(".\n\n", out);
+	}
+	fputs("*-h*, *--help*\n\tShow a short help.\n", out);
+}

@@ -1,0 +1,56 @@
+/* Where errors end: the only place that prints one. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "cli/cli.h"
+
+static bool color_on(int fd)
+{
+	const char *term = getenv("TERM"), *no = getenv("NO_COLOR");
+
+	return isatty(fd) && !(no && *no) && !(term && str_eq(term, "dumb"));
+}
+
+static void print_error(const struct ctx *ctx, const struct err *e, int exit_code)
+{
+	_cleanup_json_ json_t *j = NULL;
+
+	if (!ctx->json) {
+		const char *on = ctx->color_err ? "\033[1;31m" : "";
+		const char *off = ctx->color_err ? "\033[0m" : "";
+
+		fprintf(stderr, "%sporthole:%s %s\n", on, off, e->msg);
+		if (e->hint[0])
+			fprintf(stderr, "          %s\n", e->hint);
+		return;
+	}
+	j = json_pack("{s:{s:o, s:o, s:i, s:i}}", "error", "message", json_text(e->msg), "hint",
+		      json_text(e->hint), "errno", e->num, "exit", exit_code);
+	if (j && json_dumpf(j, stderr, JSON_COMPACT) == 0)
+		fputc('\n', stderr);
+}
+
+int main(int argc, char **argv)
+{
+	struct ctx ctx = {
+		.tty_out = isatty(STDOUT_FILENO),
+		.color = color_on(STDOUT_FILENO),
+		.color_err = color_on(STDERR_FILENO),
+	};
+	struct err e = {};
+	int r = cli_main(argc, argv, &ctx, &e);
+
+	if (r < 0) {
+		r = e.exit ? e.exit : EXIT_PORTHOLE;
+		if (!e.num)
+			err_set(&e, EIO, "it failed without saying why");
+		print_error(&ctx, &e, r);
+	}
+	if (fflush(stdout) != 0 && r == 0) {
+		fprintf(stderr, "porthole: writing to standard output failed\n");
+		r = EXIT_PORTHOLE;
+	}
+	return r;
+}

@@ -1,0 +1,99 @@
+/*
+ * Who: from what a person types to a process that is held and cannot be confused with another.
+ *
+ * Layer: target (uses base and sys). Linux 5.3 for pidfd_open(2); state files first, then one pass
+ * over /proc, then sockets; never an engine's command line. Everything read is bounded and hostile.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+enum target_state {
+	TARGET_UNKNOWN = 0,
+	TARGET_CREATED,
+	TARGET_RUNNING,
+	TARGET_PAUSED,
+	TARGET_EXITED, /* ran, and ended: exit_code holds */
+	TARGET_DEAD,   /* half removed, or its state file says it runs and its process is gone */
+};
+
+struct target {
+	const char *engine; /* static: docker podman containerd cri crio runc crun lxc incus nspawn
+			       flatpak bwrap none ... */
+	char *id;	    /* engine's id; NULL when it has none */
+	char *name;	    /* never NULL; raw bytes: print through str_printable() */
+	char *image;	    /* NULL: unknown */
+	char *image_id;
+	char *pod;    /* pod name, NULL: none */
+	char *pod_ns; /* Kubernetes namespace, or containerd's namespace for engine containerd */
+	char *owner;  /* user name or uid of a rootless engine; NULL: root */
+	char *bundle; /* OCI bundle directory, or NULL */
+	char *state_file; /* the file (or /proc, or socket) that said so: for --explain */
+	enum target_state state;
+	int exit_code;	  /* valid when TARGET_EXITED */
+	bool sandbox;	  /* a pod's own (pause/infra) container */
+	int64_t created;  /* Unix seconds, 0: unknown */
+	int64_t started;  /* Unix seconds, 0: unknown */
+	pid_t pid;	  /* init process in our pid namespace, 0: none */
+	uint64_t start;	  /* its start time in clock ticks (/proc/PID/stat field 22), 0: not known */
+	uint64_t user_ns; /* inode of its user namespace, 0: unknown (not filled by the resolver) */
+
+	/* Filled by target_pin() */
+	int pidfd;   /* -EBADF: not pinned, or kernel without pidfd */
+	int proc_fd; /* /proc/PID, O_DIRECTORY: every later look goes through it */
+};
+
+#define TARGET_INIT ((struct target){.pidfd = -EBADF, .proc_fd = -EBADF})
+#define _cleanup_target_ _cleanup_(target_done)
+
+void target_done(struct target *t);
+
+/* A growable list that owns its targets. */
+struct targets {
+	struct target *v;
+	size_t n, size;
+};
+
+#define _cleanup_targets_ _cleanup_(targets_done)
+
+void targets_done(struct targets *l);
+/* Append by moving *t into the list (t is emptied). 0 or -ENOMEM. */
+int targets_push(struct targets *l, struct target *t);
+
+/* Where the system is looked at: directory descriptors that tests point at captured trees. */
+struct target_roots {
+	int root_fd; /* "/" : state files are opened below it */
+	int proc_fd; /* "/proc" */
+	bool no_sockets; /* tests: never connect anywhere */
+};
+
+/* Open the host's own. 0 or -errno with `e`. */
+int target_roots_open(struct target_roots *r, struct err *e);
+void target_roots_close(struct target_roots *r);
+#define _cleanup_roots_ _cleanup_(target_roots_close)
+
+/* Resolve what a person typed: NAME, ID or its unique prefix, POD/CONTAINER, NS/POD/CONTAINER, PID,
+ * pid:PID, ENGINE:NAME or ENGINE://NAME. Fills *out, unpinned, also when it is not running
+ * (out->state tells). Errors: -ENOENT (nothing so named; the hint has the nearest names), -ENOTUNIQ
+ * (the message lists the candidates as ENGINE://NAME), -EINVAL (cannot be a name), -ESRCH (no such
+ * process). */
+int target_resolve(const struct target_roots *r, const char *spec, struct target *out,
+		   struct err *e);
+
+/* Hold the target: open its pidfd and /proc/PID, then check that it still is the process the state
+ * file meant (start time; else the id in its cgroup or its monitor), that it is no zombie, no kernel
+ * thread and a thread-group leader. -ESRCH when it is gone or another process has its pid now. A
+ * target that is not running is refused here with its state and exit code in the message. */
+int target_pin(const struct target_roots *r, struct target *t, struct err *e);
+
+/* Every container of every engine, sorted by engine and name. `all` adds those not running. Engines
+ * whose files are corrupt are skipped; what was wrong is added to `warnings` (may be NULL). */
+int target_list(const struct target_roots *r, bool all, struct targets *out,
+		struct strv *warnings, struct err *e);
+
+const char *target_state_name(enum target_state s);
