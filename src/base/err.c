@@ -5,7 +5,8 @@
 
 #include "base/str.h"
 
-static int fill(struct err *e, int num, bool with_strerror, const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static int fill(struct err *e, int num, bool with_strerror,
+						      const char *fmt, va_list ap)
 {
 	char raw[sizeof(e->msg)];
 	int n;

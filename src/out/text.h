@@ -1,0 +1,51 @@
+/*
+ * Text on a terminal: how wide it is, how it is cut, coloured and wrapped.
+ *
+ * Layer: out. Widths are our own table: a static binary has no locale to ask.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum out_color {
+	OUT_PLAIN = 0,
+	OUT_BOLD,
+	OUT_DIM,
+	OUT_RED,
+	OUT_GREEN,
+	OUT_YELLOW,
+	OUT_BLUE,
+	OUT_CYAN,
+};
+
+/* How one stream is written to. */
+struct out_style {
+	int width;  /* columns lines are cut or wrapped to; 0: never */
+	bool color; /* escape sequences for colours may be used */
+};
+
+/* The style of a stream: its terminal's width (else $COLUMNS, else 0: no limit). */
+struct out_style out_style_of(int fd, bool color);
+
+/* The escape sequence that starts a colour, "" when `on` is false or the colour is OUT_PLAIN; and
+ * the one that ends it. Static strings. */
+const char *out_on(bool on, enum out_color c);
+const char *out_off(bool on, enum out_color c);
+
+/* Terminal columns of one code point: 0 (combining), 1 or 2 (East Asian wide, emoji). */
+int out_char_width(uint32_t c);
+
+/* Terminal columns of UTF-8 text; an invalid byte counts 1. */
+int out_width(const char *s);
+
+/* Bytes of the longest start of `s` that fits in `width` columns; never splits a character. *used
+ * (may be NULL) is the columns they take. */
+size_t out_fit(const char *s, int width, int *used);
+
+/* A paragraph wrapped at blanks to style.width (80 where that is 0), every line indented by
+ * `indent` blanks, the first one by `first` instead, ending with a newline. Words longer than a
+ * line are not cut. Newlines in `s` are kept. */
+void out_para(FILE *f, const struct out_style *style, int first, int indent, const char *s);
