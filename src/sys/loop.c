@@ -16,7 +16,8 @@ void loop_done(struct loop *l)
 	*l = LOOP_INIT;
 }
 
-/* Linux before 5.8. The flags come second, so this is the one way that is not safe to be killed in. */
+/* Linux before 5.8. The flags come second, so this is the one way that is not safe to be killed in.
+ */
 static int configure_in_two_steps(int dev_fd, const struct loop_config *c)
 {
 	if (ioctl(dev_fd, LOOP_SET_FD, c->fd) < 0)

@@ -1,0 +1,89 @@
+#include "sys/fsmount.h"
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#include "base/cleanup.h"
+
+/* Fill `e` with the sentence the kernel left in the context ("e erofs: ..."), or with strerror. */
+static int refused(int fs_fd, int num, const char *type, const char *what, struct err *e)
+{
+	char log[256];
+	ssize_t n = read(fs_fd, log, sizeof(log) - 1);
+
+	if (n <= 2)
+		return err_set(e, num, "cannot mount %s: %s", type, what);
+	log[n] = '\0';
+	log[strcspn(log, "\n")] = '\0';
+	return err_set(e, num, "cannot mount %s: %s: %s", type, what, log + 2);
+}
+
+int fs_mount_detached(const char *type, const struct fs_opt *opts, uint64_t attrs, bool *opened,
+		      struct err *e)
+{
+	_cleanup_close_ int fd = fsopen(type, FSOPEN_CLOEXEC);
+	int m;
+
+	if (opened)
+		*opened = fd >= 0;
+	if (fd < 0)
+		return err_set(e, errno, "cannot mount %s", type);
+	for (; opts->key; opts++) {
+		unsigned cmd = opts->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+
+		if (fsconfig(fd, cmd, opts->key, opts->value, 0) < 0)
+			return refused(fd, errno, type, opts->key, e);
+	}
+	if (fsconfig(fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return refused(fd, errno, type, "create", e);
+	m = fsmount(fd, FSMOUNT_CLOEXEC, (unsigned)attrs);
+	return m < 0 ? refused(fd, errno, type, "fsmount", e) : m;
+}
+
+static int set_attr(int mnt_fd, struct mount_attr *attr)
+{
+	return mount_setattr(mnt_fd, "", AT_EMPTY_PATH, attr, sizeof(*attr)) < 0 ? -errno : 0;
+}
+
+int fs_make_readonly(int mnt_fd, struct err *e)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+	_cleanup_close_ int fd = -EBADF;
+	int r = set_attr(mnt_fd, &attr);
+
+	if (r == 0)
+		return 0;
+	if (r != -ENOSYS)
+		return err_set(e, r, "cannot make a mount read-only");
+	fd = fspick(mnt_fd, "", FSPICK_EMPTY_PATH | FSPICK_CLOEXEC);
+	if (fd < 0 || fsconfig(fd, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+	    fsconfig(fd, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0)
+		return err_set(e, errno, "cannot make a file system read-only");
+	return 0;
+}
+
+int fs_idmap(int mnt_fd, int userns_fd, struct err *e)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd};
+	int r = set_attr(mnt_fd, &attr);
+
+	return r < 0 ? err_set(e, r, "cannot id-map a mount") : 0;
+}
+
+int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e)
+{
+	_cleanup_close_ int m =
+		open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
+	int r;
+
+	if (m < 0)
+		return err_set(e, errno, "cannot clone a mount");
+	r = set_attr(m, &attr);
+	if (r < 0)
+		return err_set(e, r, "cannot set a mount's attributes");
+	return TAKE_FD(m);
+}

@@ -1,0 +1,35 @@
+/*
+ * Detached mounts: file systems nobody else can see, gone with their last descriptor.
+ *
+ * Layer: sys. Linux 5.2 for fsopen(2), fsconfig(2), fsmount(2); 5.12 for mount_setattr(2).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct fs_opt {
+	const char *key;
+	const char *value; /* NULL: a flag */
+};
+
+/* Mount `type` with these options (key NULL ends them), detached, with MOUNT_ATTR_* `attrs`.
+ * Returns a mount descriptor the caller owns (usable as a directory), or -errno with what the
+ * kernel said. -ENOSYS: Linux before 5.2. -EPERM is told from "not here at all" by *opened (may be
+ * NULL): true once fsopen(2) succeeded. */
+int fs_mount_detached(const char *type, const struct fs_opt *opts, uint64_t attrs, bool *opened,
+		      struct err *e);
+
+/* Make the mount `mnt_fd` read-only: by mount_setattr(2), before Linux 5.12 its whole file system.
+ * 0 or -errno. */
+int fs_make_readonly(int mnt_fd, struct err *e);
+
+/* Id-map the detached mount into a user namespace, so that its root is shown as that one's root.
+ * 0 or -errno (-EINVAL: this file system cannot, on this kernel). */
+int fs_idmap(int mnt_fd, int userns_fd, struct err *e);
+
+/* A detached, not recursive, copy of the mount at `dir_fd` with `attrs` added. Returns a mount
+ * descriptor the caller owns, or -errno; -ENOSYS without mount_setattr(2). */
+int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e);
