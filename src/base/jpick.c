@@ -1,0 +1,386 @@
+#include "base/jpick.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+
+enum { DEPTH_MAX = 512, KEYS_MAX = 8, PATHS_MAX = 32 };
+
+static const char *skip_blank(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+		p++;
+	return p;
+}
+
+/* Past the closing quote of the string that starts at p; NULL when it does not end. */
+static const char *skip_string(const char *p, const char *end)
+{
+	for (p++; p < end; p++) {
+		const char *q = memchr(p, '"', (size_t)(end - p));
+		const char *b = q;
+
+		if (!q)
+			return NULL;
+		while (b > p && b[-1] == '\\')
+			b--;
+		if ((q - b) % 2 == 0)
+			return q + 1;
+		p = q;
+	}
+	return NULL;
+}
+
+/* Past a number, true, false or null. */
+static const char *skip_word(const char *p, const char *end)
+{
+	const char *from = p;
+
+	while (p < end && ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || *p == '-' ||
+			   *p == '+' || *p == '.' || *p == 'E'))
+		p++;
+	return p > from ? p : NULL;
+}
+
+/* Past an object or array, whatever is in it. */
+static const char *skip_nest(const char *p, const char *end)
+{
+	char open[DEPTH_MAX];
+	int depth = 0;
+
+	while (p < end) {
+		switch (*p) {
+		case '"':
+			p = skip_string(p, end);
+			if (!p)
+				return NULL;
+			continue;
+		case '{':
+		case '[':
+			if (depth == DEPTH_MAX)
+				return NULL;
+			open[depth++] = *p;
+			break;
+		case '}':
+		case ']':
+			/* '{' + 2 is '}', '[' + 2 is ']' */
+			if (open[--depth] + 2 != *p)
+				return NULL;
+			if (depth == 0)
+				return p + 1;
+			break;
+		default:
+			break;
+		}
+		p++;
+	}
+	return NULL;
+}
+
+static const char *skip_value(const char *p, const char *end)
+{
+	if (p >= end)
+		return NULL;
+	if (*p == '"')
+		return skip_string(p, end);
+	if (*p == '{' || *p == '[')
+		return skip_nest(p, end);
+	return skip_word(p, end);
+}
+
+bool jpick_next(struct slice *at, struct slice *key, struct slice *elem)
+{
+	const char *p = at->p, *end = at->p + at->n, *q;
+
+	if (at->n == 0)
+		return false;
+	if (*p == ',') {
+		p = skip_blank(p + 1, end);
+	} else {
+		if (*p == (key ? '{' : '['))
+			p = skip_blank(p + 1, end);
+		if (p + 1 == end && *p == (key ? '}' : ']'))
+			*at = (struct slice){}; /* a proper end, and only then p is NULL */
+		if (!at->p || p == at->p)
+			return false;
+	}
+	if (key) {
+		q = p < end && *p == '"' ? skip_string(p, end) : NULL;
+		if (!q)
+			return false;
+		*key = (struct slice){p, (size_t)(q - p)};
+		p = skip_blank(q, end);
+		if (p >= end || *p != ':')
+			return false;
+		p = skip_blank(p + 1, end);
+	}
+	q = skip_value(p, end);
+	if (!q)
+		return false;
+	*elem = (struct slice){p, (size_t)(q - p)};
+	p = skip_blank(q, end);
+	*at = (struct slice){p, (size_t)(end - p)};
+	return true;
+}
+
+struct pick {
+	struct {
+		const char *key;
+		size_t n;
+	} step[KEYS_MAX];
+	int steps;
+};
+
+static int split_path(const char *path, struct pick *k)
+{
+	for (k->steps = 0; k->steps < KEYS_MAX; k->steps++) {
+		const char *sep = strchrnul(path, JPICK_SEP);
+
+		k->step[k->steps].key = path;
+		k->step[k->steps].n = (size_t)(sep - path);
+		if (!*sep) {
+			k->steps++;
+			return 0;
+		}
+		path = sep + 1;
+	}
+	return -EINVAL;
+}
+
+struct picker {
+	struct pick k[PATHS_MAX];
+	size_t n;
+	struct slice *out;
+};
+
+/* Picks that have this key as their step at `level`, out of `mask`. */
+static uint32_t matching(const struct picker *pk, uint32_t mask, int level, struct slice key)
+{
+	uint32_t hit = 0;
+
+	for (size_t i = 0; i < pk->n; i++) {
+		const struct pick *k = &pk->k[i];
+
+		if (mask >> i & 1 && k->step[level].n == key.n - 2 &&
+		    memcmp(k->step[level].key, key.p + 1, key.n - 2) == 0)
+			hit |= (uint32_t)1 << i;
+	}
+	return hit;
+}
+
+/* The members of one object; values further down by recursion, at most KEYS_MAX deep. */
+static int pick_object(struct picker *pk, struct slice obj, uint32_t mask, int level)
+{
+	struct slice at = obj, key, val;
+
+	while (jpick_next(&at, &key, &val)) {
+		uint32_t hit = matching(pk, mask, level, key), deeper = 0;
+
+		for (size_t i = 0; hit && i < pk->n; i++) {
+			if (!(hit >> i & 1))
+				continue;
+			if (pk->k[i].steps == level + 1)
+				pk->out[i] = val;
+			else
+				deeper |= (uint32_t)1 << i;
+		}
+		if (deeper && *val.p == '{') {
+			int r = pick_object(pk, val, deeper, level + 1);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	return at.p ? -EBADMSG : 0;
+}
+
+int jpick(struct slice doc, const char *const *paths, size_t n, struct slice *out)
+{
+	struct picker pk = {.n = n, .out = out};
+	const char *end = doc.p + doc.n, *p = skip_blank(doc.p, end);
+
+	if (n > PATHS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++) {
+		out[i] = (struct slice){};
+		if (split_path(paths[i], &pk.k[i]) < 0)
+			return -EINVAL;
+	}
+	while (end > p && skip_blank(end - 1, end) == end)
+		end--;
+	if (p >= end || *p != '{' || end[-1] != '}')
+		return -EBADMSG;
+	doc = (struct slice){p, (size_t)(end - p)};
+	return pick_object(&pk, doc, (uint32_t)((UINT64_C(1) << n) - 1), 0);
+}
+
+/* Four hex digits; -1 when they are none. */
+static int hex4(const char *p, const char *end)
+{
+	int v = 0;
+
+	if (end - p < 4)
+		return -1;
+	for (int i = 0; i < 4; i++) {
+		char c = p[i];
+		int d = c >= '0' && c <= '9'   ? c - '0'
+			: c >= 'a' && c <= 'f' ? c - 'a' + 10
+			: c >= 'A' && c <= 'F' ? c - 'A' + 10
+					       : -1;
+
+		if (d < 0)
+			return -1;
+		v = v << 4 | d;
+	}
+	return v;
+}
+
+static char *put_utf8(char *o, uint32_t c)
+{
+	if (c < 0x80) {
+		*o++ = (char)c;
+	} else if (c < 0x800) {
+		*o++ = (char)(0xc0 | c >> 6);
+		*o++ = (char)(0x80 | (c & 0x3f));
+	} else if (c < 0x10000) {
+		*o++ = (char)(0xe0 | c >> 12);
+		*o++ = (char)(0x80 | (c >> 6 & 0x3f));
+		*o++ = (char)(0x80 | (c & 0x3f));
+	} else {
+		*o++ = (char)(0xf0 | c >> 18);
+		*o++ = (char)(0x80 | (c >> 12 & 0x3f));
+		*o++ = (char)(0x80 | (c >> 6 & 0x3f));
+		*o++ = (char)(0x80 | (c & 0x3f));
+	}
+	return o;
+}
+
+/* The \uXXXX at *p, or a surrogate pair of them; -1 when broken. */
+static int64_t get_u(const char **p, const char *end)
+{
+	int c = hex4(*p + 2, end), low;
+
+	if (c < 0)
+		return -1;
+	*p += 6;
+	if (c < 0xd800 || c > 0xdfff)
+		return c;
+	low = end - *p >= 6 && (*p)[0] == '\\' && (*p)[1] == 'u' ? hex4(*p + 2, end) : -1;
+	if (c > 0xdbff || low < 0xdc00 || low > 0xdfff)
+		return '?';
+	*p += 6;
+	return 0x10000 + ((int64_t)(c & 0x3ff) << 10 | (low & 0x3ff));
+}
+
+/* One escape at *p into *o. False when it is none of JSON's, or NUL. */
+static bool unescape(const char **p, const char *end, char **o)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	const char *q;
+	int64_t c;
+
+	if (end - *p < 2)
+		return false;
+	if ((*p)[1] == 'u') {
+		c = get_u(p, end);
+		if (c <= 0)
+			return false;
+		*o = put_utf8(*o, (uint32_t)c);
+		return true;
+	}
+	q = memchr(from, (*p)[1], sizeof(from) - 1);
+	if (!q)
+		return false;
+	*(*o)++ = to[q - from];
+	*p += 2;
+	return true;
+}
+
+char *jpick_str(struct slice v)
+{
+	_cleanup_free_ char *out = NULL;
+	const char *p = v.p + 1, *end = v.p + v.n - 1;
+	char *o;
+
+	if (v.n < 3 || *v.p != '"' || *end != '"')
+		return NULL;
+	out = malloc(v.n); /* an escape is never longer than what it stands for */
+	if (!out)
+		return NULL;
+	for (o = out; p < end;) {
+		if (*p == '\\') {
+			if (!unescape(&p, end, &o))
+				return NULL;
+		} else if (*p) {
+			*o++ = *p++;
+		} else {
+			return NULL;
+		}
+	}
+	*o = '\0';
+	return TAKE_PTR(out);
+}
+
+bool jpick_is(struct slice v, const char *s)
+{
+	size_t n = strlen(s);
+
+	return v.n == n + 2 && *v.p == '"' && memcmp(v.p + 1, s, n) == 0;
+}
+
+int64_t jpick_int(struct slice v, int64_t dflt)
+{
+	char text[24], *end;
+	int64_t n;
+
+	if (v.n > 2 && *v.p == '"')
+		v = (struct slice){v.p + 1, v.n - 2};
+	if (v.n == 0 || v.n >= sizeof(text) || (*v.p != '-' && (*v.p < '0' || *v.p > '9')))
+		return dflt;
+	memcpy(text, v.p, v.n);
+	text[v.n] = '\0';
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	return errno || *end ? dflt : n;
+}
+
+bool jpick_bool(struct slice v, bool dflt)
+{
+	if (v.n == 4 && memcmp(v.p, "true", 4) == 0)
+		return true;
+	if (v.n == 5 && memcmp(v.p, "false", 5) == 0)
+		return false;
+	return dflt;
+}
+
+int64_t jpick_time(struct slice v)
+{
+	char text[48];
+	struct tm tm = {};
+	int used = 0, oh = 0, om = 0;
+	int64_t t;
+	char *p;
+
+	if (v.n < 21 || v.n - 2 >= sizeof(text) || *v.p != '"')
+		return 0;
+	memcpy(text, v.p + 1, v.n - 2);
+	text[v.n - 2] = '\0';
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6)
+		return 0;
+	p = text + used;
+	if (*p == '.')
+		p += 1 + strspn(p + 1, "0123456789");
+	if ((*p == '+' || *p == '-') && sscanf(p + 1, "%2d:%2d", &oh, &om) != 2)
+		return 0;
+	tm.tm_year -= 1900;
+	tm.tm_mon -= 1;
+	if (tm.tm_year < 71 || tm.tm_year > 8000)
+		return 0;
+	t = timegm(&tm);
+	return t - (*p == '-' ? -1 : 1) * ((int64_t)oh * 3600 + om * 60);
+}
