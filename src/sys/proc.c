@@ -1,0 +1,211 @@
+#include "sys/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/str.h"
+
+#define PROC_PATH_MAX 64
+#define PF_KTHREAD    0x00200000
+
+static const char *pid_path(char *out, pid_t pid, const char *file)
+{
+	snprintf(out, PROC_PATH_MAX, "%d/%s", (int)pid, file);
+	return out;
+}
+
+int proc_dir_open(int proc_fd, pid_t pid)
+{
+	char path[PROC_PATH_MAX];
+	int fd;
+
+	if (pid <= 0)
+		return -EINVAL;
+	fd = openat(proc_fd, pid_path(path, pid, ""), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int proc_link_open(int proc_fd, pid_t pid, const char *link)
+{
+	char path[PROC_PATH_MAX];
+	int fd = openat(proc_fd, pid_path(path, pid, link), O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Blank-separated fields after the comm, from number 3 (state) on. */
+static int parse_stat(char *text, struct proc_stat *out)
+{
+	char *open = strchr(text, '('), *close = strrchr(text, ')'), *p;
+	uint64_t field[23] = {};
+	size_t n;
+
+	if (!open || !close || close < open || close[1] != ' ' || !close[2])
+		return -EBADMSG;
+	n = (size_t)(close - open - 1);
+	if (n >= sizeof(out->comm))
+		n = sizeof(out->comm) - 1;
+	memcpy(out->comm, open + 1, n);
+	out->comm[n] = '\0';
+	out->state = close[2];
+	p = close + 3;
+	for (int i = 4; i <= 22; i++) {
+		char *end;
+
+		field[i] = (uint64_t)strtoll(p, &end, 10);
+		if (end == p)
+			return -EBADMSG;
+		p = end;
+	}
+	out->pid = (pid_t)strtol(text, NULL, 10);
+	out->ppid = (pid_t)field[4];
+	out->kthread = field[9] & PF_KTHREAD;
+	out->start = field[22];
+	return 0;
+}
+
+static int stat_read(int dirfd, const char *path, struct proc_stat *out)
+{
+	char text[1024];
+	ssize_t n = file_read_small_at(dirfd, path, text, sizeof(text));
+
+	return n < 0 ? (int)n : parse_stat(text, out);
+}
+
+int proc_stat_read(int dir, struct proc_stat *out)
+{
+	return stat_read(dir, "stat", out);
+}
+
+int proc_stat_read_at(int proc_fd, pid_t pid, struct proc_stat *out)
+{
+	char path[PROC_PATH_MAX];
+
+	return stat_read(proc_fd, pid_path(path, pid, "stat"), out);
+}
+
+static int parse_status(const char *text, struct proc_status *out)
+{
+	const char *p = strstr(text, "\nTgid:");
+
+	*out = (struct proc_status){.ruid = (uid_t)-1, .euid = (uid_t)-1};
+	if (!p)
+		return -EBADMSG;
+	out->tgid = (pid_t)strtol(p + 6, NULL, 10);
+	p = strstr(p, "\nUid:");
+	if (p && sscanf(p + 5, "%u %u", &out->ruid, &out->euid) != 2)
+		return -EBADMSG;
+	p = strstr(text, "\nNSpid:");
+	if (!p) {
+		out->nspid[out->nspids++] = out->tgid;
+		return 0;
+	}
+	p += 7;
+	while (out->nspids < PROC_NSPID_MAX) {
+		p += strspn(p, " \t");
+		if (*p < '0' || *p > '9')
+			break;
+		out->nspid[out->nspids++] = (pid_t)strtol(p, (char **)&p, 10);
+	}
+	return out->nspids ? 0 : -EBADMSG;
+}
+
+static int status_read(int dirfd, const char *path, struct proc_status *out)
+{
+	char text[4096]; /* what is wanted stands in the first kilobyte */
+	ssize_t n = file_read_small_at(dirfd, path, text, sizeof(text));
+
+	return n < 0 ? (int)n : parse_status(text, out);
+}
+
+int proc_status_read(int dir, struct proc_status *out)
+{
+	return status_read(dir, "status", out);
+}
+
+int proc_status_read_at(int proc_fd, pid_t pid, struct proc_status *out)
+{
+	char path[PROC_PATH_MAX];
+
+	return status_read(proc_fd, pid_path(path, pid, "status"), out);
+}
+
+static uint64_t ns_inode(int dirfd, const char *path)
+{
+	char link[64];
+	const char *p;
+
+	if (link_read_at(dirfd, path, link, sizeof(link)) < 0)
+		return 0;
+	p = strchr(link, '[');
+	return p ? strtoull(p + 1, NULL, 10) : 0;
+}
+
+uint64_t proc_ns_inode(int dir, const char *ns)
+{
+	char path[PROC_PATH_MAX];
+
+	snprintf(path, sizeof(path), "ns/%s", ns);
+	return ns_inode(dir, path);
+}
+
+uint64_t proc_ns_inode_at(int proc_fd, pid_t pid, const char *ns)
+{
+	char path[PROC_PATH_MAX];
+
+	snprintf(path, sizeof(path), "%d/ns/%s", (int)pid, ns);
+	return ns_inode(proc_fd, path);
+}
+
+ssize_t proc_cmdline_read(int proc_fd, pid_t pid, char *out, size_t size)
+{
+	char path[PROC_PATH_MAX];
+	ssize_t n = file_read_small_at(proc_fd, pid_path(path, pid, "cmdline"), out, size - 1);
+
+	if (n < 0)
+		return n;
+	out[n] = out[n + 1] = '\0';
+	return n;
+}
+
+const char *proc_arg(const char *args, size_t len, const char *flag)
+{
+	size_t n = strlen(flag);
+
+	for (const char *p = args; p < args + len; p += strlen(p) + 1) {
+		if (strncmp(p, flag, n) != 0)
+			continue;
+		if (p[n] == '=')
+			return p + n + 1;
+		if (p[n] == '\0' && p + n + 1 < args + len)
+			return p + n + 1;
+	}
+	return NULL;
+}
+
+int64_t proc_start_time(uint64_t start)
+{
+	struct timespec real, boot;
+
+	if (start == 0 || clock_gettime(CLOCK_REALTIME, &real) < 0 ||
+	    clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
+		return 0;
+	return real.tv_sec - boot.tv_sec + (int64_t)(start / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+int proc_uid_map_first(int dir, uint32_t *inside, uint32_t *outside, uint32_t *count)
+{
+	char text[256];
+	ssize_t n = file_read_small_at(dir, "uid_map", text, sizeof(text));
+
+	if (n < 0)
+		return (int)n;
+	return sscanf(text, "%u %u %u", inside, outside, count) == 3 ? 0 : -ENODATA;
+}
