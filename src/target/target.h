@@ -20,6 +20,7 @@ enum target_state {
 	TARGET_PAUSED,
 	TARGET_EXITED, /* ran, and ended: exit_code holds */
 	TARGET_DEAD,   /* half removed, or its state file says it runs and its process is gone */
+	TARGET_RESTARTING, /* ended, and its engine is about to start it again */
 };
 
 struct target {
@@ -29,18 +30,20 @@ struct target {
 	char *name;	    /* never NULL; raw bytes: print through str_printable() */
 	char *image;	    /* NULL: unknown */
 	char *image_id;
-	char *pod;    /* pod name, NULL: none */
-	char *pod_ns; /* Kubernetes namespace, or containerd's namespace for engine containerd */
-	char *owner;  /* user name or uid of a rootless engine; NULL: root */
-	char *bundle; /* OCI bundle directory, or NULL */
+	char *pod;	 /* pod name, NULL: none */
+	char *pod_ns;	 /* Kubernetes namespace, or containerd's namespace for engine containerd */
+	char *owner;	 /* user name or uid of a rootless engine; NULL: root */
+	uid_t owner_uid; /* 0: root; a pinned process is in a user namespace of this user's */
+	char *bundle;	 /* OCI bundle directory, or NULL */
 	char *state_file; /* the file (or /proc, or socket) that said so: for --explain */
 	enum target_state state;
-	int exit_code;	  /* valid when TARGET_EXITED */
+	int exit_code;	  /* valid when TARGET_EXITED or TARGET_RESTARTING; -1: not known */
 	bool sandbox;	  /* a pod's own (pause/infra) container */
 	int64_t created;  /* Unix seconds, 0: unknown */
 	int64_t started;  /* Unix seconds, 0: unknown */
+	int64_t finished; /* Unix seconds, 0: unknown or still running */
 	pid_t pid;	  /* init process in our pid namespace, 0: none */
-	uint64_t start;	  /* its start time in clock ticks (/proc/PID/stat field 22), 0: not known */
+	uint64_t start; /* its start time in clock ticks (/proc/PID/stat field 22), 0: not known */
 	uint64_t user_ns; /* inode of its user namespace, 0: unknown (not filled by the resolver) */
 
 	/* Filled by target_pin() */
@@ -48,7 +51,7 @@ struct target {
 	int proc_fd; /* /proc/PID, O_DIRECTORY: every later look goes through it */
 };
 
-#define TARGET_INIT ((struct target){.pidfd = -EBADF, .proc_fd = -EBADF})
+#define TARGET_INIT	 ((struct target){.pidfd = -EBADF, .proc_fd = -EBADF})
 #define _cleanup_target_ _cleanup_(target_done)
 
 void target_done(struct target *t);
@@ -67,8 +70,8 @@ int targets_push(struct targets *l, struct target *t);
 
 /* Where the system is looked at: directory descriptors that tests point at captured trees. */
 struct target_roots {
-	int root_fd; /* "/" : state files are opened below it */
-	int proc_fd; /* "/proc" */
+	int root_fd;	 /* "/" : state files are opened below it */
+	int proc_fd;	 /* "/proc" */
 	bool no_sockets; /* tests: never connect anywhere */
 };
 
@@ -86,14 +89,18 @@ int target_resolve(const struct target_roots *r, const char *spec, struct target
 		   struct err *e);
 
 /* Hold the target: open its pidfd and /proc/PID, then check that it still is the process the state
- * file meant (start time; else the id in its cgroup or its monitor), that it is no zombie, no kernel
- * thread and a thread-group leader. -ESRCH when it is gone or another process has its pid now. A
- * target that is not running is refused here with its state and exit code in the message. */
+ * file meant (start time; else the id in its cgroup or its monitor), that it is no zombie, no
+ * kernel thread and a thread-group leader. -ESRCH when it is gone or another process has its pid
+ * now. A target that is not running is refused here with its state and exit code in the message. */
 int target_pin(const struct target_roots *r, struct target *t, struct err *e);
 
 /* Every container of every engine, sorted by engine and name. `all` adds those not running. Engines
  * whose files are corrupt are skipped; what was wrong is added to `warnings` (may be NULL). */
-int target_list(const struct target_roots *r, bool all, struct targets *out,
-		struct strv *warnings, struct err *e);
+int target_list(const struct target_roots *r, bool all, struct targets *out, struct strv *warnings,
+		struct err *e);
 
 const char *target_state_name(enum target_state s);
+
+/* The shortest text that target_resolve() takes for l->v[i] and for no other of the list: its name,
+ * ENGINE://NAME, ENGINE://ID or pid:PID. A new string, NULL when memory is out. */
+char *target_label(const struct targets *l, size_t i);

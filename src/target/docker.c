@@ -1,0 +1,383 @@
+/*
+ * Docker: DATA/containers/ID/config.v2.json; who runs is listed in EXEC/runtime-NAME/moby, a tmpfs,
+ * so that the cost does not grow with the number of stopped containers.
+ */
+#include "target/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "target/scan.h"
+
+enum { PLACES_MAX = 32, RUNTIMES_MAX = 8 };
+
+/* Where one dockerd keeps its things. */
+struct place {
+	int containers;		/* DATA/containers */
+	int moby[RUNTIMES_MAX]; /* EXEC/runtime-NAME/moby */
+	int mobys;
+	char *path;  /* of `containers`, for messages and state_file */
+	char *owner; /* NULL: root */
+	dev_t dev;
+	ino_t ino;
+};
+
+struct places {
+	struct place v[PLACES_MAX];
+	int n;
+};
+
+static void places_done(struct places *ps)
+{
+	for (struct place *p = ps->v; p < ps->v + ps->n; p++) {
+		cleanup_close(&p->containers);
+		while (p->mobys > 0)
+			cleanup_close(&p->moby[--p->mobys]);
+		free(p->path);
+		free(p->owner);
+	}
+}
+
+/* EXEC/runtime-runc/moby, and those of other runtimes. */
+static void open_mobys(struct look *l, struct place *p, int root, const char *exec)
+{
+	_cleanup_dir_ DIR *d = look_opendir(l, root, exec);
+	unsigned left = DIR_ENTRIES_MAX;
+	const char *name;
+
+	while (d && p->mobys < RUNTIMES_MAX && (name = look_entry(l, d, &left))) {
+		char path[NAME_MAX + 8];
+		int fd;
+
+		if (!str_starts(name, "runtime-"))
+			continue;
+		snprintf(path, sizeof(path), "%s/moby", name);
+		fd = look_dir(l, dirfd(d), path);
+		if (fd >= 0)
+			p->moby[p->mobys++] = fd;
+	}
+}
+
+/* One DATA/containers below `root`. Adds nothing when it is not there, or there already. */
+static void add_place(struct look *l, struct places *ps, int root, const char *data,
+		      const char *exec, const char *owner)
+{
+	struct place *p = &ps->v[ps->n];
+	_cleanup_free_ char *path = str_fmt("%s/containers", data);
+	_cleanup_close_ int fd = path && ps->n < PLACES_MAX ? look_dir(l, root, path) : -ENOMEM;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return;
+	for (int i = 0; i < ps->n; i++)
+		if (ps->v[i].dev == st.st_dev && ps->v[i].ino == st.st_ino)
+			return;
+	*p = (struct place){.containers = TAKE_FD(fd),
+			    .path = TAKE_PTR(path),
+			    .owner = owner ? strdup(owner) : NULL,
+			    .dev = st.st_dev,
+			    .ino = st.st_ino};
+	if (exec)
+		open_mobys(l, p, root, exec);
+	ps->n++;
+}
+
+/* UID.GID, as a daemon with --userns-remap names its own part of DATA */
+static bool is_remap(const char *name)
+{
+	size_t n = strspn(name, "0123456789"), m;
+
+	if (n == 0 || name[n] != '.')
+		return false;
+	m = strspn(name + n + 1, "0123456789");
+	return m > 0 && name[n + 1 + m] == '\0';
+}
+
+/* DATA itself, and what is remapped below it. */
+static void add_data(struct look *l, struct places *ps, int root, const char *data,
+		     const char *exec, const char *owner)
+{
+	_cleanup_dir_ DIR *d = look_opendir(l, root, data);
+	unsigned left = DIR_ENTRIES_MAX;
+	const char *name;
+
+	if (!d)
+		return;
+	add_place(l, ps, root, data, exec, owner);
+	while ((name = look_entry(l, d, &left))) {
+		_cleanup_free_ char *path = is_remap(name) ? str_fmt("%s/%s", data, name) : NULL;
+
+		if (path)
+			add_place(l, ps, root, path, exec, owner);
+	}
+}
+
+static void default_places(struct look *l, struct places *ps)
+{
+	static const struct {
+		const char *data, *exec;
+	} usual[] = {
+		{"var/lib/docker", "run/docker"},
+		{"var/snap/docker/common/var-lib-docker", "run/snap.docker"},
+	};
+	const struct users *u = look_users(l);
+
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+		add_data(l, ps, l->roots->root_fd, usual[i].data, usual[i].exec, NULL);
+	for (size_t i = 0; i < u->n; i++) {
+		_cleanup_free_ char *exec = str_fmt("%s/docker", u->v[i].run);
+		_cleanup_free_ char *data =
+			u->v[i].home ? str_fmt("%s/.local/share/docker", u->v[i].home) : NULL;
+
+		if (exec && data)
+			add_place(l, ps, l->roots->root_fd, data, exec, u->v[i].name);
+	}
+}
+
+/* The DATA that a bundle's config.json tells of by mounting DATA/containers/ID/hostname; ID can be
+ * another container's (--network container:X). A new string, or NULL. */
+static char *data_of(struct slice text)
+{
+	static const char mark[] = "/containers/";
+	const char *p = text.p, *end = text.p + text.n;
+
+	while ((p = memmem(p, (size_t)(end - p), mark, sizeof(mark) - 1))) {
+		const char *id = p + sizeof(mark) - 1, *from = p;
+
+		if (end - id > 65 && id[64] == '/' && strspn(id, "0123456789abcdef") == 64) {
+			while (from > text.p && from[-1] != '"')
+				from--;
+			return strndup(from, (size_t)(p - from));
+		}
+		p = id;
+	}
+	return NULL;
+}
+
+static bool known(const struct places *ps, const char *id)
+{
+	for (int i = 0; i < ps->n; i++)
+		if (faccessat(ps->v[i].containers, id, F_OK, 0) == 0)
+			return true;
+	return false;
+}
+
+/* The daemon behind a shim nobody knew: its bundle leads to DATA, seen from the shim's own root. */
+static void place_from_shim(struct look *l, struct places *ps, const struct monitor *m)
+{
+	_cleanup_close_ int cwd = proc_link_open(l->roots->proc_fd, m->pid, "cwd");
+	_cleanup_close_ int root = proc_link_open(l->roots->proc_fd, m->pid, "root");
+	_cleanup_free_ char *owner = look_owner(l, m->uid), *data = NULL;
+	struct slice text;
+
+	if (cwd < 0 || root < 0 ||
+	    look_read(l, cwd, m->id, "config.json", STATE_FILE_MAX, &text) < 0)
+		return;
+	data = data_of(text);
+	if (data)
+		add_place(l, ps, root, data, NULL, owner);
+}
+
+enum {
+	P_NAME,
+	P_PID,
+	P_RUNNING,
+	P_PAUSED,
+	P_RESTARTING,
+	P_DEAD,
+	P_EXIT,
+	P_STARTED,
+	P_FINISHED,
+	P_CREATED,
+	P_IMAGE,
+	P_IMAGE_ID,
+	P_PROJECT,
+	P_SERVICE,
+	P_COUNT,
+};
+
+static const char *const picks[P_COUNT] = {
+	[P_NAME] = "Name",
+	[P_PID] = "State>Pid",
+	[P_RUNNING] = "State>Running",
+	[P_PAUSED] = "State>Paused",
+	[P_RESTARTING] = "State>Restarting",
+	[P_DEAD] = "State>Dead",
+	[P_EXIT] = "State>ExitCode",
+	[P_STARTED] = "State>StartedAt",
+	[P_FINISHED] = "State>FinishedAt",
+	[P_CREATED] = "Created",
+	[P_IMAGE] = "Config>Image",
+	[P_IMAGE_ID] = "Image",
+	[P_PROJECT] = "Config>Labels>com.docker.compose.project",
+	[P_SERVICE] = "Config>Labels>com.docker.compose.service",
+};
+
+static enum target_state state_of(const struct slice *v, pid_t pid)
+{
+	if (jpick_bool(v[P_DEAD], false))
+		return TARGET_DEAD;
+	if (pid > 0 && jpick_bool(v[P_RUNNING], false))
+		return jpick_bool(v[P_PAUSED], false) ? TARGET_PAUSED : TARGET_RUNNING;
+	if (jpick_bool(v[P_RESTARTING], false))
+		return TARGET_RESTARTING;
+	return jpick_time(v[P_STARTED]) ? TARGET_EXITED : TARGET_CREATED;
+}
+
+/* When the container's init started, as its runtime noted it; 0: unknown. */
+static uint64_t start_of(const struct place *p, const char *id)
+{
+	char path[NAME_MAX + 16], text[1024];
+	const char *at;
+
+	snprintf(path, sizeof(path), "%s/state.json", id);
+	for (int i = 0; i < p->mobys; i++) {
+		if (file_read_small_at(p->moby[i], path, text, sizeof(text)) <= 0)
+			continue;
+		/* runc writes it as the third member of a file of 30 KB */
+		at = strstr(text, "\"init_process_start\":");
+		return at ? strtoull(at + 21, NULL, 10) : 0;
+	}
+	return 0;
+}
+
+static int fill(struct look *l, const struct place *p, const char *id, const struct slice *v,
+		struct target *t)
+{
+	char *name = jpick_str(v[P_NAME]);
+	pid_t pid = (pid_t)jpick_int(v[P_PID], 0);
+
+	t->engine = engine_docker.name;
+	t->state = state_of(v, pid);
+	t->pid = t->state == TARGET_RUNNING || t->state == TARGET_PAUSED ? pid : 0;
+	t->id = strdup(id);
+	t->name = name && *name == '/' ? strdup(name + 1) : TAKE_PTR(name);
+	free(name);
+	t->image = jpick_str(v[P_IMAGE]);
+	t->image_id = jpick_str(v[P_IMAGE_ID]);
+	t->pod = jpick_str(v[P_PROJECT]);
+	t->owner = p->owner ? strdup(p->owner) : NULL;
+	t->state_file = str_fmt("%s%s/%s/config.v2.json", *p->path == '/' ? "" : "/", p->path, id);
+	t->exit_code = (int)jpick_int(v[P_EXIT], -1);
+	t->created = jpick_time(v[P_CREATED]);
+	t->started = jpick_time(v[P_STARTED]);
+	t->finished = t->pid ? 0 : jpick_time(v[P_FINISHED]);
+	return t->id && t->state_file ? 0 : -ENOMEM;
+}
+
+/* Read one container and push it if it is wanted. 1 when it was pushed, 0 when not, or -ENOMEM. */
+static int load(struct look *l, const struct want *w, const struct place *p, const char *id,
+		struct targets *out)
+{
+	struct target t = TARGET_INIT;
+	_cleanup_free_ char *service = NULL;
+	const struct monitor *shim;
+	struct slice text, v[P_COUNT];
+	char path[NAME_MAX + 32];
+	size_t before = out->n;
+
+	snprintf(path, sizeof(path), "%s/config.v2.json", id);
+	if (look_read(l, p->containers, p->path, path, STATE_FILE_MAX, &text) < 0 ||
+	    !want_maybe(w, text))
+		return 0;
+	if (jpick(text, picks, P_COUNT, v) < 0) {
+		look_warn(l, "%s/%s is damaged: skipped", p->path, path);
+		return 0;
+	}
+	if (fill(l, p, id, v, &t) < 0) {
+		target_done(&t);
+		return -ENOMEM;
+	}
+	service = jpick_str(v[P_SERVICE]);
+	shim = l->scan ? scan_monitor_of(l->scan, MONITOR_SHIM, id) : NULL;
+	if (t.pid && shim)
+		t.pid = scan_translate(l, shim, t.pid);
+	if (t.pid && w->how != WANT_ALL)
+		t.start = start_of(p, id);
+	if (want_take(w, out, &t, service) < 0)
+		return -ENOMEM;
+	return out->n > before;
+}
+
+/* Every full id in a directory. Stops at a hit when one is enough. */
+static int load_listed(struct look *l, const struct want *w, const struct place *p, int dir,
+		       struct targets *out)
+{
+	_cleanup_dir_ DIR *d = look_opendir(l, dir, ".");
+	unsigned left = DIR_ENTRIES_MAX;
+	const char *id;
+	int r;
+
+	while (d && (id = look_entry(l, d, &left))) {
+		if (!id_is_full(id))
+			continue;
+		r = load(l, w, p, id, out);
+		if (r < 0)
+			return r;
+		if (r > 0 && w->how == WANT_EXACT) /* a daemon's names are unique */
+			return 0;
+	}
+	return 0;
+}
+
+/* What runs and is in no runtime's directory: an unknown EXEC, or a runtime that keeps none. */
+static int load_shims(struct look *l, const struct want *w, const struct place *p,
+		      struct targets *out)
+{
+	for (size_t i = 0; i < l->scan->mons; i++) {
+		const struct monitor *m = &l->scan->mon[i];
+		bool listed = false;
+
+		if (m->kind != MONITOR_SHIM || !str_eq(m->ns, "moby") ||
+		    faccessat(p->containers, m->id, F_OK, 0) < 0)
+			continue;
+		for (int k = 0; k < p->mobys && !listed; k++)
+			listed = faccessat(p->moby[k], m->id, F_OK, 0) == 0;
+		if (!listed && load(l, w, p, m->id, out) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int load_place(struct look *l, const struct want *w, const struct place *p,
+		      struct targets *out)
+{
+	int r = 0;
+
+	if (w->how == WANT_EXACT && id_is_full(w->text)) {
+		r = load(l, w, p, w->text, out);
+		if (r != 0)
+			return r;
+	}
+	if (w->stopped) /* this has the running ones too */
+		return load_listed(l, w, p, p->containers, out);
+	for (int i = 0; i < p->mobys && r >= 0; i++)
+		r = load_listed(l, w, p, p->moby[i], out);
+	return r == 0 && l->scan ? load_shims(l, w, p, out) : r;
+}
+
+static int find(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_(places_done) struct places ps = {};
+	int r = 0;
+
+	default_places(l, &ps);
+	for (size_t i = 0; l->scan && i < l->scan->mons; i++) {
+		const struct monitor *m = &l->scan->mon[i];
+
+		if (m->kind == MONITOR_SHIM && str_eq(m->ns, "moby") && !known(&ps, m->id))
+			place_from_shim(l, &ps, m);
+	}
+	for (int i = 0; i < ps.n && r >= 0; i++)
+		r = load_place(l, w, &ps.v[i], out);
+	return r < 0 ? r : 0;
+}
+
+const struct engine engine_docker = {.name = "docker", .find = find};

@@ -1,0 +1,117 @@
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "target/pid.h"
+#include "target/scan.h"
+
+enum { SHORT_ID = 12 };
+
+bool target_is_live(const struct target *t)
+{
+	return t->state == TARGET_RUNNING || t->state == TARGET_PAUSED;
+}
+
+void targets_drop(struct targets *l, size_t i)
+{
+	target_done(&l->v[i]);
+	memmove(&l->v[i], &l->v[i + 1], (l->n - i - 1) * sizeof(l->v[0]));
+	l->n--;
+}
+
+static bool same(const struct target *a, const struct target *b)
+{
+	if (a->pid && a->pid == b->pid)
+		return true;
+	return a->id && str_eq(a->id, b->id) && (a->engine == b->engine || id_is_full(a->id)) &&
+	       str_eq(a->pod_ns, b->pod_ns);
+}
+
+void targets_unique(struct targets *l)
+{
+	for (size_t i = 0; i + 1 < l->n; i++)
+		for (size_t k = l->n - 1; k > i; k--)
+			if (same(&l->v[i], &l->v[k]))
+				targets_drop(l, k);
+}
+
+static size_t count(const struct targets *l, const char *engine, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += (!engine || str_eq(l->v[i].engine, engine)) && str_eq(l->v[i].name, name);
+	return n;
+}
+
+char *target_label_of(const struct targets *l, size_t i)
+{
+	const struct target *t = &l->v[i];
+
+	if (t->name && *t->name && !str_eq(t->engine, "none") && count(l, t->engine, t->name) == 1)
+		return str_fmt("%s://%s", t->engine, t->name);
+	if (t->id && *t->id)
+		return str_fmt("%s://%.*s", t->engine, id_is_full(t->id) ? SHORT_ID : 256, t->id);
+	return str_fmt("pid:%d", (int)t->pid);
+}
+
+char *target_label(const struct targets *l, size_t i)
+{
+	const struct target *t = &l->v[i];
+
+	if (t->name && *t->name && count(l, NULL, t->name) == 1 &&
+	    strspn(t->name, "0123456789") != strlen(t->name))
+		return strdup(t->name);
+	return target_label_of(l, i);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct target *x = a, *y = b;
+	int r = strcmp(x->engine, y->engine);
+
+	if (r == 0)
+		r = strcmp(x->name, y->name);
+	return r ? r : strcmp(x->id ? x->id : "", y->id ? y->id : "");
+}
+
+int targets_collect(struct look *l, bool all, struct targets *out)
+{
+	struct want w = {.how = WANT_ALL, .live = true, .stopped = all};
+
+	if (!l->scan)
+		l->scan = scan_make(l);
+	if (!l->scan)
+		return -ENOMEM;
+	for (size_t i = 0; engines[i]; i++) {
+		int r = engines[i]->find(l, &w, out);
+
+		if (r < 0)
+			return r;
+	}
+	targets_unique(out);
+	for (size_t i = out->n; i-- > 0;) {
+		struct target *t = &out->v[i];
+
+		if (target_is_live(t) && !target_verify(l, t, NULL) && !all)
+			targets_drop(out, i);
+		else if (t->pid)
+			t->user_ns = proc_ns_inode_at(l->roots->proc_fd, t->pid, "user");
+	}
+	if (out->n > 1)
+		qsort(out->v, out->n, sizeof(out->v[0]), by_name);
+	return 0;
+}
+
+int target_list(const struct target_roots *r, bool all, struct targets *out, struct strv *warnings,
+		struct err *e)
+{
+	_cleanup_look_ struct look l = LOOK_INIT(r);
+	int ret = targets_collect(&l, all, out);
+
+	if (ret < 0)
+		return err_set(e, ret, "listing containers");
+	for (size_t i = 0; warnings && i < l.warnings.n; i++)
+		strv_add(warnings, l.warnings.v[i]);
+	return 0;
+}

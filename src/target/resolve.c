@@ -1,0 +1,130 @@
+/*
+ * From what was typed to one target. The state files of the usual places come first; /proc is
+ * walked only when nothing that runs has the name, so a container in an engine's usual place wins
+ * over a process or an engine that only the walk finds.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "sys/proc.h"
+#include "target/pid.h"
+#include "target/scan.h"
+#include "target/spec.h"
+
+enum { SHORT_ID = 12, CANDIDATES_SHOWN = 12 };
+
+/* Ask every engine, and drop what is there twice or of another engine than asked for. */
+static int collect(struct look *l, const struct spec *s, struct want w, struct targets *out)
+{
+	for (size_t i = 0; engines[i]; i++) {
+		int r = s->engine && !engine_is(engines[i], s->engine)
+				? 0
+				: engines[i]->find(l, &w, out);
+
+		if (r < 0)
+			return r;
+	}
+	targets_unique(out);
+	for (size_t i = out->n; s->engine && i-- > 0;)
+		if (!str_eq(out->v[i].engine, s->engine))
+			targets_drop(out, i);
+	for (size_t i = out->n; i-- > 0;)
+		if (target_is_live(&out->v[i]) && !target_verify(l, &out->v[i], NULL) && !w.stopped)
+			targets_drop(out, i);
+	return 0;
+}
+
+/* Several match: those that run are preferred to those that do not; more than one is an error that
+ * names them all. 1 when *out was set, 0 when there is none. */
+static int choose(const struct spec *s, struct targets *found, struct target *out, struct err *e)
+{
+	_cleanup_buf_ struct buf names = {};
+	size_t live = 0;
+
+	for (size_t i = 0; i < found->n; i++)
+		live += target_is_live(&found->v[i]);
+	for (size_t i = found->n; live && i-- > 0;)
+		if (!target_is_live(&found->v[i]))
+			targets_drop(found, i);
+	if (found->n == 0)
+		return 0;
+	if (found->n == 1) {
+		*out = found->v[0];
+		found->v[0] = TARGET_INIT;
+		return 1;
+	}
+	for (size_t i = 0; i < found->n && i < CANDIDATES_SHOWN; i++) {
+		_cleanup_free_ char *label = target_label_of(found, i);
+
+		buf_printf(&names, "%s%s", i ? ", " : "", label ? label : "?");
+	}
+	if (found->n > CANDIDATES_SHOWN)
+		buf_printf(&names, " and %zu more", found->n - CANDIDATES_SHOWN);
+	err_say(e, ENOTUNIQ, "'%s' is the name of %zu targets: %s", s->typed, found->n,
+		names.data ? names.data : "");
+	err_hint(e, "type one of these in full");
+	return -ENOTUNIQ;
+}
+
+static int step(struct look *l, const struct spec *s, enum want_how how, bool stopped,
+		struct target *out, struct err *e)
+{
+	_cleanup_targets_ struct targets found = {};
+	struct want w = s->want;
+	int r;
+
+	w.how = how;
+	w.live = true;
+	w.stopped = stopped;
+	r = collect(l, s, w, &found);
+	/* a number that is a process and a name: neither is preferred in silence */
+	if (r == 0 && s->pid && found.n && how == WANT_EXACT) {
+		struct target t = TARGET_INIT;
+
+		if (target_from_pid(l, s->pid, &t, NULL) == 0)
+			r = targets_push(&found, &t);
+		target_done(&t);
+	}
+	if (r < 0)
+		return err_set(e, -r, "looking for '%s'", s->typed);
+	return choose(s, &found, out, e);
+}
+
+static int find_named(struct look *l, const struct spec *s, struct target *out, struct err *e)
+{
+	bool short_id = s->hex && strlen(s->want.text) >= SHORT_ID && !s->want.pod;
+	int r = step(l, s, WANT_EXACT, false, out, e);
+
+	if (r == 0 && s->pid && target_from_pid(l, s->pid, out, e) == 0)
+		return 1;
+	if (r == 0 && short_id)
+		r = step(l, s, WANT_PREFIX, true, out, e);
+	if (r != 0)
+		return r;
+	l->scan = scan_make(l);
+	if (!l->scan)
+		return err_set(e, ENOMEM, "looking for '%s'", s->typed);
+	r = step(l, s, WANT_EXACT, true, out, e);
+	return r == 0 ? step(l, s, WANT_PREFIX, true, out, e) : r;
+}
+
+int target_resolve(const struct target_roots *r, const char *text, struct target *out,
+		   struct err *e)
+{
+	_cleanup_look_ struct look l = LOOK_INIT(r);
+	_cleanup_spec_ struct spec s = {};
+	int ret = spec_parse(&s, text, e);
+
+	*out = TARGET_INIT;
+	if (ret < 0)
+		return ret;
+	if (s.only_pid)
+		return target_from_pid(&l, s.pid, out, e);
+	ret = find_named(&l, &s, out, e);
+	if (ret == 0)
+		return target_not_found(&l, &s, e);
+	return ret < 0 ? ret : 0;
+}

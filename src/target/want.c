@@ -1,0 +1,71 @@
+#include "target/engine.h"
+
+#include <errno.h>
+
+/* Characters that no writer of JSON escapes. */
+static bool is_plain(const char *s)
+{
+	for (; *s; s++)
+		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+		      (*s >= '0' && *s <= '9') || *s == '_' || *s == '.' || *s == '-'))
+			return false;
+	return true;
+}
+
+static bool contains(struct slice text, const char *s)
+{
+	return !s || !is_plain(s) || memmem(text.p, text.n, s, strlen(s));
+}
+
+bool want_maybe(const struct want *w, struct slice text)
+{
+	return w->how == WANT_ALL ||
+	       (contains(text, w->pod) && contains(text, w->pod_ns) && contains(text, w->text));
+}
+
+bool want_id(const struct want *w, const char *id)
+{
+	switch (w->how) {
+	case WANT_EXACT:
+		return str_eq(id, w->text);
+	case WANT_PREFIX:
+		return str_starts(id, w->text);
+	case WANT_ALL:
+		break;
+	}
+	return true;
+}
+
+bool want_hit(const struct want *w, const struct target *t, const char *alias)
+{
+	if (w->how == WANT_ALL)
+		return true;
+	if ((w->pod && !str_eq(w->pod, t->pod)) || (w->pod_ns && !str_eq(w->pod_ns, t->pod_ns)))
+		return false;
+	if (t->id && want_id(w, t->id))
+		return true;
+	if (t->sandbox && !w->pod)
+		return false;
+	if (w->how == WANT_EXACT)
+		return str_eq(w->text, t->name) || str_eq(w->text, alias);
+	return !w->pod && str_eq(w->text, t->pod);
+}
+
+bool id_is_full(const char *id)
+{
+	return strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
+}
+
+int want_take(const struct want *w, struct targets *out, struct target *t, const char *alias)
+{
+	bool live = t->state == TARGET_RUNNING || t->state == TARGET_PAUSED;
+	int r = 0;
+
+	if ((live ? w->live : w->stopped) && want_hit(w, t, alias)) {
+		if (!t->name)
+			t->name = strdup(t->id ? t->id : "");
+		r = t->name ? targets_push(out, t) : -ENOMEM;
+	}
+	target_done(t);
+	return r;
+}
