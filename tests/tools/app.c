@@ -20,10 +20,11 @@
 #include <unistd.h>
 
 #include "attack.h"
+#include "bigenv.h"
 
 struct args {
 	int port, exit_code, forks, get;
-	size_t eat;
+	size_t eat, env;
 	bool zombie_leader;
 	const char *attack;
 };
@@ -40,7 +41,7 @@ static void on_term(int sig)
 static int usage(void)
 {
 	fputs("usage: app [--port N] [--exit CODE] [--forks N] [--zombie-leader] [--attack FILE] "
-	      "[--eat MB] | --get PORT\n",
+	      "[--eat MB] [--env BYTES] | --get PORT\n",
 	      stderr);
 	return 2;
 }
@@ -63,6 +64,8 @@ static int args_parse(int argc, char **argv, struct args *a)
 			a->get = atoi(argv[++i]);
 		else if (!strcmp(argv[i], "--eat") && more)
 			a->eat = (size_t)atoi(argv[++i]) << 20;
+		else if (!strcmp(argv[i], "--env") && more)
+			a->env = (size_t)atoi(argv[++i]);
 		else if (!strcmp(argv[i], "--attack") && more)
 			a->attack = argv[++i];
 		else
@@ -169,6 +172,10 @@ int main(int argc, char **argv)
 	signal(SIGTERM, on_term);
 	signal(SIGINT, on_term);
 	eat(a.eat);
+	if (a.env && bigenv(a.env) < 0) {
+		perror("app: environment");
+		return 1;
+	}
 	for (int i = 0; i < a.forks; i++) {
 		if (fork() == 0) {
 			for (;;)

@@ -83,11 +83,8 @@ static void try_exe(int pid, const char *comm)
 			nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
 	}
 	say(pid, comm, "exe-write", wfd < 0 ? errno : 0);
-	if (wfd >= 0) {
-		if (write(wfd, "spoilt", 6) != 6)
-			say(pid, comm, "exe-spoil", errno);
-		close(wfd);
-	}
+	if (wfd >= 0)
+		close(wfd); /* proof enough: it may be a program of the host */
 	close(fd);
 }
 

@@ -6,6 +6,6 @@
 /* Watch /proc for ever. For each new process, once: ptrace it, open its memory for writing, open
  * its executable for writing (through /proc/PID/exe, also again once it has gone), read its
  * environment and its root. One line a try goes to `file`: "PID COMM WHAT ok" or "PID COMM WHAT
- * errno". A try that is "ok" with WHAT of exe-write also spoils the file, as a real attack would.
- * Returns only when `file` cannot be written (1). */
+ * errno". A file that could be written is not: it may be a program of the host (that of nsenter
+ * is open to this). Returns only when `file` cannot be written (1). */
 int attack(const char *file);

@@ -35,6 +35,7 @@ enum {
 	O_HOSTNAME,
 	O_ENV,
 	O_FILE,
+	O_BIG_ENV,
 	O_FOREGROUND,
 	O_PDEATHSIG,
 	O_NO_REAP,
@@ -59,6 +60,7 @@ static const struct option options[] = {
 	{"join", required_argument, NULL, O_JOIN},
 	{"hostname", required_argument, NULL, O_HOSTNAME},
 	{"env", required_argument, NULL, O_ENV},
+	{"big-env", required_argument, NULL, O_BIG_ENV},
 	{"file", required_argument, NULL, O_FILE},
 	{"foreground", no_argument, NULL, O_FOREGROUND},
 	{"pdeathsig", no_argument, NULL, O_PDEATHSIG},
@@ -83,6 +85,7 @@ static int usage(void)
 	      "  --host-ns LIST   share these of the caller: pid,net,uts,ipc,cgroup\n"
 	      "  --join NS:PID    join that namespace (net, pid, ipc, uts) of PID\n"
 	      "  --hostname NAME  --env K=V  --file PATH=TEXT (in the tmpfs root)\n"
+	      "  --big-env BYTES  that much environment\n"
 	      "  --chroot         chroot instead of pivot_root\n"
 	      "  --foreground     stay as its parent and exit as it does;  --no-reap: stay, never "
 	      "reap\n"
@@ -98,6 +101,26 @@ static int add(char **list, int *n, int max, char *s)
 	if (*n >= max)
 		return -E2BIG;
 	list[(*n)++] = s;
+	return 0;
+}
+
+/* BIG=xxx... of that many bytes, in variables of the 128 KB that exec takes each. */
+static int add_big_env(struct scratch *s, int bytes)
+{
+	const int one = 100 * 1024;
+
+	for (int i = 0; i * one < bytes; i++) {
+		char *var = malloc(one + 32);
+		int n;
+
+		if (!var)
+			return -ENOMEM;
+		n = snprintf(var, 32, "BIG%d=", i);
+		memset(var + n, 'x', one);
+		var[n + one] = '\0';
+		if (add(s->env, &s->n_env, SCRATCH_MAX, var) < 0)
+			return -E2BIG;
+	}
 	return 0;
 }
 
@@ -193,6 +216,8 @@ static int option_value(struct scratch *s, int c, char *v)
 		return add(s->join, &s->n_join, SCRATCH_MAX, v);
 	case O_ENV:
 		return add(s->env, &s->n_env, SCRATCH_MAX, v);
+	case O_BIG_ENV:
+		return add_big_env(s, atoi(v));
 	case O_FILE:
 		return add(s->files, &s->n_files, SCRATCH_MAX, v);
 	default:

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -111,6 +112,8 @@ static int init_main(const struct scratch *s, int go_fd)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int i = 0; i < s->n_env; i++)
 		envp[i + 1] = s->env[i];
+	/* room for --big-env: exec takes a quarter of the stack's limit */
+	setrlimit(RLIMIT_STACK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	setsid();
 	if (!s->stdio && detach_stdio(null))
 		return 1;

@@ -1,0 +1,86 @@
+# shellcheck shell=bash
+# Did a session leave anything? A snapshot of what it could touch, before and after. Only what can be
+# Porthole's or is the target's is looked at: other programs may work on this machine meanwhile.
+
+# residue_snapshot DIR [TARGET-PID]: write it to DIR.
+residue_snapshot() {
+	mkdir -p "$1" || return 1
+	residue_host >"$1/host"
+	if [[ -n ${2:-} ]]; then
+		echo "$2" >"$1/pid"
+		residue_target "$2" >"$1/target"
+	fi
+}
+
+# residue_assert_same DIR: all is as in the snapshot, at the latest after one second.
+residue_assert_same() {
+	local pid
+	pid=$(cat "$1/pid" 2>/dev/null || true)
+	wait_until 1 _residue_same "$1" "$pid" && return 0
+	rm -rf "$1.after"
+	residue_snapshot "$1.after" "$pid"
+	diff -u "$1/host" "$1.after/host" >&2 || true
+	[[ -z $pid ]] || diff -u "$1/target" "$1.after/target" >&2 || true
+	die "residue: not as before (- before, + after)"
+}
+
+_residue_same() {
+	[[ $(residue_host) == "$(<"$1/host")" ]] || return 1
+	[[ -z $2 || $(residue_target "$2") == "$(<"$1/target")" ]]
+}
+
+# Host: mounts that are not an engine's, our processes, loop devices, cgroups, files.
+residue_host() {
+	echo "# mounts"
+	cut -d' ' -f3- /proc/self/mountinfo |
+		grep -vE ' (/tmp/pt\.|/var/lib/(docker|containers|containerd)|/run/(docker|containerd|netns|user|systemd/nspawn))' |
+		sort || true
+	echo "# processes"
+	find /proc/[0-9]*/exe -maxdepth 0 \( -lname "$PORTHOLE" -o -lname "$PORTHOLE (deleted)" \) \
+		2>/dev/null | cut -d/ -f3 | sort -n
+	echo "# loop devices"
+	grep -HE "porthole|memfd:|^($PORTHOLE_SRC|$PORTHOLE_BUILD|${PT_RUN:-/nonexistent})/" \
+		/sys/block/loop*/loop/backing_file 2>/dev/null || true
+	echo "# cgroups"
+	find /sys/fs/cgroup -type d -name '*porthole*' 2>/dev/null | sort
+	echo "# files"
+	find /tmp /var/tmp /run /dev /dev/shm -maxdepth 1 -name '*porthole*' ! -path "$PT_CACHE" \
+		! -name 'porthole-deps.*' 2>/dev/null | sort
+	find /dev -maxdepth 1 -printf '%p %y %m\n' | grep -v '^/dev/loop' | sort
+}
+
+# residue_target PID: its mount table, the entries and times of its /, /dev and /etc, who shares its
+# namespaces, its cgroups' children.
+residue_target() {
+	local pid=$1 d
+	echo "# mounts"
+	cut -d' ' -f3- "/proc/$pid/mountinfo" 2>/dev/null || true
+	echo "# entries"
+	for d in / /dev/ /etc/; do
+		find "/proc/$pid/root$d" -maxdepth 1 ! -name proc -printf '%p %y %m %U:%G %i %T@\n' 2>/dev/null |
+			grep -vE '/dev/(null|zero|full|random|urandom|tty|ptmx|console) ' | sort || true
+	done
+	echo "# processes in its namespaces"
+	ns_sharers "$pid"
+	echo "# cgroups"
+	cgroup_dirs "$pid" 2>/dev/null | sort -u | while IFS= read -r d; do
+		[[ $d == */ ]] || find "$d" -mindepth 1 -type d 2>/dev/null
+	done || true
+}
+
+# ns_sharers PID: processes in a pid, net, uts, ipc or mount namespace of its own, with their command.
+ns_sharers() {
+	local n link args=()
+	for n in pid net uts ipc mnt; do
+		link=$(readlink "/proc/$1/ns/$n" 2>/dev/null) || continue
+		[[ -n $link && $link != "$(readlink "/proc/self/ns/$n")" ]] || continue
+		link=${link//[/\\[}
+		args+=(-o -path "*/ns/$n" -lname "${link//]/\\]}")
+	done
+	((${#args[@]})) || return 0
+	find /proc/[0-9]*/ns/ -maxdepth 1 \( "${args[@]:1}" \) 2>/dev/null | cut -d/ -f3 | sort -un |
+		while IFS= read -r n; do
+			pid_alive "$n" && echo "$n $(tr '\0\n' '  ' <"/proc/$n/cmdline" 2>/dev/null)"
+		done
+	return 0
+}
