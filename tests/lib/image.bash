@@ -45,7 +45,7 @@ image_musl() {
 	image_unpack bookworm musl "$1" musl musl-dev || return 1
 	printf '#include <stdio.h>\nint main(void) { puts("hello from musl"); return 0; }\n' |
 		gcc -x c - -x none -o "$1/bin/hello" -nostdinc -isystem "$1/usr/include/x86_64-linux-musl" -nostdlib \
-			-no-pie "$1"/usr/lib/x86_64-linux-musl/crt{1,i}.o "$1/lib/x86_64-linux-musl/libc.so" \
+			-no-pie "$1"/usr/lib/x86_64-linux-musl/crt{1,i}.o -L"$1/lib/x86_64-linux-musl" -l:libc.so \
 			"$1/usr/lib/x86_64-linux-musl/crtn.o" -fno-stack-protector \
 			-Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1 || return 1
 	rm -rf "$1/usr/include" "$1"/usr/lib/x86_64-linux-musl/*.[ao]
