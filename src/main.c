@@ -1,4 +1,5 @@
 /* Where errors end: the only place that prints one. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -32,8 +33,17 @@ static void print_error(const struct ctx *ctx, const struct err *e, int exit_cod
 		fputc('\n', stderr);
 }
 
+/* A descriptor opened later must never become 0, 1 or 2 by accident. */
+static void fill_standard_fds(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+			return;
+}
+
 int main(int argc, char **argv)
 {
+	fill_standard_fds();
 	struct ctx ctx = {
 		.tty_out = isatty(STDOUT_FILENO),
 		.color = color_on(STDOUT_FILENO),

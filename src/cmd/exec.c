@@ -1,15 +1,200 @@
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "cli/cli.h"
+#include "out/json_print.h"
+#include "cmd/prove_report.h"
+#include "session/session.h"
+#include "sys/caps.h"
+#include "target/target.h"
+
+struct exec_opts {
+	bool interactive, tty, explain, prove, force, json, quiet;
+	const char *user, *cwd, *kit, *view, *cgroup, *caps, *cpus;
+	struct strv env, env_files, ns;
+	uint64_t memory, pids;
+};
+
+#define O(field) offsetof(struct exec_opts, field)
+
+static const struct opt options[] = {
+	{OPT_FLAG, O(interactive), 'i', "interactive", NULL, "pass our standard input on", NULL},
+	{OPT_FLAG, O(tty), 't', "tty", NULL, "give the command a terminal of its own", NULL},
+	{OPT_STR, O(user), 'u', "user", "USER[:GROUP]",
+	 "run as this user or uid of the target; 'target' is the app's own (default: root)", NULL},
+	{OPT_STR, O(cwd), 'w', "workdir", "DIR", "start in this directory (default: the target's)",
+	 NULL},
+	{OPT_LIST, O(env), 'e', "env", "NAME=VALUE", "set a variable; NAME alone passes ours on", NULL},
+	{OPT_LIST, O(env_files), 0, "env-file", "FILE", "set the variables of this file", NULL},
+	{OPT_CSV, O(ns), 0, "ns", "LIST",
+	 "join only these namespaces (mnt,net,pid,ipc,uts,cgroup,user,time); without mnt the host's tools run",
+	 NULL},
+	{OPT_STR, O(caps), 0, "caps", "all|target|LIST",
+	 "the command's capabilities (default: all we have)", NULL},
+	{OPT_STR, O(cgroup), 0, "cgroup", "host|own|target",
+	 "whose cgroup is charged (default: host, the caller's)", OPT_WORDS("host", "own", "target")},
+	{OPT_SIZE, O(memory), 0, "memory", "BYTES", "memory limit of --cgroup own, such as 256m", NULL},
+	{OPT_STR, O(cpus), 0, "cpus", "N", "processor limit of --cgroup own, such as 0.5", NULL},
+	{OPT_UINT, O(pids), 0, "pids", "N", "process limit of --cgroup own", NULL},
+	{OPT_STR, O(view), 0, "view", "live|kit",
+	 "what / is: the target's own files, or the kit's with the target at /target (default: live)",
+	 OPT_WORDS("live", "kit")},
+	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none", "use this kit of tools, or none", NULL},
+	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing", NULL},
+	{OPT_FLAG, O(prove), 0, "prove", NULL,
+	 "compare target and host before and after, and print what changed", NULL},
+	{OPT_FLAG, O(force), 0, "force", NULL, "enter even the host's own namespaces", NULL},
+	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no greeting", NULL},
+	{OPT_FLAG, O(json), 0, "json", NULL, "print --explain, --prove and errors as JSON", NULL},
+	{},
+};
+
+static int parse_cpus(const char *s, double *out, struct err *e)
+{
+	char *end;
+
+	*out = s ? strtod(s, &end) : 0;
+	if (s && (end == s || *end || !(*out >= 0.01 && *out <= 4096)))
+		return err_say(e, EINVAL, "--cpus takes a number such as 0.5, not '%s'", s);
+	return 0;
+}
+
+static int explain(const struct plan *p, struct ctx *ctx, struct err *e)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	if (ctx->json) {
+		_cleanup_json_ json_t *j = plan_json(p);
+		struct out_style style = {.color = ctx->color};
+
+		return out_json(stdout, j, &style, e);
+	}
+	if (plan_explain(p, &b) < 0)
+		return err_set(e, ENOMEM, "explaining the plan");
+	fputs(b.data, stdout);
+	return 0;
+}
+
+/* Two lines for a person who just came in. */
+static void greet(const struct plan *p, bool color, struct buf *b)
+{
+	const char *on = color ? "\033[1m" : "", *off = color ? "\033[0m" : "";
+	const struct target *t = p->target;
+	_cleanup_free_ char *image = t->image ? str_printable_dup(t->image) : NULL;
+
+	buf_printf(b, "%sporthole:%s in %s%s%s (%s%s%s, pid %d) as %s. ", on, off, on, p->label, off,
+		   t->engine, image ? ", " : "", image ? image : "", t->pid, p->who.name);
+	if (p->view == VIEW_KIT)
+		buf_puts(b, "Its files are at /target.\n");
+	else if (p->view == VIEW_NONE)
+		buf_puts(b, "The tools and files are the host's.\n");
+	else
+		buf_printf(b, "Its files are /, live%s.\n", p->shape.root_ro ? " and read-only" : "");
+	if (p->kit.kind != KIT_NONE)
+		buf_puts(b, "          Tools: " KIT_BIN ", first in PATH. ");
+	else
+		buf_puts(b, "          ");
+	buf_puts(b, "What you start ends when you leave; nothing stays.\n");
+}
+
+static void warn_lost_caps(const struct plan *p)
+{
+	_cleanup_free_ char *lost = p->caps_lost ? caps_list(p->caps_lost) : NULL;
+
+	if (lost)
+		fprintf(stderr, "porthole: capabilities asked for that we do not have ourselves: %s\n",
+			lost);
+}
+
+static int run_plan(struct plan *p, const struct exec_opts *o, struct ctx *ctx, struct err *e)
+{
+	_cleanup_(prove_done) struct prove before = {}, after = {};
+	_cleanup_buf_ struct buf greeting = {};
+	int code, r;
+
+	if (o->prove && (r = prove_take(p->target, &before, e)) < 0)
+		return r;
+	if (p->shell && !o->quiet)
+		greet(p, ctx->color_err, &greeting);
+	warn_lost_caps(p);
+	code = session_run(p, greeting.data, e);
+	if (!o->prove || code < 0)
+		return code;
+	r = prove_take_after(p->target, &before, &after, e);
+	if (r < 0)
+		return r;
+	return prove_report(&before, &after, ctx, e) < 0 ? -e->num : code;
+}
 
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
 {
-	(void)ctx, (void)opts, (void)argc, (void)argv;
-	return err_say(e, ENOSYS, "not there yet");
+	struct exec_opts *o = opts;
+	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
+	_cleanup_target_ struct target t = TARGET_INIT;
+	_cleanup_plan_ struct plan p = {.root_fd = -EBADF, .kit = KIT_INIT};
+	struct request req = {
+		.user = o->user,
+		.cwd = o->cwd,
+		.kit = o->kit,
+		.view = o->view,
+		.cgroup = o->cgroup,
+		.caps = o->caps,
+		.env = o->env,
+		.env_files = o->env_files,
+		.ns = o->ns,
+		.interactive = o->interactive,
+		.tty = o->tty,
+		.tty_in = isatty(STDIN_FILENO),
+		.tty_out = ctx->tty_out,
+		.force = o->force,
+		.limits = {.memory = o->memory, .pids = o->pids},
+		.argc = argc - 1,
+		.argv = argv + 1,
+	};
+	int r;
+
+	if (req.argc && str_eq(req.argv[0], "--")) {
+		req.argc--;
+		req.argv++;
+	}
+	r = parse_cpus(o->cpus, &req.limits.cpus, e);
+	if (r == 0)
+		r = target_roots_open(&roots, e);
+	if (r == 0)
+		r = target_resolve(&roots, argv[0], &t, e);
+	if (r == 0)
+		r = target_pin(&roots, &t, e);
+	if (r == 0)
+		r = plan_make(&p, &t, &req, e);
+	if (r < 0)
+		return r;
+	return o->explain ? explain(&p, ctx, e) : run_plan(&p, o, ctx, e);
 }
 
 const struct verb verb_exec = {
 	.name = "exec",
-	.args = "",
-	.summary = "",
+	.args = "TARGET [CMD [ARG...]]",
+	.summary = "Run a command, or a shell with every tool, inside a running container",
+	.details =
+		"TARGET is a container's name, its id or the start of it, POD/CONTAINER, a machine's name, a\n"
+		"PID, or ENGINE://NAME. Without CMD a shell opens. The target's own files are /, live; the kit of\n"
+		"tools is at " KIT_PREFIX " and first in PATH. Nothing is written into the target, which is neither\n"
+		"restarted nor slowed down; whatever the session started is killed at its end.\n\n"
+		"The exit code is the command's; 128+N when signal N killed it; 127 when there is no such command,\n"
+		"126 when it cannot be run, 125 when Porthole itself failed.",
+	.examples = "  porthole exec web                            a shell in the container 'web'\n"
+		    "  porthole exec web strace -fp 1               trace its first process\n"
+		    "  porthole exec -u target web ls -l /data      as the app's own user\n"
+		    "  porthole exec shop/cart curl 127.0.0.1:8080  container 'cart' of the pod 'shop'\n"
+		    "  porthole exec --ns net web -- ss -tlpn       the host's ss, web's network\n"
+		    "  echo 'select 1' | porthole exec db psql      pipes are passed on as they are\n"
+		    "  porthole exec --cgroup own --memory 256m web gdb -p 1\n"
+		    "  porthole exec --prove web true               show that nothing changed\n",
+	.opts = options,
+	.opts_size = sizeof(struct exec_opts),
+	.flags = VERB_STOP_AT_ARG | VERB_RUNS_CMD,
+	.complete = COMPLETE_TARGET,
+	.min_args = 1,
 	.max_args = -1,
 	.run = run,
 };

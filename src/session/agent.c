@@ -1,0 +1,292 @@
+#include "session/agent.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+#include "session/leave.h"
+#include "session/wire.h"
+#include "sys/cred.h"
+#include "sys/ns.h"
+
+_Noreturn static void agent_fail(struct agent *a, struct err *e)
+{
+	struct wire_msg m = {.type = WIRE_FAIL, .err = *e};
+
+	if (!m.err.exit)
+		m.err.exit = EXIT_PORTHOLE;
+	wire_send(a->sock, &m, -EBADF);
+	_exit(m.err.exit);
+}
+
+/* A new user namespace makes us nobody until we take an id that exists there. */
+static int take_inside_id(const struct plan *p, struct err *e)
+{
+	struct idmap *m = malloc(sizeof(*m));
+	uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
+
+	if (m && idmap_read(p->target->proc_fd, "uid_map", m) == 0)
+		uid = idmap_first_inside(m);
+	if (m && idmap_read(p->target->proc_fd, "gid_map", m) == 0)
+		gid = idmap_first_inside(m);
+	free(m);
+	if (syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return err_set(e, errno, "taking an id in the user namespace of '%s'", p->label);
+	return 0;
+}
+
+/* setns(2) refused: say it in words. */
+static int join_failed(const struct plan *p, int num, struct err *e)
+{
+	char names[64];
+
+	if (num == -ESRCH)
+		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+	err_set(e, num, "joining the namespaces (%s) of '%s'",
+		ns_names(p->ns_join, names, sizeof(names)), p->label);
+	if (num == -EPERM)
+		err_hint(e, "this needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE: run with sudo");
+	return num;
+}
+
+/* The matching procfs is made while we still have the host's rights over it. */
+static void make_proc(struct agent *a)
+{
+	_cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
+
+	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		a->parts.proc_fd =
+			fsmount(fs, FSMOUNT_CLOEXEC,
+				MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+static int join(struct agent *a, unsigned flags, struct err *e)
+{
+	const struct plan *p = a->plan;
+	int r = ns_join(p->target->pidfd, p->target->proc_fd, flags & p->ns_join);
+
+	if (r < 0)
+		return join_failed(p, r, e);
+	return flags & p->ns_join & CLONE_NEWUSER ? take_inside_id(p, e) : 0;
+}
+
+/* The supervisor mounts the kit while we join: wait for it here. */
+static int receive_kit(struct agent *a, struct err *e)
+{
+	struct wire_msg m;
+	int r;
+
+	if (a->plan->kit.kind == KIT_NONE)
+		return 0;
+	r = wire_recv(a->sock, &m, &a->parts.kit_fd);
+	if (r == 1 && m.type == WIRE_KIT && !m.err.num)
+		return 0;
+	if (r == 1 && m.err.num) {
+		*e = m.err;
+		return -e->num;
+	}
+	_exit(EXIT_PORTHOLE); /* the supervisor is gone: there is nobody to tell */
+}
+
+/* A pty of the devpts at /dev/pts: the target's own, the session's, or the host's. */
+static int open_pty(const struct plan *p, int *master, int *slave, struct err *e)
+{
+	_cleanup_close_ int pts = open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int m = -EBADF, s = -EBADF;
+	struct statfs fs;
+	int unlock = 0;
+
+	if (pts < 0 || fstatfs(pts, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
+		return err_say(e, ENODEV, "'%s' has no devpts at /dev/pts for a terminal", p->label);
+	m = openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+	if (m < 0)
+		return err_set(e, errno, "opening a terminal in '%s'", p->label);
+	if (ioctl(m, TIOCSPTLCK, &unlock) < 0)
+		return err_set(e, errno, "unlocking a terminal in '%s'", p->label);
+	s = ioctl(m, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (s < 0)
+		return err_set(e, errno, "opening a terminal in '%s'", p->label);
+	if (fchown(s, p->who.uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL)
+		return err_set(e, errno, "handing the terminal to uid %u", p->who.uid);
+	*master = TAKE_FD(m);
+	*slave = TAKE_FD(s);
+	return 0;
+}
+
+/* Signals that we, or a caller such as nohup, may have ignored. */
+static const int ignorable[] = {SIGPIPE, SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGCHLD,
+				SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+
+/* [child] of vfork: only system calls until exec. */
+static void command_child(struct agent *a, int slave, struct err *e)
+{
+	const struct plan *p = a->plan;
+	sigset_t none;
+
+	for (size_t i = 0; i < a->n_cgroup_fds; i++)
+		if (write(a->cgroup_fds[i], "0", 1) < 0) {
+			err_set(e, errno, "moving the command into its cgroup");
+			return;
+		}
+	/* a session of its own: the terminal's signals reach the command and nobody else */
+	if (setsid() < 0 || (p->tty && ioctl(slave, TIOCSCTTY, 0) < 0)) {
+		err_set(e, errno, "making a terminal session");
+		return;
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(a->stdio[i] >= 0 ? a->stdio[i] : slave, i) < 0) {
+			err_set(e, errno, "handing over descriptor %d", i);
+			return;
+		}
+	for (size_t i = 0; i < ARRAY_LEN(ignorable); i++)
+		signal(ignorable[i], SIG_DFL); /* handlers end with exec, ignoring does not */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	command_exec(p, e);
+}
+
+static pid_t spawn(struct agent *a, int slave, struct err *e)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		command_child(a, slave, e);
+		_exit(EXIT_PORTHOLE);
+	}
+	return pid;
+}
+
+static int exit_code(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Reap until nothing is left to reap now. True when the command itself is among them. */
+static bool reap(pid_t command, int *code)
+{
+	bool ended = false;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (pid == command) {
+			*code = exit_code(status);
+			ended = true;
+		}
+	return ended;
+}
+
+/* Wait for the command; pass signals on; the supervisor's end ends everything. */
+static int attend(struct agent *a, pid_t command, int sigfd)
+{
+	struct pollfd fds[2] = {{.fd = a->sock, .events = POLLIN}, {.fd = sigfd, .events = POLLIN}};
+	int code = EXIT_PORTHOLE;
+
+	while (!reap(command, &code)) {
+		struct signalfd_siginfo si;
+		struct wire_msg m;
+		int fd;
+
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (fds[1].revents & POLLIN && read(sigfd, &si, sizeof(si)) < 0)
+			break;
+		if (!(fds[0].revents & (POLLIN | POLLHUP)))
+			continue;
+		if (wire_recv(a->sock, &m, &fd) <= 0) { /* killed, or told us to end */
+			code = 128 + SIGKILL;
+			break;
+		}
+		cleanup_close(&fd);
+		if (m.type == WIRE_SIGNAL)
+			kill(command, m.num);
+	}
+	return code;
+}
+
+/* Stand where the plan wants us: namespaces joined, view built. */
+static int enter(struct agent *a, struct err *e)
+{
+	const unsigned later = CLONE_NEWPID; /* the agent was born there */
+	const struct plan *p = a->plan;
+	int r;
+
+	if (p->view == VIEW_NONE)
+		return join(a, ~later, e);
+	if (a->parts.classic) {
+		r = join(a, ~(later | CLONE_NEWUSER), e);
+		if (r == 0)
+			r = view_build_classic(p, &a->parts, e);
+		return r < 0 ? r : join(a, CLONE_NEWUSER, e);
+	}
+	if (!p->shape.proc_good && p->kit.kind != KIT_NONE)
+		make_proc(a);
+	r = join(a, ~later, e);
+	if (r == 0)
+		r = receive_kit(a, e);
+	return r < 0 ? r : view_build(p, &a->parts, e);
+}
+
+/* Nothing of the supervisor's stays open in a process the target can see, but what is needed. */
+static void let_go(struct agent *a, int slave)
+{
+	cleanup_close(&slave);
+	for (int i = 0; i < 3; i++) {
+		close(i);
+		if (a->stdio[i] > 2)
+			cleanup_close(&a->stdio[i]);
+	}
+	cleanup_close(&a->parts.kit_fd);
+	cleanup_close(&a->parts.proc_fd);
+	for (size_t i = 0; i < a->n_cgroup_fds; i++)
+		close(a->cgroup_fds[i]);
+}
+
+_Noreturn void agent_main(struct agent *a)
+{
+	const struct plan *p = a->plan;
+	int master = -EBADF, slave = -EBADF, sigfd, code;
+	struct wire_msg ready = {.type = WIRE_READY};
+	struct err e = {};
+	sigset_t set;
+	pid_t command;
+
+	/* while we build we die with the supervisor; later its end wakes us to clear up */
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (enter(a, &e) < 0 || (p->tty && open_pty(p, &master, &slave, &e) < 0))
+		agent_fail(a, &e);
+
+	sigfillset(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
+	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	if (sigfd < 0 || wire_send(a->sock, &ready, master) < 0)
+		_exit(EXIT_PORTHOLE); /* the supervisor is gone */
+	cleanup_close(&master);
+
+	command = spawn(a, slave, &e);
+	if (command < 0)
+		err_set(&e, errno, "starting a process in '%s'", p->label);
+	if (e.num)
+		agent_fail(a, &e);
+	let_go(a, slave);
+	code = attend(a, command, sigfd);
+	leave_children(a->host_proc);
+	_exit(code);
+}

@@ -1,0 +1,237 @@
+#include "session/cgroup.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "sys/cgroup.h"
+
+enum { PERIOD_US = 100000 };
+
+static const char *const controllers[SESSION_CONTROLLERS] = {"memory", "pids", "cpu"};
+
+static int add_procs(struct session_cgroup *c, int dir, struct err *e)
+{
+	int *procs = reallocarray(c->procs, c->n + 1, sizeof(int));
+
+	if (!procs)
+		return err_set(e, ENOMEM, "opening a cgroup");
+	c->procs = procs;
+	procs[c->n] = openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	if (procs[c->n] < 0)
+		return err_set(e, errno, "opening cgroup.procs to enter a cgroup");
+	c->n++;
+	return 0;
+}
+
+static int open_target(struct session_cgroup *c, const struct plan *p,
+		       const struct cgroup_hiers *hiers, struct err *e)
+{
+	for (size_t i = 0; i < hiers->n; i++) {
+		_cleanup_free_ char *path = cgroup_path_read(p->target->proc_fd, &hiers->v[i]);
+		_cleanup_close_ int dir = path ? cgroup_open(&hiers->v[i], path) : -ENOENT;
+		int r;
+
+		if (!path)
+			continue;
+		if (dir < 0)
+			return err_set(e, dir, "opening the cgroup %s of '%s' below %s", path, p->label,
+				       hiers->v[i].mount);
+		r = add_procs(c, dir, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int write_file(int dir, const char *file, const char *text)
+{
+	_cleanup_close_ int fd = openat(dir, file, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+}
+
+/* One limit: its value as text in the words of version 1 or 2. */
+static int set_limit(const struct cgroup_hier *h, int dir, const char *controller,
+		     const struct limits *l, struct err *e)
+{
+	char text[64];
+	int r = 0;
+
+	if (str_eq(controller, "memory") && l->memory) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)l->memory);
+		r = write_file(dir, h->v2 ? "memory.max" : "memory.limit_in_bytes", text);
+	} else if (str_eq(controller, "pids") && l->pids) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)l->pids);
+		r = write_file(dir, "pids.max", text);
+	} else if (str_eq(controller, "cpu") && l->cpus > 0) {
+		long quota = (long)(l->cpus * PERIOD_US);
+
+		snprintf(text, sizeof(text), h->v2 ? "%ld %d" : "%ld", quota, PERIOD_US);
+		r = write_file(dir, h->v2 ? "cpu.max" : "cpu.cfs_quota_us", text);
+	}
+	return r < 0 ? err_set(e, r, "setting the %s limit of the session's cgroup", controller) : 0;
+}
+
+static bool is_limited(const struct limits *l, const char *controller)
+{
+	return (str_eq(controller, "memory") && l->memory) ||
+	       (str_eq(controller, "pids") && l->pids) || (str_eq(controller, "cpu") && l->cpus > 0);
+}
+
+/* The new cgroup's parent: our own on version 1; on version 2 the top, since only a cgroup without
+ * processes of its own may hand controllers down (cgroups(7), "no internal processes"). */
+static int open_parent(const struct cgroup_hier *h)
+{
+	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *path = h->v2 ? strdup("/") : cgroup_path_read(self, h);
+	int fd = path ? cgroup_open(h, path) : -ENOENT;
+
+	return fd < 0 ? open(h->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : fd;
+}
+
+/* Where the session's cgroup will be for each controller; nothing is made yet. */
+static int find_parents(struct session_cgroup *c, const struct plan *p,
+			const struct cgroup_hiers *hiers, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_LEN(controllers); i++) {
+		const struct cgroup_hier *h = cgroup_find(hiers, controllers[i]);
+
+		c->parent[i] = h ? open_parent(h) : -EBADF;
+		if (c->parent[i] < 0 && is_limited(&p->limits, controllers[i]))
+			return err_say(e, ENOTSUP,
+				       "this host has no cgroup controller '%s' to limit with",
+				       controllers[i]);
+	}
+	return 0;
+}
+
+static int make_in(struct session_cgroup *c, const struct plan *p, const struct cgroup_hiers *hiers,
+		   size_t i, struct err *e)
+{
+	const struct cgroup_hier *h = cgroup_find(hiers, controllers[i]);
+	_cleanup_close_ int dir = -EBADF;
+	bool made;
+	int r;
+
+	if (c->parent[i] < 0)
+		return 0;
+	made = mkdirat(c->parent[i], c->name, 0755) == 0;
+	if (!made && errno != EEXIST) /* EEXIST: controllers that share a hierarchy */
+		return err_set(e, errno, "making a cgroup below %s", h->mount);
+	dir = openat(c->parent[i], c->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return err_set(e, errno, "opening the session's cgroup");
+	r = made ? add_procs(c, dir, e) : 0;
+	return r < 0 ? r : set_limit(h, dir, controllers[i], &p->limits, e);
+}
+
+/* Kill what is still in the cgroup below `parent` and remove it; true when it is gone. */
+static bool remove_one(int parent, const char *name)
+{
+	_cleanup_close_ int dir = -EBADF;
+	char pids[4096], *save = NULL;
+
+	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return true;
+	dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || write_file(dir, "cgroup.kill", "1") == 0)
+		return false;
+	if (file_read_small_at(dir, "cgroup.procs", pids, sizeof(pids)) > 0)
+		for (char *s = strtok_r(pids, "\n", &save); s; s = strtok_r(NULL, "\n", &save))
+			kill(atoi(s), SIGKILL);
+	return false;
+}
+
+static void remove_all(const struct session_cgroup *c)
+{
+	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
+		for (int tries = 0; c->parent[i] >= 0 && tries < 400 &&
+				    !remove_one(c->parent[i], c->name);
+		     tries++)
+			nanosleep(&(struct timespec){.tv_nsec = 2500000}, NULL);
+}
+
+/* A process that waits for our end, however it comes, and then removes the cgroup. */
+static int start_guard(struct session_cgroup *c, struct err *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_set(e, errno, "making a pipe");
+	c->guard_pid = fork();
+	if (c->guard_pid < 0) {
+		close(p[0]);
+		close(p[1]);
+		return err_set(e, errno, "starting a process");
+	}
+	if (c->guard_pid == 0) {
+		char byte;
+
+		close(p[1]);
+		setsid();
+		for (int i = 0; i < 3; i++)
+			close(i);
+		while (read(p[0], &byte, 1) < 0 && errno == EINTR)
+			;
+		remove_all(c);
+		_exit(0);
+	}
+	close(p[0]);
+	c->guard = p[1];
+	return 0;
+}
+
+static int make_own(struct session_cgroup *c, const struct plan *p,
+		    const struct cgroup_hiers *hiers, struct err *e)
+{
+	int r;
+
+	snprintf(c->name, sizeof(c->name), "porthole-%s", p->cookie);
+	r = find_parents(c, p, hiers, e);
+	if (r == 0) /* before anything is made, so that there is no moment without a guard */
+		r = start_guard(c, e);
+	for (size_t i = 0; i < SESSION_CONTROLLERS && r == 0; i++)
+		r = make_in(c, p, hiers, i, e);
+	if (r == 0 && c->n == 0)
+		r = err_say(e, ENOTSUP, "this host has no cgroups to make one in");
+	return r;
+}
+
+int session_cgroup_open(struct session_cgroup *c, const struct plan *p, struct err *e)
+{
+	_cleanup_cgroup_hiers_ struct cgroup_hiers hiers = {};
+	_cleanup_close_ int self = -EBADF;
+	int r;
+
+	if (p->cgroup == CGROUP_HOST)
+		return 0;
+	self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	r = self < 0 ? -errno : cgroup_hiers_read(self, &hiers);
+	if (r < 0)
+		return err_set(e, r, "finding where the cgroups are mounted");
+	if (p->cgroup == CGROUP_TARGET)
+		return open_target(c, p, &hiers, e);
+	return make_own(c, p, &hiers, e);
+}
+
+void session_cgroup_done(struct session_cgroup *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		cleanup_close(&c->procs[i]);
+	free(c->procs);
+	if (c->guard >= 0)
+		remove_all(c);
+	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
+		cleanup_close(&c->parent[i]);
+	if (c->guard >= 0) {
+		close(c->guard);
+		waitpid(c->guard_pid, NULL, 0);
+	}
+	*c = SESSION_CGROUP_INIT;
+}

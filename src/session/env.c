@@ -1,0 +1,226 @@
+/* The command's environment: the target's, minus what would turn the kit's programs against us. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "session/plan.h"
+
+enum { ENV_MAX = 4 << 20, ENV_FILE_MAX = 1 << 20, ENV_ONE_MAX = 128 << 10 };
+
+/* Variables that name code or configuration which a program of the kit, run as root, would load from
+ * the target's files. A trailing * matches any rest. */
+static const char *const hostile[] = {
+	"LD_*", "BASH_ENV", "ENV", "BASH_FUNC_*", "SHELLOPTS", "BASHOPTS", "PROMPT_COMMAND", "PS0",
+	"PS1", "PS4", "IFS", "CDPATH", "GLOBIGNORE", "GCONV_PATH", "LOCPATH", "NLSPATH",
+	"MALLOC_*", "GLIBC_TUNABLES", "HOSTALIASES", "RES_OPTIONS", "LOCALDOMAIN", "GETCONF_DIR",
+	"TMPDIR", "TERMINFO", "TERMINFO_DIRS", "TERMCAP", "TERMPATH", "PYTHON*", "PERL*", "RUBY*",
+	"NODE_OPTIONS", "GDB*", "LESS*", "MORE", "PAGER", "MANPAGER", "GIT_*", "EDITOR", "VISUAL",
+	"VIM", "VIMINIT", "VIMRUNTIME", "EXINIT", "NANORC", "TMUX*", "CURL_*", "SSL_*", "OPENSSL_*",
+	"WGETRC", "SYSTEM_WGETRC", "PSQLRC", "PSQL_*", "PGSYSCONFDIR", "MYSQL_*", "LIBMYSQL_*",
+	"MAGIC", "NMAPDIR", "HTOPRC", "SOCAT_*", "RSYNC_*", "TAR_OPTIONS", "GZIP", "XZ_*", "ZSTD_*",
+	"STRACE_*", "LTRACE_*", "PKCS11_*", "P11_KIT_*", "KRB5*", "PORTHOLE_*",
+};
+
+/* History and cache files would be written into the target's files. */
+static const char *const leave_nothing[] = {
+	"HISTFILE=/dev/null", "LESSHISTFILE=-", "PSQL_HISTORY=/dev/null", "MYSQL_HISTFILE=/dev/null",
+	"SQLITE_HISTORY=/dev/null", "REDISCLI_HISTFILE=/dev/null", "PYTHONDONTWRITEBYTECODE=1",
+};
+
+static bool name_is_hostile(const char *var, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
+		size_t len = strlen(hostile[i]);
+
+		if (hostile[i][len - 1] == '*' ? n >= len - 1 && !strncmp(var, hostile[i], len - 1) :
+						 n == len && !strncmp(var, hostile[i], len))
+			return true;
+	}
+	return false;
+}
+
+/* Where NAME of "NAME=value" stands in the environment, or -1. */
+static ssize_t env_find(const struct strv *env, const char *var, size_t name_len)
+{
+	for (size_t i = 0; i < env->n; i++)
+		if (strncmp(env->v[i], var, name_len) == 0 && env->v[i][name_len] == '=')
+			return (ssize_t)i;
+	return -1;
+}
+
+/* Set or replace; `var` is "NAME=value" and is copied. */
+static int env_set(struct strv *env, const char *var)
+{
+	ssize_t at = env_find(env, var, strcspn(var, "="));
+	char *copy;
+
+	if (at < 0)
+		return strv_add(env, var);
+	copy = strdup(var);
+	if (!copy)
+		return -ENOMEM;
+	free(env->v[at]);
+	env->v[at] = copy;
+	return 0;
+}
+
+static int env_setf(struct strv *env, const char *name, const char *value)
+{
+	_cleanup_free_ char *var = str_fmt("%s=%s", name, value);
+
+	return var ? env_set(env, var) : -ENOMEM;
+}
+
+static const char *env_get(const struct strv *env, const char *name)
+{
+	ssize_t at = env_find(env, name, strlen(name));
+
+	return at < 0 ? NULL : env->v[at] + strlen(name) + 1;
+}
+
+/* Take over one variable of the target; too long ones are dropped (execve(2) allows 128 KiB each). */
+static int take_over(struct plan *p, const char *var)
+{
+	size_t n = strcspn(var, "=");
+
+	if (n == 0 || var[n] != '=')
+		return 0;
+	if (strlen(var) < ENV_ONE_MAX && !name_is_hostile(var, n))
+		return strv_add(&p->env, var);
+	return strv_push(&p->env_dropped, strndup(var, n > 64 ? 64 : n));
+}
+
+static int read_target_env(struct plan *p, struct err *e)
+{
+	_cleanup_free_ char *data = NULL;
+	_cleanup_close_ int fd = openat(p->target->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+	size_t len = 0;
+	int r = fd < 0 ? -errno : fd_read_all(fd, ENV_MAX, &data, &len);
+
+	if (r == -EFBIG)
+		return strv_add(&p->env_dropped, "all of it: over 4 MiB");
+	if (r < 0)
+		return err_set(e, r, "reading the environment of '%s'", p->label);
+	for (size_t i = 0; i < len; i += strlen(data + i) + 1)
+		if (take_over(p, data + i) < 0)
+			return err_set(e, ENOMEM, "reading the environment of '%s'", p->label);
+	return 0;
+}
+
+/* docker's rule for -e: NAME=value sets, NAME alone passes our own value on, if we have one. */
+static int set_asked(struct plan *p, const char *var, struct err *e)
+{
+	const char *eq = strchr(var, '='), *ours;
+
+	if (eq == var || !*var)
+		return err_say(e, EINVAL, "-e takes NAME=VALUE or NAME, not '%s'", var);
+	if (eq)
+		return env_set(&p->env, var);
+	ours = getenv(var);
+	return ours ? env_setf(&p->env, var, ours) : 0;
+}
+
+/* docker's --env-file: a variable a line, # comments, blank lines; CR LF is accepted. */
+static int env_file(struct plan *p, const char *path, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	char *save = NULL;
+	int r = file_read_at(AT_FDCWD, path, ENV_FILE_MAX, &text, NULL);
+
+	if (r < 0)
+		return err_set(e, r, "reading the environment file %s", path);
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		size_t n;
+
+		line += strspn(line, " \t");
+		n = strlen(line);
+		if (n && line[n - 1] == '\r')
+			line[n - 1] = '\0';
+		if (!*line || *line == '#')
+			continue;
+		r = set_asked(p, line, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* PATH: the kit first, so that a hostile target's `ls` is not run as root. */
+static int set_path(struct plan *p)
+{
+	const char *theirs = env_get(&p->env, "PATH");
+	static const char dflt[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+	if (!theirs || !*theirs)
+		theirs = dflt;
+	free(p->path);
+	if (p->view == VIEW_NONE || p->kit.kind == KIT_NONE)
+		p->path = strdup(theirs);
+	else
+		p->path = str_fmt(KIT_BIN ":%s", p->view == VIEW_KIT ? dflt : theirs);
+	return p->path ? env_setf(&p->env, "PATH", p->path) : -ENOMEM;
+}
+
+/* What a terminal session needs of ours, and what keeps programs from leaving files. */
+static int set_ours(struct plan *p)
+{
+	const char *term = getenv("TERM");
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(leave_nothing) && r == 0; i++)
+		r = strv_add(&p->env, leave_nothing[i]);
+	if (r == 0 && p->tty)
+		r = env_setf(&p->env, "TERM", term && *term ? term : "xterm");
+	if (r == 0 && p->tty && getenv("COLORTERM"))
+		r = env_setf(&p->env, "COLORTERM", getenv("COLORTERM"));
+	if (r == 0)
+		r = env_setf(&p->env, "HOME", p->who.home ? p->who.home : "/");
+	if (r == 0 && p->who.name)
+		r = env_setf(&p->env, "USER", p->who.name);
+	if (r == 0)
+		r = env_setf(&p->env, "PORTHOLE_TARGET", p->label);
+	if (r == 0)
+		r = env_setf(&p->env, "PORTHOLE_SESSION", p->cookie);
+	return r;
+}
+
+/* The prompt shows where one is. The label is printable; bash gives \ $ ` a meaning in PS1. */
+static int set_prompt(struct plan *p)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	if (!p->shell)
+		return 0;
+	buf_puts(&b, "PS1=\\[\\e[1;32m\\]");
+	for (const char *s = p->label; *s; s++)
+		buf_putc(&b, strchr("\\$`!\"'", *s) ? '_' : *s);
+	buf_puts(&b, "\\[\\e[0m\\]:\\[\\e[1;34m\\]\\w\\[\\e[0m\\]\\$ ");
+	return b.oom ? -ENOMEM : env_set(&p->env, b.data);
+}
+
+int plan_env(struct plan *p, const struct request *req, struct err *e)
+{
+	int r = 0;
+
+	if (p->ns_join & CLONE_NEWNS || p->view != VIEW_NONE) {
+		r = read_target_env(p, e);
+	} else { /* the host's own tools: the caller's environment */
+		for (char **v = environ; *v && r == 0; v++)
+			r = strv_add(&p->env, *v);
+	}
+	if (r == 0)
+		r = set_ours(p);
+	if (r == 0)
+		r = set_prompt(p);
+	for (size_t i = 0; i < req->env_files.n && r == 0; i++)
+		r = env_file(p, req->env_files.v[i], e);
+	for (size_t i = 0; i < req->env.n && r == 0; i++)
+		r = set_asked(p, req->env.v[i], e);
+	if (r == 0)
+		r = set_path(p);
+	if (r == -ENOMEM && !e->num)
+		err_set(e, ENOMEM, "preparing the environment");
+	return r;
+}

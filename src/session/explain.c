@@ -1,0 +1,178 @@
+/* The plan in words and as data. */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "session/plan.h"
+#include "session/view.h"
+#include "sys/caps.h"
+#include "sys/ns.h"
+
+static void line(struct buf *b, const char *what, const char *how)
+{
+	char safe[2048];
+
+	str_printable(how, strlen(how), safe, sizeof(safe));
+	buf_printf(b, "%-12s %s\n", what, safe);
+}
+
+static const char *view_words(const struct plan *p)
+{
+	static const char *const own_root = "a private root that shows the target's files, live (it has "
+					    "no directory for /dev or /proc to lie over)";
+
+	if (p->view == VIEW_NONE)
+		return "the mounts stay as they are here: the host's own tools run";
+	if (p->view == VIEW_KIT)
+		return "the kit's files are /, the target's files are at /target";
+	if (p->kit.kind == KIT_NONE)
+		return "the target's files, live; no kit";
+	return view_needs_root(p) ? own_root :
+				    "the target's files, live; the kit lies at " KIT_PREFIX
+				    " in a /dev of the session's own";
+}
+
+static const char *cgroup_words(const struct plan *p)
+{
+	switch (p->cgroup) {
+	case CGROUP_HOST:
+		return "stays in the caller's: nothing is charged to the target";
+	case CGROUP_TARGET:
+		return "the target's: memory, cpu and processes are charged to it";
+	case CGROUP_OWN:
+		break;
+	}
+	return "one of the session's own, removed at the end";
+}
+
+static const char *stdin_words(const struct plan *p)
+{
+	if (p->tty)
+		return p->stdin_open ? "a terminal of the session's own" :
+				       "a terminal of the session's own, without input";
+	return p->stdin_open ? "ours, passed through" : "output is passed through, input is empty";
+}
+
+/* Quote what a shell would split, so that the line can be copied. */
+static void add_arg(struct buf *b, const char *arg)
+{
+	bool plain = *arg && !arg[strcspn(arg, " \t\n'\"\\$`;&|<>(){}*?[]#~!")];
+
+	if (plain) {
+		buf_puts(b, arg);
+		return;
+	}
+	buf_putc(b, '\'');
+	for (; *arg; arg++) {
+		if (*arg == '\'')
+			buf_puts(b, "'\\''");
+		else
+			buf_putc(b, *arg);
+	}
+	buf_putc(b, '\'');
+}
+
+static void command_line(const struct plan *p, struct buf *b)
+{
+	for (size_t i = 0; i < p->argv.n; i++) {
+		if (i)
+			buf_putc(b, ' ');
+		add_arg(b, p->argv.v[i]);
+	}
+}
+
+static void explain_caps(const struct plan *p, struct buf *out)
+{
+	_cleanup_free_ char *have = caps_words(plan_caps_of(p), caps_all());
+	_cleanup_free_ char *lost = caps_list(p->caps_lost);
+
+	if (p->who.uid != 0 && !p->caps_ambient)
+		line(out, "capabilities", "none: the user is not root");
+	else if (have)
+		line(out, "capabilities", have);
+	if (p->caps_lost && lost)
+		line(out, "", lost);
+	if (p->caps_lost)
+		line(out, "", "(the line above cannot be given: we do not have it ourselves)");
+}
+
+static void explain_env(const struct plan *p, struct buf *out)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	buf_printf(&b, "%zu variables", p->env.n);
+	for (size_t i = 0; i < p->env_dropped.n && i < 20; i++)
+		buf_printf(&b, "%s%s", i ? ", " : "; not passed on: ", p->env_dropped.v[i]);
+	if (b.data)
+		line(out, "environment", b.data);
+}
+
+int plan_explain(const struct plan *p, struct buf *out)
+{
+	const struct target *t = p->target;
+	_cleanup_buf_ struct buf b = {};
+	char names[64];
+
+	buf_printf(&b, "%s (%s%s%s, pid %d)", p->label, t->engine ? t->engine : "process",
+		   t->image ? ", " : "", t->image ? t->image : "", t->pid);
+	line(out, "target", b.data ? b.data : "?");
+	if (t->state_file)
+		line(out, "found in", t->state_file);
+	line(out, "joins", p->ns_join ? ns_names(p->ns_join, names, sizeof(names)) : "nothing");
+	if (p->ns_same)
+		line(out, "shares", ns_names(p->ns_same, names, sizeof(names)));
+	line(out, "view", view_words(p));
+	if (p->kit.kind != KIT_NONE)
+		line(out, "kit", p->kit.path ? p->kit.path : "?");
+	buf_done(&b);
+	buf_printf(&b, "%s (uid %u, gid %u)", p->who.name, p->who.uid, p->who.gid);
+	line(out, "user", b.data ? b.data : "?");
+	explain_caps(p, out);
+	line(out, "cgroup", cgroup_words(p));
+	explain_env(p, out);
+	line(out, "PATH", p->path);
+	line(out, "directory", p->cwd ? p->cwd : "ours");
+	line(out, "terminal", stdin_words(p));
+	buf_done(&b);
+	command_line(p, &b);
+	line(out, "command", b.data ? b.data : "?");
+	return out->oom ? -ENOMEM : 0;
+}
+
+static json_t *strings(const struct strv *s)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < s->n; i++)
+		json_array_append_new(a, json_text(s->v[i]));
+	return a;
+}
+
+static json_t *namespaces(unsigned flags)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if (flags & ns_types[i].flag)
+			json_array_append_new(a, json_string(ns_types[i].name));
+	return a;
+}
+
+json_t *plan_json(const struct plan *p)
+{
+	static const char *const views[] = {"none", "live", "kit"};
+	static const char *const cgroups[] = {"host", "own", "target"};
+	const struct target *t = p->target;
+	_cleanup_free_ char *caps = caps_list(plan_caps_of(p)), *lost = caps_list(p->caps_lost);
+
+	return json_pack("{s:{s:o,s:o,s:i},s:o,s:o,s:s,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:o,s:o,s:o,s:b,s:o}",
+			 "target", "name", json_text(t->name), "engine", json_text(t->engine), "pid",
+			 t->pid, "joins", namespaces(p->ns_join), "shares", namespaces(p->ns_same),
+			 "view", views[p->view], "kit",
+			 p->kit.kind == KIT_NONE ? json_null() : json_text(p->kit.path), "user",
+			 "name", json_text(p->who.name), "uid", (int)p->who.uid, "gid",
+			 (int)p->who.gid, "capabilities", json_text(caps), "capabilities_lost",
+			 json_text(lost), "cgroup", cgroups[p->cgroup], "path", json_text(p->path),
+			 "environment_dropped", strings(&p->env_dropped), "directory",
+			 json_text(p->cwd), "terminal", p->tty, "command", strings(&p->argv));
+}

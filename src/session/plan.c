@@ -1,0 +1,252 @@
+#include "session/plan.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "session/view.h"
+#include "sys/caps.h"
+#include "sys/cred.h"
+#include "sys/ns.h"
+
+void plan_done(struct plan *p)
+{
+	free(p->label);
+	kit_done(&p->kit);
+	cleanup_close(&p->root_fd);
+	free(p->who.groups);
+	free(p->who.name);
+	free(p->who.home);
+	strv_done(&p->argv);
+	strv_done(&p->env);
+	strv_done(&p->env_dropped);
+	free(p->path);
+	free(p->cwd);
+	*p = (struct plan){.root_fd = -EBADF, .kit = KIT_INIT};
+}
+
+static int plan_ns(struct plan *p, const struct request *req, struct err *e)
+{
+	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	unsigned want = 0;
+	int r;
+
+	if (self < 0)
+		return err_set(e, errno, "opening /proc/self (is /proc mounted?)");
+	if (req->ns.n) {
+		r = ns_parse(&req->ns, &want, e);
+		if (r < 0)
+			return err_exit(e, EXIT_PORTHOLE);
+	} else {
+		for (size_t i = 0; i < NS_COUNT; i++)
+			want |= ns_types[i].flag;
+	}
+	r = ns_different(p->target->proc_fd, self, want, &p->ns_join, e);
+	if (r < 0)
+		return r;
+	p->ns_same = want & ~p->ns_join;
+	p->view = want & CLONE_NEWNS ? VIEW_LIVE : VIEW_NONE;
+	if (p->ns_join || req->force)
+		return 0;
+	err_say(e, EPERM, "process %d (%s) is in the host's own namespaces, so there is nothing to enter",
+		p->target->pid, p->label);
+	err_hint(e, req->ns.n ? "it shares what --ns asks for with us; --force runs the command anyway" :
+				"it is not in a container; --force opens a session with the kit anyway");
+	return -EPERM;
+}
+
+/* Look at the target's root from outside. Everything here may be a lie by the time we enter; the
+ * view's builder copes with each call failing. */
+static int plan_shape(struct plan *p, struct err *e)
+{
+	struct shape *s = &p->shape;
+	char link[256];
+	struct stat st;
+	struct statvfs fs;
+	bool theirs;
+
+	if (p->view == VIEW_NONE)
+		return 0;
+	p->root_fd = openat(p->target->proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (p->root_fd < 0) {
+		err_set(e, errno, "opening the root directory of '%s'", p->label);
+		if (errno == EACCES || errno == EPERM)
+			err_hint(e, "this needs root with CAP_SYS_PTRACE: run with sudo");
+		else if (errno == ENOENT)
+			err_hint(e, "its first process has just exited");
+		return -e->num;
+	}
+	if (link_read_at(p->target->proc_fd, "root", link, sizeof(link)) != 1)
+		s->chrooted = true;
+	s->dev_dir = fstatat(p->root_fd, "dev", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		     S_ISDIR(st.st_mode);
+	if (fstatvfs(p->root_fd, &fs) == 0)
+		s->root_ro = fs.f_flag & ST_RDONLY;
+	s->proc_dir = fstatat(p->root_fd, "proc", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		      S_ISDIR(st.st_mode);
+	/* a procfs has inode 1 as its root; whose it is shows in whether "self" knows us */
+	if (s->proc_dir && st.st_ino == 1) {
+		theirs = readlinkat(p->root_fd, "proc/self", link, sizeof(link)) < 0;
+		s->proc_good = theirs == !!(p->ns_join & CLONE_NEWPID);
+	}
+	return 0;
+}
+
+static int plan_kit(struct plan *p, const struct request *req, struct err *e)
+{
+	if (str_eq(req->view, "kit")) {
+		if (p->view == VIEW_NONE)
+			return err_say(e, EINVAL, "--view kit needs mnt in the list of --ns");
+		p->view = VIEW_KIT;
+	}
+	if (p->view == VIEW_NONE) {
+		if (req->kit && !str_eq(req->kit, "none"))
+			return err_say(e, EINVAL, "--kit needs mnt in the list of --ns");
+		return 0;
+	}
+	if (str_eq(req->kit, "none") && p->view == VIEW_KIT)
+		return err_say(e, EINVAL, "--view kit cannot be without a kit");
+	return kit_find(req->kit, &p->kit, e);
+}
+
+uint64_t plan_caps_of(const struct plan *p)
+{
+	return p->caps_all ? caps_bounding() : p->caps;
+}
+
+static int plan_caps(struct plan *p, const struct request *req, struct err *e)
+{
+	uint64_t ours;
+	struct cred c;
+	int r;
+
+	p->caps_all = !req->caps || (str_eq(req->caps, "all") && p->who.uid == 0);
+	if (p->caps_all)
+		return 0;
+	if (str_eq(req->caps, "target")) {
+		r = cred_read(p->target->proc_fd, &c);
+		if (r < 0)
+			return err_set(e, r, "reading the capabilities of '%s'", p->label);
+		p->caps = c.cap_prm;
+		p->no_new_privs = c.no_new_privs;
+	} else {
+		r = caps_parse(req->caps, &p->caps, e);
+		if (r < 0)
+			return r;
+	}
+	ours = caps_bounding();
+	p->caps_lost = str_eq(req->caps, "all") ? 0 : p->caps & ~ours;
+	p->caps &= ours;
+	p->caps_ambient = p->who.uid != 0;
+	return 0;
+}
+
+static int plan_cgroup(struct plan *p, const struct request *req, struct err *e)
+{
+	bool limited = req->limits.memory || req->limits.pids || req->limits.cpus > 0;
+
+	p->limits = req->limits;
+	if (str_eq(req->cgroup, "target"))
+		p->cgroup = CGROUP_TARGET;
+	else if (str_eq(req->cgroup, "own") || (!req->cgroup && limited))
+		p->cgroup = CGROUP_OWN;
+	if (limited && p->cgroup != CGROUP_OWN)
+		return err_say(e, EINVAL, "--memory, --cpus and --pids need --cgroup own");
+	return 0;
+}
+
+/* The target's working directory as it is named inside. */
+static int plan_cwd(struct plan *p, const struct request *req)
+{
+	char link[PATH_MAX];
+
+	p->cwd_asked = req->cwd != NULL;
+	if (req->cwd)
+		p->cwd = strdup(req->cwd);
+	else if (p->view == VIEW_NONE)
+		p->cwd = NULL;
+	else if (p->view == VIEW_LIVE && !p->shape.chrooted &&
+		 link_read_at(p->target->proc_fd, "cwd", link, sizeof(link)) > 0 && link[0] == '/')
+		p->cwd = strdup(link);
+	else
+		p->cwd = strdup("/");
+	return p->cwd || p->view == VIEW_NONE ? 0 : -ENOMEM;
+}
+
+static void plan_terminal(struct plan *p, const struct request *req)
+{
+	if (req->interactive || req->tty) { /* docker's meaning */
+		p->tty = req->tty;
+		p->stdin_open = req->interactive;
+	} else { /* what the terminal suggests */
+		p->tty = req->tty_in && req->tty_out;
+		p->stdin_open = p->tty || !req->tty_in;
+	}
+}
+
+static int plan_argv(struct plan *p, const struct request *req)
+{
+	const char *shell = getenv("SHELL");
+	int r = 0;
+
+	for (int i = 0; i < req->argc && r == 0; i++)
+		r = strv_add(&p->argv, req->argv[i]);
+	if (req->argc)
+		return r;
+	p->shell = p->tty;
+	if (p->view == VIEW_NONE)
+		return strv_add(&p->argv, shell && *shell ? shell : "sh");
+	if (p->kit.kind == KIT_NONE)
+		return strv_add(&p->argv, "sh");
+	r = strv_add(&p->argv, "bash");
+	if (r == 0 && p->tty)
+		r = strv_add(&p->argv, "--rcfile") ?: strv_add(&p->argv, KIT_BASHRC);
+	return r;
+}
+
+static int make_cookie(struct plan *p)
+{
+	unsigned char raw[8];
+
+	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
+		return -errno;
+	for (size_t i = 0; i < sizeof(raw); i++)
+		snprintf(p->cookie + 2 * i, 3, "%02x", raw[i]);
+	return 0;
+}
+
+int plan_make(struct plan *p, const struct target *t, const struct request *req, struct err *e)
+{
+	int r;
+
+	*p = (struct plan){.target = t, .root_fd = -EBADF, .kit = KIT_INIT};
+	p->label = str_printable_dup(t->name ? t->name : t->id ? t->id : "?");
+	if (!p->label || make_cookie(p) < 0)
+		return err_set(e, ENOMEM, "planning the session");
+	plan_terminal(p, req);
+	r = plan_ns(p, req, e);
+	if (r == 0)
+		r = plan_kit(p, req, e);
+	if (r == 0)
+		r = plan_shape(p, e);
+	if (r == 0)
+		r = plan_user(p, req->user, e);
+	if (r == 0)
+		r = plan_caps(p, req, e);
+	if (r == 0)
+		r = plan_cgroup(p, req, e);
+	if (r == 0 && (plan_cwd(p, req) < 0 || plan_argv(p, req) < 0))
+		r = err_set(e, ENOMEM, "planning the session");
+	if (r == 0)
+		r = plan_env(p, req, e);
+	return r;
+}

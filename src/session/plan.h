@@ -1,0 +1,121 @@
+/*
+ * The plan of a session: plain data that is shown (--explain) or carried out, never changed by either.
+ *
+ * Layer: session (uses base, sys, target, kit).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "kit/kit.h"
+#include "target/target.h"
+
+#define KIT_BASHRC KIT_PREFIX "/s/porthole/bashrc" /* of interactive sessions; may be missing */
+
+enum view {
+	VIEW_NONE, /* mounts as they are: the host's own, or the target's without a kit */
+	VIEW_LIVE, /* the target's files are /, the kit is at /dev/p */
+	VIEW_KIT,  /* the kit's files are /, the target is at /target */
+};
+
+enum cgroup_mode {
+	CGROUP_HOST,   /* stay where the caller is (default) */
+	CGROUP_OWN,    /* a cgroup of the session's own, with limits, gone afterwards */
+	CGROUP_TARGET, /* charged to the target */
+};
+
+/* What the target's root offers; found out from outside before entering. */
+struct shape {
+	bool dev_dir;	 /* /dev is a real directory, so a tmpfs can lie over it */
+	bool proc_good;	 /* /proc is a procfs of the target's own pid namespace */
+	bool proc_dir;	 /* /proc is a real directory */
+	bool chrooted;	 /* its root is not its mount namespace's root */
+	bool root_ro;	 /* for the greeting */
+};
+
+struct who {
+	uid_t uid;
+	gid_t gid;
+	gid_t *groups;
+	size_t ngroups;
+	char *name; /* "root", "app", or the number */
+	char *home;
+};
+
+struct limits {
+	uint64_t memory; /* bytes, 0: none */
+	uint64_t pids;
+	double cpus;
+};
+
+/* What a person asked for; strings are borrowed from argv. */
+struct request {
+	const char *user, *cwd, *kit, *view, *cgroup, *caps;
+	struct strv env, env_files, ns;
+	bool interactive, tty;	    /* -i, -t */
+	bool tty_in, tty_out, tty_err; /* which of our own 0, 1, 2 are terminals */
+	bool force;
+	struct limits limits;
+	int argc;
+	char **argv; /* empty: a shell */
+};
+
+struct plan {
+	const struct target *target; /* pinned; outlives the plan */
+	char *label;		     /* the target's name made printable */
+	unsigned ns_join;	     /* CLONE_NEW*: joined; those that are the same are left out */
+	unsigned ns_same;	     /* wanted, and the same as ours already */
+	enum view view;
+	struct kit kit;
+	struct shape shape;
+	int root_fd; /* the target's root, O_PATH; -EBADF when its mounts are not joined */
+	struct who who;
+	bool caps_all;	      /* nothing asked: all that we have; `caps` is not filled (plan_caps_of) */
+	uint64_t caps;	      /* of the command */
+	bool caps_ambient;    /* asked for together with a user other than root: keep through exec */
+	bool no_new_privs;
+	uint64_t caps_lost;   /* asked for, and not in our bounding set */
+	enum cgroup_mode cgroup;
+	struct limits limits;
+	struct strv argv, env;
+	struct strv env_dropped; /* names of the target's variables that are not passed on */
+	char *path;		 /* PATH of the session, also used to find argv[0] */
+	char *cwd;
+	bool cwd_asked;
+	bool shell;	/* no command was given: a shell with a greeting */
+	bool tty;	/* a pseudo-terminal of its own */
+	bool stdin_open; /* our standard input goes to the command */
+	char cookie[17]; /* random; in the command's environment, to find what it left */
+};
+
+#define _cleanup_plan_ _cleanup_(plan_done)
+void plan_done(struct plan *p);
+
+/* Make the plan: reads the target, opens the kit, changes nothing. `p` is zeroed first and must be
+ * released by the caller also after an error. Errors are whole sentences in `e`. */
+int plan_make(struct plan *p, const struct target *t, const struct request *req, struct err *e);
+
+/* The plan in words, for --explain: one "what: how" line a fact, printable. 0 or -ENOMEM. */
+int plan_explain(const struct plan *p, struct buf *out);
+/* The same as JSON. The caller owns the reference; NULL when memory is out. */
+json_t *plan_json(const struct plan *p);
+
+/* The capabilities a root command of this plan has. */
+uint64_t plan_caps_of(const struct plan *p);
+
+/* --- parts of plan_make, in files of their own --- */
+
+/* The target's environment from /proc/PID/environ, without what would make the kit's programs load or
+ * run the target's files (LD_*, BASH_ENV, ...), with PATH led by the kit, `-e` and `--env-file` on
+ * top. Fills env, env_dropped and path. Bounded: 4 MiB of environment, 1 MiB an env file. */
+int plan_env(struct plan *p, const struct request *req, struct err *e);
+
+/* `spec`: NULL (root), "target", USER, UID, USER:GROUP, UID:GID as docker takes them, looked up in the
+ * target's own /etc/passwd and /etc/group, which are hostile: regular files of at most 1 MiB only.
+ * An unknown name is -ENOENT. */
+int plan_user(struct plan *p, const char *spec, struct err *e);

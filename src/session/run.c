@@ -1,0 +1,383 @@
+/* The supervisor: starts the agent, relays, and clears up when the agent cannot. */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "session/agent.h"
+#include "session/cgroup.h"
+#include "session/leave.h"
+#include "session/relay.h"
+#include "session/session.h"
+#include "session/wire.h"
+#include "sys/ns.h"
+
+struct supervisor {
+	const struct plan *plan;
+	struct agent agent; /* what the agent is born with */
+	struct session_cgroup cgroup;
+	struct view_entries nodes;
+	struct kit_ready kit_ready; /* classic */
+	pid_t agent_pid;
+	uint64_t mnt_ns; /* of the session, once it stands */
+	int sock, sigfd;
+	int master;
+	struct relay relay[RELAY_MAX];
+	size_t n_relay;
+	struct termios saved;
+	bool raw;
+	unsigned asked_to_end;
+};
+
+static void supervisor_done(struct supervisor *s)
+{
+	if (s->raw)
+		tty_restore(STDIN_FILENO, &s->saved);
+	for (size_t i = 0; i < s->n_relay; i++)
+		relay_done(&s->relay[i]);
+	for (int i = 0; i < 3; i++)
+		if (s->agent.stdio[i] > 2)
+			cleanup_close(&s->agent.stdio[i]);
+	cleanup_close(&s->master);
+	cleanup_close(&s->sock);
+	cleanup_close(&s->agent.sock);
+	cleanup_close(&s->agent.host_proc);
+	cleanup_close(&s->sigfd);
+	view_entries_done(&s->nodes);
+	kit_ready_done(&s->kit_ready);
+	session_cgroup_done(&s->cgroup);
+}
+
+static void add_relay(struct supervisor *s, int from, int to, bool own_from, bool own_to)
+{
+	static char bufs[RELAY_MAX][RELAY_BUF]; /* untouched, and so free, until there are bytes */
+
+	s->relay[s->n_relay] = (struct relay){
+		.from = from,
+		.to = to,
+		.own_from = own_from,
+		.own_to = own_to,
+		.buf = bufs[s->n_relay],
+	};
+	s->n_relay++;
+}
+
+/* A pipe to relay through, since a terminal of the host is never handed in: the target could type
+ * into it. */
+static int piped(struct supervisor *s, int i, struct err *e)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return err_set(e, errno, "making a pipe");
+	if (i == 0) {
+		s->agent.stdio[0] = p[0];
+		add_relay(s, 0, p[1], false, true);
+	} else {
+		s->agent.stdio[i] = p[1];
+		add_relay(s, p[0], i, true, false);
+	}
+	return 0;
+}
+
+static int prepare_stdio(struct supervisor *s, struct err *e)
+{
+	const struct plan *p = s->plan;
+	int r = 0;
+
+	for (int i = 0; i < 3 && r == 0; i++) {
+		if (p->tty)
+			continue;
+		if (i == 0 && !p->stdin_open) {
+			s->agent.stdio[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
+			if (s->agent.stdio[0] < 0)
+				r = err_set(e, errno, "opening /dev/null");
+		} else if (isatty(i)) {
+			r = piped(s, i, e);
+		} else {
+			s->agent.stdio[i] = i;
+		}
+	}
+	return r;
+}
+
+static int block_signals(struct supervisor *s, struct err *e)
+{
+	static const int passed[] = {SIGTERM, SIGINT,  SIGHUP,	SIGQUIT,
+				     SIGUSR1, SIGUSR2, SIGWINCH};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
+		sigaddset(&set, passed[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	s->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return s->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
+}
+
+static int start_agent(struct supervisor *s, struct err *e)
+{
+	const struct plan *p = s->plan;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_set(e, errno, "making a socket pair");
+	s->sock = pair[0];
+	s->agent.sock = pair[1];
+	s->agent.supervisor = getpid();
+	if (p->ns_join & CLONE_NEWPID) {
+		/* only children are affected: the agent is born in the target's pid namespace */
+		int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWPID);
+
+		if (r == -ESRCH)
+			return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+		if (r < 0) {
+			err_set(e, r, "joining the pid namespace of '%s'", p->label);
+			if (r == -EPERM)
+				err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
+			return r;
+		}
+	}
+	s->agent_pid = fork();
+	if (s->agent_pid == 0) {
+		close(s->sock);
+		agent_main(&s->agent);
+	}
+	if (s->agent_pid < 0 && errno == ENOMEM && p->ns_join & CLONE_NEWPID)
+		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+	if (s->agent_pid < 0)
+		return err_set(e, errno, "starting a process");
+	cleanup_close(&s->agent.sock);
+	s->agent.sock = -EBADF;
+	for (int i = 0; i < 3; i++)
+		if (s->agent.stdio[i] > 2) {
+			close(s->agent.stdio[i]);
+			s->agent.stdio[i] = -EBADF;
+		}
+	return 0;
+}
+
+static int send_kit(struct supervisor *s, struct err *e)
+{
+	const struct plan *p = s->plan;
+	_cleanup_close_ int userns = -EBADF, kit = -EBADF;
+	struct wire_msg m = {.type = WIRE_KIT};
+	enum kit_rung rung;
+
+	if (p->kit.kind == KIT_NONE)
+		return 0;
+	if (!s->agent.parts.classic) {
+		if (p->ns_join & CLONE_NEWUSER)
+			userns = openat(p->target->proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+		kit = kit_mount(&p->kit, userns, &rung, e);
+		if (kit < 0)
+			return kit;
+	}
+	wire_send(s->sock, &m, kit); /* a dead agent is seen when its message is awaited */
+	return 0;
+}
+
+/* The agent's end without a word: by signal, most often because the target's pid namespace died. */
+static int agent_died(struct supervisor *s, int status, struct err *e)
+{
+	const struct plan *p = s->plan;
+	struct pollfd pfd = {.fd = p->target->pidfd, .events = POLLIN};
+	int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+
+	leave_sweep(s->agent.host_proc, s->mnt_ns, p->cookie);
+	if (!WIFSIGNALED(status))
+		return code;
+	if (p->target->pidfd >= 0 && poll(&pfd, 1, 0) > 0)
+		err_say(e, ESRCH, "'%s' stopped, which ended the session with it", p->label);
+	else
+		err_say(e, EIO, "the session's process inside '%s' was killed by signal %d; "
+				"what it had started is killed too",
+			p->label, WTERMSIG(status));
+	return err_exit(e, code);
+}
+
+static int agent_status(struct supervisor *s)
+{
+	int status = 0;
+
+	while (waitpid(s->agent_pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
+/* The agent's first word: the view stands, or why it does not. */
+static int await_ready(struct supervisor *s, struct err *e)
+{
+	struct wire_msg m;
+	struct stat st;
+	char path[32];
+	int r = wire_recv(s->sock, &m, &s->master);
+
+	if (r <= 0) {
+		int code = agent_died(s, agent_status(s), e);
+
+		if (code >= 0)
+			return err_say(e, EIO, "the session's process inside '%s' ended before it began",
+				       s->plan->label);
+		return code;
+	}
+	if (m.type == WIRE_FAIL) {
+		agent_status(s);
+		*e = m.err;
+		return -e->num;
+	}
+	snprintf(path, sizeof(path), "%d/ns/mnt", s->agent_pid);
+	if (s->plan->view != VIEW_NONE && fstatat(s->agent.host_proc, path, &st, 0) == 0)
+		s->mnt_ns = st.st_ino;
+	return 0;
+}
+
+static void start_terminal(struct supervisor *s, const char *greeting)
+{
+	if (greeting)
+		fd_write_all(STDERR_FILENO, greeting, strlen(greeting));
+	if (!s->plan->tty || s->master < 0)
+		return;
+	tty_copy_size(isatty(STDIN_FILENO) ? STDIN_FILENO : STDOUT_FILENO, s->master);
+	s->raw = isatty(STDIN_FILENO) && tty_raw(STDIN_FILENO, &s->saved) == 0;
+	fd_nonblock(s->master, true);
+	add_relay(s, s->master, STDOUT_FILENO, false, false);
+	if (s->plan->stdin_open) {
+		add_relay(s, STDIN_FILENO, s->master, false, false);
+		s->relay[s->n_relay - 1].tty_eof = !isatty(STDIN_FILENO);
+	}
+}
+
+static void handle_signal(struct supervisor *s)
+{
+	struct wire_msg m = {.type = WIRE_SIGNAL};
+	struct signalfd_siginfo si;
+
+	if (read(s->sigfd, &si, sizeof(si)) != (ssize_t)sizeof(si))
+		return;
+	if (si.ssi_signo == SIGWINCH) {
+		if (s->master >= 0)
+			tty_copy_size(isatty(STDIN_FILENO) ? STDIN_FILENO : STDOUT_FILENO,
+				      s->master);
+		return;
+	}
+	/* a second one, or a terminal that went away: end the session */
+	if ((si.ssi_signo != SIGUSR1 && si.ssi_signo != SIGUSR2 && s->asked_to_end++) ||
+	    (si.ssi_signo == SIGHUP && s->plan->tty)) {
+		shutdown(s->sock, SHUT_RDWR);
+		return;
+	}
+	m.num = (int32_t)si.ssi_signo;
+	wire_send(s->sock, &m, -EBADF);
+}
+
+/* Relay until the agent's end of the socket closes. 0, or -errno when the agent reported that the
+ * command could not be run. */
+static int attend(struct supervisor *s, struct err *e)
+{
+	struct pollfd fds[2 + 2 * RELAY_MAX];
+
+	for (;;) {
+		struct wire_msg m;
+		int fd, r;
+
+		fds[0] = (struct pollfd){.fd = s->sock, .events = POLLIN};
+		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
+		for (size_t i = 0; i < s->n_relay; i++)
+			relay_poll(&s->relay[i], &fds[2 + 2 * i]);
+		if (poll(fds, 2 + 2 * s->n_relay, -1) < 0 && errno != EINTR)
+			return err_set(e, errno, "waiting for the session");
+		if (fds[1].revents)
+			handle_signal(s);
+		for (size_t i = 0; i < s->n_relay; i++)
+			relay_move(&s->relay[i], &fds[2 + 2 * i]);
+		if (!fds[0].revents)
+			continue;
+		r = wire_recv(s->sock, &m, &fd);
+		if (r <= 0)
+			return 0;
+		cleanup_close(&fd);
+		if (m.type == WIRE_FAIL && m.err.num) {
+			*e = m.err;
+			return -e->num;
+		}
+	}
+}
+
+static int run(struct supervisor *s, const char *greeting, struct err *e)
+{
+	const struct plan *p = s->plan;
+	int r, status;
+
+	s->agent.host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->agent.host_proc < 0)
+		return err_set(e, errno, "opening /proc");
+	s->agent.parts.classic = fsopen(NULL, 0) < 0 && errno == ENOSYS;
+	r = block_signals(s, e);
+	if (r == 0)
+		r = prepare_stdio(s, e);
+	if (r == 0)
+		r = session_cgroup_open(&s->cgroup, p, e);
+	if (r == 0 && p->view != VIEW_NONE && !p->shape.dev_dir && !s->agent.parts.classic)
+		view_basic_nodes(&s->nodes);
+	if (r == 0 && s->agent.parts.classic && p->kit.kind != KIT_NONE)
+		r = kit_prepare(&p->kit, &s->kit_ready, e);
+	if (r < 0)
+		return r;
+	s->agent.parts.nodes = &s->nodes;
+	s->agent.parts.kit_ready = &s->kit_ready;
+	s->agent.cgroup_fds = s->cgroup.procs;
+	s->agent.n_cgroup_fds = s->cgroup.n;
+	r = start_agent(s, e);
+	if (r < 0)
+		return r;
+	r = send_kit(s, e);
+	if (r < 0) {
+		cleanup_close(&s->sock);
+		s->sock = -EBADF;
+		agent_status(s);
+		return r;
+	}
+	r = await_ready(s, e);
+	if (r < 0)
+		return r;
+	start_terminal(s, greeting);
+	r = attend(s, e);
+	status = agent_status(s);
+	for (size_t i = 0; i < s->n_relay; i++)
+		if (s->relay[i].from != STDIN_FILENO)
+			relay_drain(&s->relay[i]);
+	if (r < 0)
+		return r;
+	return WIFSIGNALED(status) ? agent_died(s, status, e) : WEXITSTATUS(status);
+}
+
+int session_run(const struct plan *p, const char *greeting, struct err *e)
+{
+	struct supervisor s = {
+		.plan = p,
+		.agent = {.plan = p,
+			  .parts = {.kit_fd = -EBADF, .proc_fd = -EBADF},
+			  .sock = -EBADF,
+			  .host_proc = -EBADF,
+			  .stdio = {-EBADF, -EBADF, -EBADF}},
+		.cgroup = SESSION_CGROUP_INIT,
+		.kit_ready = KIT_READY_INIT,
+		.sock = -EBADF,
+		.sigfd = -EBADF,
+		.master = -EBADF,
+	};
+	int r = run(&s, greeting, e);
+
+	supervisor_done(&s);
+	return r;
+}

@@ -1,0 +1,227 @@
+/* Who the command runs as: docker's USER[:GROUP], read from the target's own files. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "session/plan.h"
+#include "sys/cred.h"
+
+enum { PASSWD_MAX = 1 << 20, GROUPS_MAX = 256 };
+
+/* Split one passwd or group line in place; returns the fields found. */
+static int fields(char *line, char *f[], int max)
+{
+	int n = 0;
+
+	while (n < max) {
+		f[n++] = line;
+		line = strchr(line, ':');
+		if (!line)
+			break;
+		*line++ = '\0';
+	}
+	return n;
+}
+
+static int parse_id(const char *s, unsigned *id)
+{
+	uint64_t v;
+	int r = str_to_u64(s, 0, UINT32_MAX - 1, &v);
+
+	if (r == 0)
+		*id = (unsigned)v;
+	return r;
+}
+
+/* Read a file of the target's (or, for sessions with the host's files, of ours). */
+static char *slurp(const struct plan *p, const char *path)
+{
+	char *text = NULL;
+	int r = p->root_fd >= 0 ? path_read_in_root(p->root_fd, path, PASSWD_MAX, &text, NULL) :
+				  file_read_at(AT_FDCWD, path, PASSWD_MAX, &text, NULL);
+
+	return r < 0 ? NULL : text;
+}
+
+/* Find by name or, when `name` is NULL, by uid. Fills what it finds. */
+static int find_passwd(const struct plan *p, const char *name, struct who *w)
+{
+	_cleanup_free_ char *text = slurp(p, "/etc/passwd");
+	char *save = NULL, *f[7] = {};
+
+	if (!text)
+		return -ENOENT;
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		unsigned uid = 0, gid = 0;
+
+		if (fields(l, f, 7) < 6 || parse_id(f[2], &uid) < 0 || parse_id(f[3], &gid) < 0)
+			continue;
+		if (name ? !str_eq(f[0], name) : uid != w->uid)
+			continue;
+		w->uid = uid;
+		w->gid = gid;
+		w->name = strdup(f[0]);
+		w->home = strdup(f[5][0] == '/' ? f[5] : "/");
+		return w->name && w->home ? 0 : -ENOMEM;
+	}
+	return -ENOENT;
+}
+
+static int add_group(struct who *w, gid_t gid)
+{
+	gid_t *g;
+
+	for (size_t i = 0; i < w->ngroups; i++)
+		if (w->groups[i] == gid)
+			return 0;
+	if (w->ngroups >= GROUPS_MAX)
+		return 0;
+	g = reallocarray(w->groups, w->ngroups + 1, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	w->groups = g;
+	g[w->ngroups++] = gid;
+	return 0;
+}
+
+static bool csv_has(const char *csv, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; csv; csv = strchr(csv, ',')) {
+		csv += *csv == ',';
+		if (strncmp(csv, name, n) == 0 && (csv[n] == ',' || csv[n] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/* The groups `user` is listed in (NULL: none), and the id of the group called `want` (NULL: none). */
+static int find_groups(const struct plan *p, const char *user, const char *want, struct who *w)
+{
+	_cleanup_free_ char *text = slurp(p, "/etc/group");
+	char *save = NULL, *f[4] = {};
+	bool found = false;
+
+	if (!text)
+		return want ? -ENOENT : 0;
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		unsigned gid = 0;
+		int n = fields(l, f, 4);
+
+		if (n < 3 || parse_id(f[2], &gid) < 0)
+			continue;
+		if (want && str_eq(f[0], want)) {
+			w->gid = gid;
+			found = true;
+		}
+		if (n == 4 && user && csv_has(f[3], user) && add_group(w, gid) < 0)
+			return -ENOMEM;
+	}
+	return want && !found ? -ENOENT : 0;
+}
+
+/* The target's own ids, as it runs now. They are read in our user namespace and must be turned into
+ * the numbers that are valid inside. */
+static int target_user(struct plan *p, struct err *e)
+{
+	struct cred st;
+	struct idmap uids, gids;
+	int r = cred_read(p->target->proc_fd, &st);
+
+	if (r < 0)
+		return err_set(e, r, "reading who '%s' runs as", p->label);
+	p->who.uid = st.euid;
+	p->who.gid = st.egid;
+	if (p->ns_join & CLONE_NEWUSER) {
+		if (idmap_read(p->target->proc_fd, "uid_map", &uids) < 0 ||
+		    idmap_read(p->target->proc_fd, "gid_map", &gids) < 0)
+			return err_say(e, EIO, "reading the id maps of '%s' failed", p->label);
+		p->who.uid = (uid_t)idmap_to_inside(&uids, st.euid);
+		p->who.gid = (gid_t)idmap_to_inside(&gids, st.egid);
+		for (size_t i = 0; i < st.ngroups; i++)
+			st.groups[i] = (gid_t)idmap_to_inside(&gids, st.groups[i]);
+	}
+	for (size_t i = 0; i < st.ngroups; i++)
+		if (st.groups[i] != (gid_t)-1 && add_group(&p->who, st.groups[i]) < 0)
+			return err_set(e, ENOMEM, "reading who '%s' runs as", p->label);
+	return 0;
+}
+
+/* Root, or the first id that exists in a user namespace that maps no root. */
+static int default_user(struct plan *p, struct err *e)
+{
+	struct idmap m;
+
+	if (!(p->ns_join & CLONE_NEWUSER))
+		return 0;
+	if (idmap_read(p->target->proc_fd, "uid_map", &m) < 0 || m.n == 0)
+		return err_say(e, EINVAL, "'%s' is in a user namespace that maps no ids", p->label);
+	p->who.uid = (uid_t)idmap_first_inside(&m);
+	if (idmap_read(p->target->proc_fd, "gid_map", &m) < 0 || m.n == 0)
+		return err_say(e, EINVAL, "'%s' is in a user namespace that maps no groups",
+			       p->label);
+	p->who.gid = (gid_t)idmap_first_inside(&m);
+	return 0;
+}
+
+/* The USER half of USER[:GROUP]. */
+static int asked_user(struct plan *p, const char *user, struct err *e)
+{
+	unsigned id;
+	int r;
+
+	if (parse_id(user, &id) == 0) {
+		p->who.uid = id; /* docker: a number needs no entry; its group is 0 then */
+		r = find_passwd(p, NULL, &p->who);
+		return r == -ENOMEM ? err_set(e, r, "looking up the user '%s'", user) : 0;
+	}
+	r = find_passwd(p, user, &p->who);
+	if (r == 0 || (str_eq(user, "root") && r == -ENOENT))
+		return 0;
+	err_say(e, ENOENT, "there is no user '%s' in the /etc/passwd of '%s'", user, p->label);
+	err_hint(e, "a number such as -u 1000 needs no entry; -u target is the app's own user");
+	return -ENOENT;
+}
+
+int plan_user(struct plan *p, const char *spec, struct err *e)
+{
+	_cleanup_free_ char *copy = spec ? strdup(spec) : NULL;
+	char *group = copy ? strchr(copy, ':') : NULL;
+	unsigned gid;
+	int r;
+
+	if (group)
+		*group++ = '\0';
+	if (!spec)
+		r = default_user(p, e);
+	else if (str_eq(copy, "target"))
+		r = target_user(p, e);
+	else
+		r = asked_user(p, copy, e);
+	if (r < 0)
+		return r;
+	if (!p->who.name) {
+		uid_t uid = p->who.uid;
+		gid_t own = p->who.gid;
+
+		find_passwd(p, NULL, &p->who);
+		p->who.uid = uid;
+		if (!spec || str_eq(copy, "target"))
+			p->who.gid = own;
+	}
+	if (!p->who.name)
+		p->who.name = p->who.uid == 0 ? strdup("root") : str_fmt("%u", p->who.uid);
+	if (spec && group && parse_id(group, &gid) == 0)
+		p->who.gid = gid;
+	else if (spec && !str_eq(copy, "target")) {
+		r = find_groups(p, p->who.name, group, &p->who);
+		if (r < 0)
+			return err_say(e, ENOENT, "there is no group '%s' in the /etc/group of '%s'",
+				       group, p->label);
+	}
+	return 0;
+}

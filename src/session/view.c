@@ -1,0 +1,374 @@
+#include "session/view.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define ROOT_DIR_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static const char *const skip_dev[] = {"p", NULL};
+static const char *const skip_root[] = {"dev", "proc", NULL};
+/* The host's nodes a target without /dev is given. */
+static const char *const basic_nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
+/* What of the target's /etc the kit's root shows: names and addresses are the target's. */
+static const char *const etc_files[] = {"passwd", "group",     "hosts",	 "hostname",
+					"resolv.conf", "nsswitch.conf", "services", "protocols"};
+
+void view_entries_done(struct view_entries *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->v[i].name);
+		free(l->v[i].link);
+		cleanup_close(&l->v[i].fd);
+	}
+	free(l->v);
+	*l = (struct view_entries){};
+}
+
+static bool listed(const char *const *names, const char *name)
+{
+	for (; names && *names; names++)
+		if (str_eq(*names, name))
+			return true;
+	return false;
+}
+
+/* Fill one entry; -EAGAIN: leave it out. */
+static int entry_read(int dirfd, const char *name, bool clone, struct view_entry *en)
+{
+	char link[PATH_MAX];
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
+		return -EAGAIN;
+	*en = (struct view_entry){.fd = -EBADF, .dir = S_ISDIR(st.st_mode)};
+	if (S_ISLNK(st.st_mode)) {
+		if (link_read_at(dirfd, name, link, sizeof(link)) < 0)
+			return -EAGAIN;
+		en->link = strdup(link);
+		if (!en->link)
+			return -ENOMEM;
+	} else if (clone) {
+		en->fd = open_tree(dirfd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
+						AT_SYMLINK_NOFOLLOW | AT_RECURSIVE);
+		if (en->fd < 0)
+			return errno == ENOSYS ? -ENOSYS : -EAGAIN;
+	}
+	en->name = strdup(name);
+	if (en->name)
+		return 0;
+	cleanup_close(&en->fd);
+	free(en->link);
+	return -ENOMEM;
+}
+
+int view_entries_read(int dirfd, const char *const *skip, bool clone, struct view_entries *l)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_close_ int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *de;
+
+	*l = (struct view_entries){};
+	if (fd < 0)
+		return -errno;
+	d = fdopendir(fd);
+	if (!d)
+		return -errno;
+	TAKE_FD(fd);
+	while (l->n < VIEW_ENTRIES_MAX && (de = readdir(d))) {
+		int r;
+
+		if (str_eq(de->d_name, ".") || str_eq(de->d_name, "..") || listed(skip, de->d_name))
+			continue;
+		if (l->n % 32 == 0) {
+			void *v = reallocarray(l->v, l->n + 32, sizeof(*l->v));
+
+			if (!v)
+				return -ENOMEM;
+			l->v = v;
+		}
+		r = entry_read(dirfd, de->d_name, clone, &l->v[l->n]);
+		if (r == 0)
+			l->n++;
+		else if (r != -EAGAIN)
+			return r;
+	}
+	return 0;
+}
+
+int view_entry_make(int dirfd, const struct view_entry *en)
+{
+	_cleanup_close_ int fd = -EBADF;
+
+	if (en->link)
+		return symlinkat(en->link, dirfd, en->name) < 0 ? -errno : 0;
+	if (en->dir)
+		return mkdirat(dirfd, en->name, 0755) < 0 ? -errno : 0;
+	fd = openat(dirfd, en->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	return fd < 0 ? -errno : 0;
+}
+
+bool view_needs_root(const struct plan *p)
+{
+	return p->view == VIEW_KIT ||
+	       (p->view == VIEW_LIVE && p->kit.kind != KIT_NONE &&
+		(!p->shape.dev_dir || !(p->shape.proc_dir || p->shape.proc_good)));
+}
+
+/* --- by descriptor --- */
+
+static int attach(int mnt, int dirfd, const char *name)
+{
+	unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
+
+	return move_mount(mnt, "", dirfd, name, flags) < 0 ? -errno : 0;
+}
+
+static int attach_all(const struct view_entries *l, int dirfd)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		int r = view_entry_make(dirfd, &l->v[i]);
+
+		if (r == 0 && l->v[i].fd >= 0)
+			r = attach(l->v[i].fd, dirfd, l->v[i].name);
+		if (r < 0 && r != -ENOENT && r != -ENOTDIR)
+			return r;
+	}
+	return 0;
+}
+
+/* A detached tmpfs; `size` in bytes as text. */
+static int new_tmpfs(const char *size)
+{
+	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int mnt;
+
+	if (fs < 0)
+		return -errno;
+	if (fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID);
+	return mnt < 0 ? -errno : mnt;
+}
+
+/* A pty of its own for the view where the target has no devpts to give one. */
+static void own_devpts(int devfd)
+{
+	_cleanup_close_ int fs = -EBADF, mnt = -EBADF;
+
+	if (faccessat(devfd, "pts/ptmx", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return;
+	mkdirat(devfd, "pts", 0755);
+	fs = fsopen("devpts", FSOPEN_CLOEXEC);
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "ptmxmode", "0666", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0620", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return;
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	if (mnt < 0 || attach(mnt, devfd, "pts") < 0 || symlinkat("pts/ptmx", devfd, "ptmx") < 0)
+		return; /* open_pty() says what is missing */
+}
+
+/* Lie the new /dev over directory `at`: the target's entries again, and the kit. */
+static int build_dev(const struct plan *p, const struct view_parts *parts,
+		     const struct view_entries *dev, int at, struct err *e)
+{
+	_cleanup_close_ int mnt = new_tmpfs("1m");
+	int r = mnt < 0 ? mnt : attach(mnt, at, "");
+
+	if (r < 0)
+		return err_set(e, r, "laying a private /dev over that of '%s'", p->label);
+	r = attach_all(dev, mnt);
+	if (r < 0)
+		return err_set(e, r, "attaching the entries of /dev of '%s' again", p->label);
+	if (p->tty)
+		own_devpts(mnt);
+	if (p->kit.kind == KIT_NONE)
+		return 0;
+	if (mkdirat(mnt, "p", 0755) < 0)
+		return err_set(e, errno, "making room for the kit at " KIT_PREFIX);
+	r = attach(parts->kit_fd, mnt, "p");
+	return r < 0 ? err_set(e, r, "attaching the kit at " KIT_PREFIX) : 0;
+}
+
+int view_basic_nodes(struct view_entries *l)
+{
+	_cleanup_close_ int dev = open("/dev", ROOT_DIR_FLAGS);
+
+	*l = (struct view_entries){};
+	if (dev < 0)
+		return -errno;
+	l->v = calloc(ARRAY_LEN(basic_nodes), sizeof(*l->v));
+	if (!l->v)
+		return -ENOMEM;
+	for (size_t i = 0; i < ARRAY_LEN(basic_nodes); i++)
+		if (entry_read(dev, basic_nodes[i], true, &l->v[l->n]) == 0)
+			l->n++;
+	return 0;
+}
+
+/* {link, where to} of the kit's root. */
+static const char *const kit_links[][2] = {
+	{"bin", "dev/p/b"},	     {"sbin", "dev/p/b"},	 {"lib", "dev/p/l"},
+	{"lib64", "dev/p/l"},	     {"usr/bin", "../dev/p/b"},	 {"usr/sbin", "../dev/p/b"},
+	{"usr/lib", "../dev/p/l"},   {"usr/share", "../dev/p/s"},
+};
+
+int view_fill_kit_root(int root)
+{
+	static const char *const dirs[] = {"usr", "tmp", "root", "etc"};
+	_cleanup_close_ int etc = -EBADF;
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		if (mkdirat(root, dirs[i], 0755) < 0)
+			return -errno;
+	if (fchmodat(root, "tmp", 01777, 0) < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(kit_links); i++)
+		if (symlinkat(kit_links[i][1], root, kit_links[i][0]) < 0)
+			return -errno;
+	etc = openat(root, "etc", ROOT_DIR_FLAGS);
+	if (etc < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_LEN(etc_files); i++) {
+		_cleanup_free_ char *to = str_fmt("../target/etc/%s", etc_files[i]);
+
+		if (!to || symlinkat(to, etc, etc_files[i]) < 0)
+			return to ? -errno : -ENOMEM;
+	}
+	return 0;
+}
+
+/* The kit's root, with the target at /target and its names and addresses in /etc. */
+static int fill_kit_root(const struct plan *p, int root, int target, struct err *e)
+{
+	int r = view_fill_kit_root(root);
+
+	if (r == 0)
+		r = mkdirat(root, "target", 0755) < 0 ? -errno : attach(target, root, "target");
+	return r < 0 ? err_set(e, r, "attaching the files of '%s' at /target", p->label) : 0;
+}
+
+/* A root of our own: the target's entries (or the kit's root) in a tmpfs, made the process's root. */
+static int build_root(const struct plan *p, const struct view_parts *parts,
+		      const struct view_entries *dev, const struct view_entries *root_entries,
+		      int target, struct err *e)
+{
+	_cleanup_close_ int mnt = new_tmpfs("16m"), at = open("/", ROOT_DIR_FLAGS), sub = -EBADF;
+	int r = mnt < 0 ? mnt : attach(mnt, at, "");
+
+	if (r < 0)
+		return err_set(e, r, "laying a private root over that of '%s'", p->label);
+	r = p->view == VIEW_KIT ? fill_kit_root(p, mnt, target, e) : attach_all(root_entries, mnt);
+	if (r < 0)
+		return e->num ? r : err_set(e, r, "attaching the files of '%s' again", p->label);
+	if (mkdirat(mnt, "dev", 0755) < 0 || mkdirat(mnt, "proc", 0755) < 0)
+		return err_set(e, errno, "making /dev and /proc in a private root");
+	sub = openat(mnt, "dev", ROOT_DIR_FLAGS);
+	r = build_dev(p, parts, dev, sub, e);
+	if (r < 0)
+		return r;
+	if (fchdir(mnt) < 0 || chroot(".") < 0)
+		return err_set(e, errno, "changing to the private root");
+	return 0;
+}
+
+static int build_in_place(const struct plan *p, const struct view_parts *parts,
+			  const struct view_entries *dev, struct err *e)
+{
+	_cleanup_close_ int at = -EBADF;
+
+	if (p->kit.kind == KIT_NONE)
+		return 0;
+	at = open("/dev", ROOT_DIR_FLAGS);
+	if (at < 0)
+		return err_set(e, errno, "opening /dev of '%s'", p->label);
+	return build_dev(p, parts, dev, at, e);
+}
+
+/* A procfs that matches the session's pid namespace, where the target's does not. */
+static void build_proc(int proc_fd)
+{
+	_cleanup_close_ int at = proc_fd < 0 ? -EBADF : open("/proc", ROOT_DIR_FLAGS);
+
+	if (at >= 0)
+		attach(proc_fd, at, "");
+}
+
+/* What has to be cloned before unshare(2): afterwards the mounts of a target with a user namespace of
+ * its own are locked. */
+struct clones {
+	struct view_entries dev, root;
+	int target, proc;
+};
+
+static void clones_done(struct clones *c)
+{
+	view_entries_done(&c->dev);
+	view_entries_done(&c->root);
+	cleanup_close(&c->target);
+	cleanup_close(&c->proc);
+}
+
+static int clone_all(const struct plan *p, const struct view_parts *parts, struct clones *c)
+{
+	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
+	int r = 0;
+
+	if (p->kit.kind != KIT_NONE && p->shape.dev_dir) {
+		_cleanup_close_ int dev = openat(p->root_fd, "dev", ROOT_DIR_FLAGS);
+
+		r = dev < 0 ? -errno : view_entries_read(dev, skip_dev, true, &c->dev);
+	}
+	if (r < 0 || !view_needs_root(p))
+		return r;
+	if (p->shape.proc_good && parts->proc_fd < 0)
+		c->proc = open_tree(p->root_fd, "proc", flags | AT_SYMLINK_NOFOLLOW);
+	if (p->view == VIEW_LIVE)
+		return view_entries_read(p->root_fd, skip_root, true, &c->root);
+	c->target = open_tree(p->root_fd, "", flags | AT_EMPTY_PATH);
+	return c->target < 0 ? -errno : 0;
+}
+
+int view_build(const struct plan *p, const struct view_parts *parts, struct err *e)
+{
+	_cleanup_(clones_done) struct clones c = {.target = -EBADF, .proc = -EBADF};
+	const struct view_entries *dev = p->shape.dev_dir ? &c.dev : parts->nodes;
+	int r = clone_all(p, parts, &c);
+
+	if (r < 0)
+		return err_set(e, r, "cloning the files of '%s'", p->label);
+	r = view_unshare(p, e);
+	if (r < 0)
+		return r;
+	if (view_needs_root(p))
+		r = build_root(p, parts, dev, &c.root, c.target, e);
+	else
+		r = build_in_place(p, parts, dev, e);
+	if (r == 0)
+		build_proc(c.proc >= 0 ? c.proc : parts->proc_fd);
+	return r;
+}
+
+int view_unshare(const struct plan *p, struct err *e)
+{
+	/* the working directory moves with us into the copy of the namespace; the slave flag must go
+	 * to the root of the whole namespace, which is not the target's root if that is a chroot */
+	if (fchdir(p->root_fd) < 0)
+		return err_set(e, errno, "entering the root directory of '%s'", p->label);
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_set(e, errno, "making a private mount namespace");
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_set(e, errno, "cutting the mounts off from those of '%s'", p->label);
+	if (chroot(".") < 0)
+		return err_set(e, errno, "changing to the root directory of '%s'", p->label);
+	return 0;
+}

@@ -1,0 +1,71 @@
+/*
+ * What `/` is in a session: a private mount namespace in which the kit lies at /dev/p.
+ *
+ * Layer: session. Linux 5.2 for the mount calls by descriptor; view_classic.c does the same with
+ * mount(2) alone.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "session/plan.h"
+
+/* What is made outside, before entering, and handed to the view. Descriptors; -EBADF: none. */
+struct view_entries;
+
+struct view_parts {
+	int kit_fd;   /* detached mount of the kit */
+	int proc_fd;  /* detached procfs of the pid namespace, when the target's own will not do */
+	const struct view_entries *nodes; /* of the host's /dev, for targets that have none */
+	bool classic; /* no mount calls by descriptor on this kernel */
+	const struct kit_ready *kit_ready; /* classic: the kit's loop device */
+};
+
+/* Unshare the mount namespace and build the plan's view in it; the caller has joined the target's
+ * namespaces. Nothing reaches the target: every mount of the new namespace is a
+ * slave. Afterwards the view's root is the caller's root. 0 or -errno with `e`. */
+int view_build(const struct plan *p, const struct view_parts *parts, struct err *e);
+
+/* The same with unshare(2) and mount(2) only, before the target's user namespace is joined: a loop
+ * device cannot be mounted from inside one. */
+int view_build_classic(const struct plan *p, const struct view_parts *parts, struct err *e);
+
+/* --- pieces shared by the two --- */
+
+/* Names that make up a directory of the target, at most VIEW_ENTRIES_MAX (hostile ones are endless). */
+enum { VIEW_ENTRIES_MAX = 1000 };
+
+struct view_entry {
+	char *name;
+	char *link; /* text of a symbolic link, else NULL */
+	bool dir;
+	int fd; /* detached clone, or -EBADF */
+};
+
+struct view_entries {
+	struct view_entry *v;
+	size_t n;
+};
+
+/* List `dirfd` without the names in `skip` (NULL-terminated, may be NULL); `clone`: open a detached
+ * clone of each (those that cannot be cloned are left out). 0 or -errno. */
+int view_entries_read(int dirfd, const char *const *skip, bool clone, struct view_entries *l);
+void view_entries_done(struct view_entries *l);
+#define _cleanup_entries_ _cleanup_(view_entries_done)
+
+/* Clones of the host's /dev/null and its like, for a target without /dev. Call it outside. 0 or
+ * -errno. */
+int view_basic_nodes(struct view_entries *l);
+
+/* A private mount namespace whose root is the target's. 0 or -errno with `e`. */
+int view_unshare(const struct plan *p, struct err *e);
+
+/* Make an empty mountpoint for the entry (or its link) below `dirfd`. 0 or -errno. */
+int view_entry_make(int dirfd, const struct view_entry *en);
+
+/* True when a session of this plan needs a root of its own: the target has no directory for /dev or
+ * /proc to lie over, or the kit's root is asked for. */
+bool view_needs_root(const struct plan *p);
+
+/* Directories and links that make a kit look like a Debian root, below the empty `root`; what names
+ * and addresses /etc holds are links to the target's at /target. 0 or -errno. */
+int view_fill_kit_root(int root);

@@ -1,0 +1,32 @@
+/*
+ * What supervisor and agent tell each other: one packet a message on a SOCK_SEQPACKET pair.
+ *
+ * Layer: session. The agent is the session's first process inside the target: it builds the view,
+ * starts the command, reaps and kills what the command leaves. Each of the two notices at once when
+ * the other is gone (end of file) and then clears up alone.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum wire_type {
+	WIRE_KIT = 1, /* supervisor -> agent: the kit's mount, as a descriptor; or `err`, when it failed */
+	WIRE_READY,   /* agent -> supervisor: the view stands; maybe a pty master */
+	WIRE_FAIL,    /* agent -> supervisor: `err` */
+	WIRE_SIGNAL,  /* supervisor -> agent: pass signal `num` on to the command */
+};
+
+struct wire_msg {
+	uint32_t type;
+	int32_t num;
+	struct err err;
+};
+
+/* Send a message, with a descriptor when fd >= 0. 0 or -errno (-EPIPE: the other is gone). */
+int wire_send(int sock, const struct wire_msg *m, int fd);
+
+/* Wait for a message. 1, 0 at the end of file, or -errno. *fd is a new descriptor or -EBADF. A message
+ * of another size is -EBADMSG. */
+int wire_recv(int sock, struct wire_msg *m, int *fd);
