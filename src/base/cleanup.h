@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define _cleanup_(f)	 __attribute__((cleanup(f)))
-#define _cleanup_close_	 _cleanup_(cleanup_close)
-#define _cleanup_free_	 _cleanup_(cleanup_free)
-#define _cleanup_dir_	 _cleanup_(cleanup_dir)
-#define _cleanup_file_	 _cleanup_(cleanup_file)
-#define ARRAY_LEN(a)	 (sizeof(a) / sizeof((a)[0]))
+#define _cleanup_(f)	__attribute__((cleanup(f)))
+#define _cleanup_close_ _cleanup_(cleanup_close)
+#define _cleanup_free_	_cleanup_(cleanup_free)
+#define _cleanup_dir_	_cleanup_(cleanup_dir)
+#define _cleanup_file_	_cleanup_(cleanup_file)
+#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* close(2) that keeps errno; negative descriptors are ignored. */
 static inline void cleanup_close(int *fd)

@@ -12,9 +12,9 @@
 /* Exit codes, docker's contract; EXIT_USAGE for verbs that run no command. */
 enum exit_code {
 	EXIT_USAGE = 2,
-	EXIT_PORTHOLE = 125,  /* Porthole itself failed */
+	EXIT_PORTHOLE = 125,   /* Porthole itself failed */
 	EXIT_CANNOT_RUN = 126, /* the command exists and cannot be run */
-	EXIT_NOT_FOUND = 127, /* the command does not exist */
+	EXIT_NOT_FOUND = 127,  /* the command does not exist */
 };
 
 struct err {
@@ -26,7 +26,8 @@ struct err {
 
 /* Fill `e` with "message: strerror(num)". Returns -num. `e` may be NULL (then only the number
  * travels). A message set earlier is replaced. `num` may be given negative or positive. The text is
- * made printable: control bytes become \xNN, so names from a container can be passed as they are. */
+ * made printable: control bytes become \xNN, so names from a container can be passed as they are.
+ */
 int err_set(struct err *e, int num, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same without ": strerror": the sentence says it all. */

@@ -15,8 +15,8 @@
 int fd_read_all(int fd, size_t max, char **out, size_t *len);
 
 /* The same of a file below `dirfd` (AT_FDCWD too). Opened O_NONBLOCK|O_CLOEXEC; anything but a
- * regular file is -ENOTSUP (FIFO, device, directory: not waited for). The final link is followed, so
- * use it on the host's own files only: paths of a target go through path_open_in_root(). */
+ * regular file is -ENOTSUP (FIFO, device, directory: not waited for). The final link is followed,
+ * so use it on the host's own files only: paths of a target go through path_open_in_root(). */
 int file_read_at(int dirfd, const char *path, size_t max, char **out, size_t *len);
 
 /* Read a small file into a caller's buffer, cut to fit, NUL-terminated. Made for /proc and cgroup

@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /* Open `path` below `rootfd` as if that were `/`: no link, absolute or .., leads out
- * (openat2 RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS). `flags` as open(2); O_CLOEXEC is added. Returns a
- * descriptor the caller owns, or -errno. Where openat2 is missing every component is walked with
+ * (openat2 RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS). `flags` as open(2); O_CLOEXEC is added. Returns
+ * a descriptor the caller owns, or -errno. Where openat2 is missing every component is walked with
  * O_NOFOLLOW and links are read by hand, at most 40 of them (-ELOOP). */
 int path_open_in_root(int rootfd, const char *path, int flags);
 

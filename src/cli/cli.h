@@ -1,8 +1,9 @@
 /*
  * The command line: options as data, verbs as a table.
  *
- * Layer: cli. A verb file in src/cmd/ holds one `const struct opt` table and one `const struct verb`;
- * the parser, --help, shell completion and the OPTIONS part of the man page all come from them.
+ * Layer: cli. A verb file in src/cmd/ holds one `const struct opt` table and one `const struct
+ * verb`; the parser, --help, shell completion and the OPTIONS part of the man page all come from
+ * them.
  */
 #pragma once
 
@@ -32,16 +33,17 @@ struct opt {
 	const char *name; /* long name without dashes */
 	const char *arg;  /* name of the argument in the help; NULL for flags */
 	const char *help; /* one line, no full stop */
-	const char *const *words; /* the only allowed values (also completed), NULL-terminated; or NULL */
+	const char *const
+		*words; /* the only allowed values (also completed), NULL-terminated; or NULL */
 };
 
 #define OPT_WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* What every verb is handed besides its own options. */
 struct ctx {
-	bool json;    /* --json was among the options */
-	bool tty_out; /* stdout is a terminal */
-	bool color;   /* colours may be used on stdout (terminal, no NO_COLOR, TERM not dumb) */
+	bool json;	/* --json was among the options */
+	bool tty_out;	/* stdout is a terminal */
+	bool color;	/* colours may be used on stdout (terminal, no NO_COLOR, TERM not dumb) */
 	bool color_err; /* the same of stderr */
 };
 
@@ -76,9 +78,9 @@ extern const struct verb *const cli_verbs[];
  * NULL when there is none. */
 const struct verb *cli_find(int argc, char **argv, int *used);
 
-/* Parse options into `opts` (zeroed by the caller). On return argv[0..*nargs-1] are the positionals.
- * *help is set when --help or -h was given. 0, or -EINVAL with `e` saying which option and why.
- * cli_free() releases lists. */
+/* Parse options into `opts` (zeroed by the caller). On return argv[0..*nargs-1] are the
+ * positionals. *help is set when --help or -h was given. 0, or -EINVAL with `e` saying which option
+ * and why. cli_free() releases lists. */
 int cli_parse(const struct verb *v, struct ctx *ctx, void *opts, int argc, char **argv, int *nargs,
 	      bool *help, struct err *e);
 void cli_free(const struct verb *v, void *opts);

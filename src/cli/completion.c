@@ -65,7 +65,8 @@ static void bash(FILE *out)
 {
 	fputs("# bash completion for porthole\n"
 	      "_porthole() {\n"
-	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]}\n"
+	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} "
+	      "verb=${COMP_WORDS[1]}\n"
 	      "\tlocal opts= kind=none at=2\n"
 	      "\tif ((COMP_CWORD == 1)); then\n\t\tCOMPREPLY=($(compgen -W '",
 	      out);
@@ -84,9 +85,11 @@ static void bash(FILE *out)
 	for (size_t i = 0; cli_verbs[i]; i++)
 		bash_values(out, cli_verbs[i]);
 	fputs("\tesac\n"
-	      "\tif [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"$opts\" -- \"$cur\")); return; fi\n"
+	      "\tif [[ $cur == -* ]]; then COMPREPLY=($(compgen -W \"$opts\" -- \"$cur\")); "
+	      "return; fi\n"
 	      "\tcase $kind in\n"
-	      "\ttarget) COMPREPLY=($(compgen -W \"$(porthole ps --quiet 2>/dev/null)\" -- \"$cur\"));;\n"
+	      "\ttarget) COMPREPLY=($(compgen -W \"$(porthole ps --quiet 2>/dev/null)\" -- "
+	      "\"$cur\"));;\n"
 	      "\tfile) COMPREPLY=($(compgen -f -- \"$cur\"));;\n"
 	      "\tverb) COMPREPLY=($(compgen -W \"$(porthole help --names)\" -- \"$cur\"));;\n"
 	      "\tesac\n"
@@ -106,7 +109,8 @@ static void fish(FILE *out)
 		fprintf(out, "complete -c porthole -n __fish_use_subcommand -a %.*s -d '%s'\n", n,
 			v->name, sp ? "Tools images" : v->summary);
 		for (const struct opt *o = v->opts; o && o->type; o++) {
-			fprintf(out, "complete -c porthole -n '__fish_seen_subcommand_from %.*s' -l %s",
+			fprintf(out,
+				"complete -c porthole -n '__fish_seen_subcommand_from %.*s' -l %s",
 				n, v->name, o->name);
 			if (o->letter)
 				fprintf(out, " -s %c", o->letter);
@@ -118,10 +122,13 @@ static void fish(FILE *out)
 				"'(porthole ps --quiet 2>/dev/null)'\n",
 				n, v->name);
 		else if (v->complete == COMPLETE_FILE)
-			fprintf(out, "complete -c porthole -n '__fish_seen_subcommand_from %.*s' -F\n", n,
-				v->name);
+			fprintf(out,
+				"complete -c porthole -n '__fish_seen_subcommand_from %.*s' -F\n",
+				n, v->name);
 		if (sp)
-			fprintf(out, "complete -c porthole -n '__fish_seen_subcommand_from %.*s' -a %s\n",
+			fprintf(out,
+				"complete -c porthole -n '__fish_seen_subcommand_from %.*s' -a "
+				"%s\n",
 				n, v->name, sp + 1);
 	}
 }

@@ -52,7 +52,8 @@ void cli_help_all(FILE *out)
 			fprintf(out, "  %-12s %s\n", cli_verbs[i]->name, cli_verbs[i]->summary);
 	fputs("\nExamples:\n"
 	      "  sudo porthole ps                 every container of every engine on this host\n"
-	      "  sudo porthole exec web           a shell with all tools inside the container 'web'\n"
+	      "  sudo porthole exec web           a shell with all tools inside the container "
+	      "'web'\n"
 	      "  sudo porthole exec web strace -p 1\n"
 	      "  sudo porthole inspect web        what one needs to know before debugging it\n\n"
 	      "'porthole VERB --help' tells more about each.\n",

@@ -186,9 +186,8 @@ static int parse_words(const struct verb *v, struct ctx *ctx, void *opts, int ar
 			argv[n++] = argv[i++];
 			continue;
 		}
-		used = argv[i][1] == '-' ?
-			       parse_long(v, ctx, opts, argc - i, argv + i, help, e) :
-			       parse_short(v, opts, argc - i, argv + i, help, e);
+		used = argv[i][1] == '-' ? parse_long(v, ctx, opts, argc - i, argv + i, help, e)
+					 : parse_short(v, opts, argc - i, argv + i, help, e);
 		if (used < 0)
 			return used;
 		i += used;

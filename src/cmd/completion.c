@@ -5,7 +5,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	(void)ctx, (void)opts, (void)argc;
 	if (cli_completion(stdout, argv[0]) == 0)
 		return 0;
-	err_say(e, EINVAL, "no completion for the shell '%s': it takes one of bash, zsh, fish", argv[0]);
+	err_say(e, EINVAL, "no completion for the shell '%s': it takes one of bash, zsh, fish",
+		argv[0]);
 	return err_exit(e, EXIT_USAGE);
 }
 

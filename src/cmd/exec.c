@@ -24,23 +24,29 @@ static const struct opt options[] = {
 	 "run as this user or uid of the target; 'target' is the app's own (default: root)", NULL},
 	{OPT_STR, O(cwd), 'w', "workdir", "DIR", "start in this directory (default: the target's)",
 	 NULL},
-	{OPT_LIST, O(env), 'e', "env", "NAME=VALUE", "set a variable; NAME alone passes ours on", NULL},
+	{OPT_LIST, O(env), 'e', "env", "NAME=VALUE", "set a variable; NAME alone passes ours on",
+	 NULL},
 	{OPT_LIST, O(env_files), 0, "env-file", "FILE", "set the variables of this file", NULL},
 	{OPT_CSV, O(ns), 0, "ns", "LIST",
-	 "join only these namespaces (mnt,net,pid,ipc,uts,cgroup,user,time); without mnt the host's tools run",
+	 "join only these namespaces (mnt,net,pid,ipc,uts,cgroup,user,time); without mnt the "
+	 "host's tools run",
 	 NULL},
 	{OPT_STR, O(caps), 0, "caps", "all|target|LIST",
 	 "the command's capabilities (default: all we have)", NULL},
 	{OPT_STR, O(cgroup), 0, "cgroup", "host|own|target",
-	 "whose cgroup is charged (default: host, the caller's)", OPT_WORDS("host", "own", "target")},
-	{OPT_SIZE, O(memory), 0, "memory", "BYTES", "memory limit of --cgroup own, such as 256m", NULL},
+	 "whose cgroup is charged (default: host, the caller's)",
+	 OPT_WORDS("host", "own", "target")},
+	{OPT_SIZE, O(memory), 0, "memory", "BYTES", "memory limit of --cgroup own, such as 256m",
+	 NULL},
 	{OPT_STR, O(cpus), 0, "cpus", "N", "processor limit of --cgroup own, such as 0.5", NULL},
 	{OPT_UINT, O(pids), 0, "pids", "N", "process limit of --cgroup own", NULL},
 	{OPT_STR, O(view), 0, "view", "live|kit",
-	 "what / is: the target's own files, or the kit's with the target at /target (default: live)",
+	 "what / is: the target's own files, or the kit's with the target at /target (default: "
+	 "live)",
 	 OPT_WORDS("live", "kit")},
 	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none", "use this kit of tools, or none", NULL},
-	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing", NULL},
+	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing",
+	 NULL},
 	{OPT_FLAG, O(prove), 0, "prove", NULL,
 	 "compare target and host before and after, and print what changed", NULL},
 	{OPT_FLAG, O(force), 0, "force", NULL, "enter even the host's own namespaces", NULL},
@@ -82,14 +88,15 @@ static void greet(const struct plan *p, bool color, struct buf *b)
 	const struct target *t = p->target;
 	_cleanup_free_ char *image = t->image ? str_printable_dup(t->image) : NULL;
 
-	buf_printf(b, "%sporthole:%s in %s%s%s (%s%s%s, pid %d) as %s. ", on, off, on, p->label, off,
-		   t->engine, image ? ", " : "", image ? image : "", t->pid, p->who.name);
+	buf_printf(b, "%sporthole:%s in %s%s%s (%s%s%s, pid %d) as %s. ", on, off, on, p->label,
+		   off, t->engine, image ? ", " : "", image ? image : "", t->pid, p->who.name);
 	if (p->view == VIEW_KIT)
 		buf_puts(b, "Its files are at /target.\n");
 	else if (p->view == VIEW_NONE)
 		buf_puts(b, "The tools and files are the host's.\n");
 	else
-		buf_printf(b, "Its files are /, live%s.\n", p->shape.root_ro ? " and read-only" : "");
+		buf_printf(b, "Its files are /, live%s.\n",
+			   p->shape.root_ro ? " and read-only" : "");
 	if (p->kit.kind != KIT_NONE)
 		buf_puts(b, "          Tools: " KIT_BIN ", first in PATH. ");
 	else
@@ -102,7 +109,8 @@ static void warn_lost_caps(const struct plan *p)
 	_cleanup_free_ char *lost = p->caps_lost ? caps_list(p->caps_lost) : NULL;
 
 	if (lost)
-		fprintf(stderr, "porthole: capabilities asked for that we do not have ourselves: %s\n",
+		fprintf(stderr,
+			"porthole: capabilities asked for that we do not have ourselves: %s\n",
 			lost);
 }
 
@@ -176,20 +184,26 @@ const struct verb verb_exec = {
 	.args = "TARGET [CMD [ARG...]]",
 	.summary = "Run a command, or a shell with every tool, inside a running container",
 	.details =
-		"TARGET is a container's name, its id or the start of it, POD/CONTAINER, a machine's name, a\n"
-		"PID, or ENGINE://NAME. Without CMD a shell opens. The target's own files are /, live; the kit of\n"
-		"tools is at " KIT_PREFIX " and first in PATH. Nothing is written into the target, which is neither\n"
+		"TARGET is a container's name, its id or the start of it, POD/CONTAINER, a "
+		"machine's name, a\n"
+		"PID, or ENGINE://NAME. Without CMD a shell opens. The target's own files are /, "
+		"live; the kit of\n"
+		"tools is at " KIT_PREFIX
+		" and first in PATH. Nothing is written into the target, which is neither\n"
 		"restarted nor slowed down; whatever the session started is killed at its end.\n\n"
-		"The exit code is the command's; 128+N when signal N killed it; 127 when there is no such command,\n"
+		"The exit code is the command's; 128+N when signal N killed it; 127 when there is "
+		"no such command,\n"
 		"126 when it cannot be run, 125 when Porthole itself failed.",
-	.examples = "  porthole exec web                            a shell in the container 'web'\n"
-		    "  porthole exec web strace -fp 1               trace its first process\n"
-		    "  porthole exec -u target web ls -l /data      as the app's own user\n"
-		    "  porthole exec shop/cart curl 127.0.0.1:8080  container 'cart' of the pod 'shop'\n"
-		    "  porthole exec --ns net web -- ss -tlpn       the host's ss, web's network\n"
-		    "  echo 'select 1' | porthole exec db psql      pipes are passed on as they are\n"
-		    "  porthole exec --cgroup own --memory 256m web gdb -p 1\n"
-		    "  porthole exec --prove web true               show that nothing changed\n",
+	.examples =
+		"  porthole exec web                            a shell in the container 'web'\n"
+		"  porthole exec web strace -fp 1               trace its first process\n"
+		"  porthole exec -u target web ls -l /data      as the app's own user\n"
+		"  porthole exec shop/cart curl 127.0.0.1:8080  container 'cart' of the pod "
+		"'shop'\n"
+		"  porthole exec --ns net web -- ss -tlpn       the host's ss, web's network\n"
+		"  echo 'select 1' | porthole exec db psql      pipes are passed on as they are\n"
+		"  porthole exec --cgroup own --memory 256m web gdb -p 1\n"
+		"  porthole exec --prove web true               show that nothing changed\n",
 	.opts = options,
 	.opts_size = sizeof(struct exec_opts),
 	.flags = VERB_STOP_AT_ARG | VERB_RUNS_CMD,

@@ -36,7 +36,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 static const struct opt options[] = {
 	{OPT_FLAG, offsetof(struct help_opts, scdoc), 0, "scdoc", NULL,
 	 "print the options as the man page's OPTIONS section", NULL},
-	{OPT_FLAG, offsetof(struct help_opts, names), 0, "names", NULL, "print the verbs' names only", NULL},
+	{OPT_FLAG, offsetof(struct help_opts, names), 0, "names", NULL,
+	 "print the verbs' names only", NULL},
 	{},
 };
 

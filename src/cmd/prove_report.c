@@ -18,8 +18,8 @@ static int report_json(const struct prove *before, const struct prove *after, st
 		for (size_t k = 0; k < diff.n; k++)
 			json_array_append_new(lines, json_text(diff.v[k]));
 		json_object_set_new(j, prove_part_key(part),
-				    json_pack("{s:i,s:o}", "compared", (int)before->part[i].n, "changed",
-					      lines));
+				    json_pack("{s:i,s:o}", "compared", (int)before->part[i].n,
+					      "changed", lines));
 		total += n;
 	}
 	json_object_set_new(j, "changed", json_integer(total));
@@ -55,7 +55,8 @@ int prove_report(const struct prove *before, const struct prove *after, struct c
 		total += n;
 	}
 	if (total)
-		fprintf(stderr, "proof: %d lines changed, by the session or by the target meanwhile\n",
+		fprintf(stderr,
+			"proof: %d lines changed, by the session or by the target meanwhile\n",
 			total);
 	else
 		fprintf(stderr, "proof: nothing changed\n");

@@ -57,7 +57,8 @@ static int join_failed(const struct plan *p, int num, struct err *e)
 	err_set(e, num, "joining the namespaces (%s) of '%s'",
 		ns_names(p->ns_join, names, sizeof(names)), p->label);
 	if (num == -EPERM)
-		err_hint(e, "this needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE: run with sudo");
+		err_hint(e, "this needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE: run with "
+			    "sudo");
 	return num;
 }
 
@@ -109,7 +110,8 @@ static int open_pty(const struct plan *p, int *master, int *slave, struct err *e
 	int unlock = 0;
 
 	if (pts < 0 || fstatfs(pts, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
-		return err_say(e, ENODEV, "'%s' has no devpts at /dev/pts for a terminal", p->label);
+		return err_say(e, ENODEV, "'%s' has no devpts at /dev/pts for a terminal",
+			       p->label);
 	m = openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
 	if (m < 0)
 		return err_set(e, errno, "opening a terminal in '%s'", p->label);

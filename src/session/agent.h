@@ -11,10 +11,10 @@
 struct agent {
 	const struct plan *plan;
 	struct view_parts parts;
-	int sock;	  /* to the supervisor */
-	int host_proc;	  /* the host's /proc, O_PATH|O_DIRECTORY */
-	int stdio[3];	  /* for the command; -EBADF: the pty */
-	int *cgroup_fds;  /* cgroup.procs files the command moves itself into */
+	int sock;	 /* to the supervisor */
+	int host_proc;	 /* the host's /proc, O_PATH|O_DIRECTORY */
+	int stdio[3];	 /* for the command; -EBADF: the pty */
+	int *cgroup_fds; /* cgroup.procs files the command moves itself into */
 	size_t n_cgroup_fds;
 	pid_t supervisor;
 };
@@ -23,6 +23,6 @@ struct agent {
  * just forked; never returns. */
 _Noreturn void agent_main(struct agent *a);
 
-/* Become who the plan says, in the directory it says, and exec. Returns only on failure: -errno with
- * `e` (126 or 127). [child] of a vfork: no allocation, and memory is the agent's. */
+/* Become who the plan says, in the directory it says, and exec. Returns only on failure: -errno
+ * with `e` (126 or 127). [child] of a vfork: no allocation, and memory is the agent's. */
 int command_exec(const struct plan *p, struct err *e);

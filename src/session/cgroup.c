@@ -40,8 +40,8 @@ static int open_target(struct session_cgroup *c, const struct plan *p,
 		if (!path)
 			continue;
 		if (dir < 0)
-			return err_set(e, dir, "opening the cgroup %s of '%s' below %s", path, p->label,
-				       hiers->v[i].mount);
+			return err_set(e, dir, "opening the cgroup %s of '%s' below %s", path,
+				       p->label, hiers->v[i].mount);
 		r = add_procs(c, dir, e);
 		if (r < 0)
 			return r;
@@ -75,13 +75,15 @@ static int set_limit(const struct cgroup_hier *h, int dir, const char *controlle
 		snprintf(text, sizeof(text), h->v2 ? "%ld %d" : "%ld", quota, PERIOD_US);
 		r = write_file(dir, h->v2 ? "cpu.max" : "cpu.cfs_quota_us", text);
 	}
-	return r < 0 ? err_set(e, r, "setting the %s limit of the session's cgroup", controller) : 0;
+	return r < 0 ? err_set(e, r, "setting the %s limit of the session's cgroup", controller)
+		     : 0;
 }
 
 static bool is_limited(const struct limits *l, const char *controller)
 {
 	return (str_eq(controller, "memory") && l->memory) ||
-	       (str_eq(controller, "pids") && l->pids) || (str_eq(controller, "cpu") && l->cpus > 0);
+	       (str_eq(controller, "pids") && l->pids) ||
+	       (str_eq(controller, "cpu") && l->cpus > 0);
 }
 
 /* The new cgroup's parent: our own on version 1; on version 2 the top, since only a cgroup without
@@ -151,8 +153,8 @@ static bool remove_one(int parent, const char *name)
 static void remove_all(const struct session_cgroup *c)
 {
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
-		for (int tries = 0; c->parent[i] >= 0 && tries < 400 &&
-				    !remove_one(c->parent[i], c->name);
+		for (int tries = 0;
+		     c->parent[i] >= 0 && tries < 400 && !remove_one(c->parent[i], c->name);
 		     tries++)
 			nanosleep(&(struct timespec){.tv_nsec = 2500000}, NULL);
 }

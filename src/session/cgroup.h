@@ -22,9 +22,10 @@ struct session_cgroup {
 #define SESSION_CGROUP_INIT                                                                        \
 	((struct session_cgroup){.parent = {-EBADF, -EBADF, -EBADF}, .guard = -EBADF})
 
-/* Open, or make, what the plan asks for; `c` is SESSION_CGROUP_INIT. CGROUP_HOST: nothing. CGROUP_TARGET: the target's cgroup in
- * every hierarchy. CGROUP_OWN: a new one with the limits in each hierarchy that has them; a guard
- * process removes it when we are gone, however we went. 0 or -errno with `e`. */
+/* Open, or make, what the plan asks for; `c` is SESSION_CGROUP_INIT. CGROUP_HOST: nothing.
+ * CGROUP_TARGET: the target's cgroup in every hierarchy. CGROUP_OWN: a new one with the limits in
+ * each hierarchy that has them; a guard process removes it when we are gone, however we went. 0 or
+ * -errno with `e`. */
 int session_cgroup_open(struct session_cgroup *c, const struct plan *p, struct err *e);
 
 /* Remove what was made and close the rest. */

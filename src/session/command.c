@@ -69,7 +69,8 @@ static int go_to_cwd(const struct plan *p, struct err *e)
 	if (!p->cwd || chdir(p->cwd) == 0)
 		return 0;
 	if (p->cwd_asked) {
-		err_set(e, errno, "changing to the working directory '%s' in '%s'", p->cwd, p->label);
+		err_set(e, errno, "changing to the working directory '%s' in '%s'", p->cwd,
+			p->label);
 		return err_exit(e, EXIT_CANNOT_RUN);
 	}
 	return chdir("/") < 0 ? err_set(e, errno, "changing to / in '%s'", p->label) : 0;
@@ -82,8 +83,9 @@ static int exec_failed(const struct plan *p, const char *path, int num, struct e
 	bool there = stat(path, &st) == 0;
 
 	if (num == ENOENT && there) {
-		err_say(e, ENOENT, "cannot run '%s' in '%s': its interpreter or loader is not there",
-			path, p->label);
+		err_say(e, ENOENT,
+			"cannot run '%s' in '%s': its interpreter or loader is not there", path,
+			p->label);
 		err_hint(e, "it needs a shell or a C library that the container does not have");
 		return err_exit(e, EXIT_NOT_FOUND);
 	}
@@ -99,7 +101,8 @@ static int exec_failed(const struct plan *p, const char *path, int num, struct e
 	else if (num == ENOEXEC)
 		err_hint(e, "it is neither a program of this machine's kind nor a script with #!");
 	else if (num == E2BIG)
-		err_hint(e, "arguments and environment are larger than the kernel takes (execve(2))");
+		err_hint(e,
+			 "arguments and environment are larger than the kernel takes (execve(2))");
 	return err_exit(e, EXIT_CANNOT_RUN);
 }
 

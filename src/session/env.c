@@ -9,24 +9,86 @@
 
 enum { ENV_MAX = 4 << 20, ENV_FILE_MAX = 1 << 20, ENV_ONE_MAX = 128 << 10 };
 
-/* Variables that name code or configuration which a program of the kit, run as root, would load from
- * the target's files. A trailing * matches any rest. */
+/* Variables that name code or configuration which a program of the kit, run as root, would load
+ * from the target's files. A trailing * matches any rest. */
 static const char *const hostile[] = {
-	"LD_*", "BASH_ENV", "ENV", "BASH_FUNC_*", "SHELLOPTS", "BASHOPTS", "PROMPT_COMMAND", "PS0",
-	"PS1", "PS4", "IFS", "CDPATH", "GLOBIGNORE", "GCONV_PATH", "LOCPATH", "NLSPATH",
-	"MALLOC_*", "GLIBC_TUNABLES", "HOSTALIASES", "RES_OPTIONS", "LOCALDOMAIN", "GETCONF_DIR",
-	"TMPDIR", "TERMINFO", "TERMINFO_DIRS", "TERMCAP", "TERMPATH", "PYTHON*", "PERL*", "RUBY*",
-	"NODE_OPTIONS", "GDB*", "LESS*", "MORE", "PAGER", "MANPAGER", "GIT_*", "EDITOR", "VISUAL",
-	"VIM", "VIMINIT", "VIMRUNTIME", "EXINIT", "NANORC", "TMUX*", "CURL_*", "SSL_*", "OPENSSL_*",
-	"WGETRC", "SYSTEM_WGETRC", "PSQLRC", "PSQL_*", "PGSYSCONFDIR", "MYSQL_*", "LIBMYSQL_*",
-	"MAGIC", "NMAPDIR", "HTOPRC", "SOCAT_*", "RSYNC_*", "TAR_OPTIONS", "GZIP", "XZ_*", "ZSTD_*",
-	"STRACE_*", "LTRACE_*", "PKCS11_*", "P11_KIT_*", "KRB5*", "PORTHOLE_*",
+	"LD_*",
+	"BASH_ENV",
+	"ENV",
+	"BASH_FUNC_*",
+	"SHELLOPTS",
+	"BASHOPTS",
+	"PROMPT_COMMAND",
+	"PS0",
+	"PS1",
+	"PS4",
+	"IFS",
+	"CDPATH",
+	"GLOBIGNORE",
+	"GCONV_PATH",
+	"LOCPATH",
+	"NLSPATH",
+	"MALLOC_*",
+	"GLIBC_TUNABLES",
+	"HOSTALIASES",
+	"RES_OPTIONS",
+	"LOCALDOMAIN",
+	"GETCONF_DIR",
+	"TMPDIR",
+	"TERMINFO",
+	"TERMINFO_DIRS",
+	"TERMCAP",
+	"TERMPATH",
+	"PYTHON*",
+	"PERL*",
+	"RUBY*",
+	"NODE_OPTIONS",
+	"GDB*",
+	"LESS*",
+	"MORE",
+	"PAGER",
+	"MANPAGER",
+	"GIT_*",
+	"EDITOR",
+	"VISUAL",
+	"VIM",
+	"VIMINIT",
+	"VIMRUNTIME",
+	"EXINIT",
+	"NANORC",
+	"TMUX*",
+	"CURL_*",
+	"SSL_*",
+	"OPENSSL_*",
+	"WGETRC",
+	"SYSTEM_WGETRC",
+	"PSQLRC",
+	"PSQL_*",
+	"PGSYSCONFDIR",
+	"MYSQL_*",
+	"LIBMYSQL_*",
+	"MAGIC",
+	"NMAPDIR",
+	"HTOPRC",
+	"SOCAT_*",
+	"RSYNC_*",
+	"TAR_OPTIONS",
+	"GZIP",
+	"XZ_*",
+	"ZSTD_*",
+	"STRACE_*",
+	"LTRACE_*",
+	"PKCS11_*",
+	"P11_KIT_*",
+	"KRB5*",
+	"PORTHOLE_*",
 };
 
 /* History and cache files would be written into the target's files. */
 static const char *const leave_nothing[] = {
-	"HISTFILE=/dev/null", "LESSHISTFILE=-", "PSQL_HISTORY=/dev/null", "MYSQL_HISTFILE=/dev/null",
-	"SQLITE_HISTORY=/dev/null", "REDISCLI_HISTFILE=/dev/null", "PYTHONDONTWRITEBYTECODE=1",
+	"HISTFILE=/dev/null",	     "LESSHISTFILE=-",		 "PSQL_HISTORY=/dev/null",
+	"MYSQL_HISTFILE=/dev/null",  "SQLITE_HISTORY=/dev/null", "REDISCLI_HISTFILE=/dev/null",
+	"PYTHONDONTWRITEBYTECODE=1",
 };
 
 static bool name_is_hostile(const char *var, size_t n)
@@ -34,8 +96,8 @@ static bool name_is_hostile(const char *var, size_t n)
 	for (size_t i = 0; i < ARRAY_LEN(hostile); i++) {
 		size_t len = strlen(hostile[i]);
 
-		if (hostile[i][len - 1] == '*' ? n >= len - 1 && !strncmp(var, hostile[i], len - 1) :
-						 n == len && !strncmp(var, hostile[i], len))
+		if (hostile[i][len - 1] == '*' ? n >= len - 1 && !strncmp(var, hostile[i], len - 1)
+					       : n == len && !strncmp(var, hostile[i], len))
 			return true;
 	}
 	return false;
@@ -80,7 +142,8 @@ static const char *env_get(const struct strv *env, const char *name)
 	return at < 0 ? NULL : env->v[at] + strlen(name) + 1;
 }
 
-/* Take over one variable of the target; too long ones are dropped (execve(2) allows 128 KiB each). */
+/* Take over one variable of the target; too long ones are dropped (execve(2) allows 128 KiB each).
+ */
 static int take_over(struct plan *p, const char *var)
 {
 	size_t n = strcspn(var, "=");

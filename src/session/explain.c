@@ -18,8 +18,9 @@ static void line(struct buf *b, const char *what, const char *how)
 
 static const char *view_words(const struct plan *p)
 {
-	static const char *const own_root = "a private root that shows the target's files, live (it has "
-					    "no directory for /dev or /proc to lie over)";
+	static const char *const own_root =
+		"a private root that shows the target's files, live (it has "
+		"no directory for /dev or /proc to lie over)";
 
 	if (p->view == VIEW_NONE)
 		return "the mounts stay as they are here: the host's own tools run";
@@ -27,8 +28,8 @@ static const char *view_words(const struct plan *p)
 		return "the kit's files are /, the target's files are at /target";
 	if (p->kit.kind == KIT_NONE)
 		return "the target's files, live; no kit";
-	return view_needs_root(p) ? own_root :
-				    "the target's files, live; the kit lies at " KIT_PREFIX
+	return view_needs_root(p) ? own_root
+				  : "the target's files, live; the kit lies at " KIT_PREFIX
 				    " in a /dev of the session's own";
 }
 
@@ -48,8 +49,8 @@ static const char *cgroup_words(const struct plan *p)
 static const char *stdin_words(const struct plan *p)
 {
 	if (p->tty)
-		return p->stdin_open ? "a terminal of the session's own" :
-				       "a terminal of the session's own, without input";
+		return p->stdin_open ? "a terminal of the session's own"
+				     : "a terminal of the session's own, without input";
 	return p->stdin_open ? "ours, passed through" : "output is passed through, input is empty";
 }
 
@@ -165,14 +166,15 @@ json_t *plan_json(const struct plan *p)
 	const struct target *t = p->target;
 	_cleanup_free_ char *caps = caps_list(plan_caps_of(p)), *lost = caps_list(p->caps_lost);
 
-	return json_pack("{s:{s:o,s:o,s:i},s:o,s:o,s:s,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:o,s:o,s:o,s:b,s:o}",
-			 "target", "name", json_text(t->name), "engine", json_text(t->engine), "pid",
-			 t->pid, "joins", namespaces(p->ns_join), "shares", namespaces(p->ns_same),
-			 "view", views[p->view], "kit",
-			 p->kit.kind == KIT_NONE ? json_null() : json_text(p->kit.path), "user",
-			 "name", json_text(p->who.name), "uid", (int)p->who.uid, "gid",
-			 (int)p->who.gid, "capabilities", json_text(caps), "capabilities_lost",
-			 json_text(lost), "cgroup", cgroups[p->cgroup], "path", json_text(p->path),
-			 "environment_dropped", strings(&p->env_dropped), "directory",
-			 json_text(p->cwd), "terminal", p->tty, "command", strings(&p->argv));
+	return json_pack(
+		"{s:{s:o,s:o,s:i},s:o,s:o,s:s,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:o,s:o,s:o,s:b,s:o}",
+		"target", "name", json_text(t->name), "engine", json_text(t->engine), "pid", t->pid,
+		"joins", namespaces(p->ns_join), "shares", namespaces(p->ns_same), "view",
+		views[p->view], "kit",
+		p->kit.kind == KIT_NONE ? json_null() : json_text(p->kit.path), "user", "name",
+		json_text(p->who.name), "uid", (int)p->who.uid, "gid", (int)p->who.gid,
+		"capabilities", json_text(caps), "capabilities_lost", json_text(lost), "cgroup",
+		cgroups[p->cgroup], "path", json_text(p->path), "environment_dropped",
+		strings(&p->env_dropped), "directory", json_text(p->cwd), "terminal", p->tty,
+		"command", strings(&p->argv));
 }

@@ -57,10 +57,13 @@ static int plan_ns(struct plan *p, const struct request *req, struct err *e)
 	p->view = want & CLONE_NEWNS ? VIEW_LIVE : VIEW_NONE;
 	if (p->ns_join || req->force)
 		return 0;
-	err_say(e, EPERM, "process %d (%s) is in the host's own namespaces, so there is nothing to enter",
+	err_say(e, EPERM,
+		"process %d (%s) is in the host's own namespaces, so there is nothing to enter",
 		p->target->pid, p->label);
-	err_hint(e, req->ns.n ? "it shares what --ns asks for with us; --force runs the command anyway" :
-				"it is not in a container; --force opens a session with the kit anyway");
+	err_hint(e,
+		 req->ns.n
+			 ? "it shares what --ns asks for with us; --force runs the command anyway"
+			 : "it is not in a container; --force opens a session with the kit anyway");
 	return -EPERM;
 }
 
@@ -87,12 +90,12 @@ static int plan_shape(struct plan *p, struct err *e)
 	}
 	if (link_read_at(p->target->proc_fd, "root", link, sizeof(link)) != 1)
 		s->chrooted = true;
-	s->dev_dir = fstatat(p->root_fd, "dev", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		     S_ISDIR(st.st_mode);
+	s->dev_dir =
+		fstatat(p->root_fd, "dev", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 	if (fstatvfs(p->root_fd, &fs) == 0)
 		s->root_ro = fs.f_flag & ST_RDONLY;
-	s->proc_dir = fstatat(p->root_fd, "proc", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		      S_ISDIR(st.st_mode);
+	s->proc_dir =
+		fstatat(p->root_fd, "proc", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 	/* a procfs has inode 1 as its root; whose it is shows in whether "self" knows us */
 	if (s->proc_dir && st.st_ino == 1) {
 		theirs = readlinkat(p->root_fd, "proc/self", link, sizeof(link)) < 0;

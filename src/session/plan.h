@@ -1,5 +1,6 @@
 /*
- * The plan of a session: plain data that is shown (--explain) or carried out, never changed by either.
+ * The plan of a session: plain data that is shown (--explain) or carried out, never changed by
+ * either.
  *
  * Layer: session (uses base, sys, target, kit).
  */
@@ -31,11 +32,11 @@ enum cgroup_mode {
 
 /* What the target's root offers; found out from outside before entering. */
 struct shape {
-	bool dev_dir;	 /* /dev is a real directory, so a tmpfs can lie over it */
-	bool proc_good;	 /* /proc is a procfs of the target's own pid namespace */
-	bool proc_dir;	 /* /proc is a real directory */
-	bool chrooted;	 /* its root is not its mount namespace's root */
-	bool root_ro;	 /* for the greeting */
+	bool dev_dir;	/* /dev is a real directory, so a tmpfs can lie over it */
+	bool proc_good; /* /proc is a procfs of the target's own pid namespace */
+	bool proc_dir;	/* /proc is a real directory */
+	bool chrooted;	/* its root is not its mount namespace's root */
+	bool root_ro;	/* for the greeting */
 };
 
 struct who {
@@ -57,7 +58,7 @@ struct limits {
 struct request {
 	const char *user, *cwd, *kit, *view, *cgroup, *caps;
 	struct strv env, env_files, ns;
-	bool interactive, tty;	    /* -i, -t */
+	bool interactive, tty;	       /* -i, -t */
 	bool tty_in, tty_out, tty_err; /* which of our own 0, 1, 2 are terminals */
 	bool force;
 	struct limits limits;
@@ -75,11 +76,11 @@ struct plan {
 	struct shape shape;
 	int root_fd; /* the target's root, O_PATH; -EBADF when its mounts are not joined */
 	struct who who;
-	bool caps_all;	      /* nothing asked: all that we have; `caps` is not filled (plan_caps_of) */
-	uint64_t caps;	      /* of the command */
-	bool caps_ambient;    /* asked for together with a user other than root: keep through exec */
+	bool caps_all; /* nothing asked: all that we have; `caps` is not filled (plan_caps_of) */
+	uint64_t caps; /* of the command */
+	bool caps_ambient; /* asked for together with a user other than root: keep through exec */
 	bool no_new_privs;
-	uint64_t caps_lost;   /* asked for, and not in our bounding set */
+	uint64_t caps_lost; /* asked for, and not in our bounding set */
 	enum cgroup_mode cgroup;
 	struct limits limits;
 	struct strv argv, env;
@@ -87,8 +88,8 @@ struct plan {
 	char *path;		 /* PATH of the session, also used to find argv[0] */
 	char *cwd;
 	bool cwd_asked;
-	bool shell;	/* no command was given: a shell with a greeting */
-	bool tty;	/* a pseudo-terminal of its own */
+	bool shell;	 /* no command was given: a shell with a greeting */
+	bool tty;	 /* a pseudo-terminal of its own */
 	bool stdin_open; /* our standard input goes to the command */
 	char cookie[17]; /* random; in the command's environment, to find what it left */
 };
@@ -110,12 +111,12 @@ uint64_t plan_caps_of(const struct plan *p);
 
 /* --- parts of plan_make, in files of their own --- */
 
-/* The target's environment from /proc/PID/environ, without what would make the kit's programs load or
- * run the target's files (LD_*, BASH_ENV, ...), with PATH led by the kit, `-e` and `--env-file` on
- * top. Fills env, env_dropped and path. Bounded: 4 MiB of environment, 1 MiB an env file. */
+/* The target's environment from /proc/PID/environ, without what would make the kit's programs load
+ * or run the target's files (LD_*, BASH_ENV, ...), with PATH led by the kit, `-e` and `--env-file`
+ * on top. Fills env, env_dropped and path. Bounded: 4 MiB of environment, 1 MiB an env file. */
 int plan_env(struct plan *p, const struct request *req, struct err *e);
 
-/* `spec`: NULL (root), "target", USER, UID, USER:GROUP, UID:GID as docker takes them, looked up in the
- * target's own /etc/passwd and /etc/group, which are hostile: regular files of at most 1 MiB only.
- * An unknown name is -ENOENT. */
+/* `spec`: NULL (root), "target", USER, UID, USER:GROUP, UID:GID as docker takes them, looked up in
+ * the target's own /etc/passwd and /etc/group, which are hostile: regular files of at most 1 MiB
+ * only. An unknown name is -ENOENT. */
 int plan_user(struct plan *p, const char *spec, struct err *e);

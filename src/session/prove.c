@@ -18,9 +18,9 @@ enum { TABLE_MAX = 16 << 20, ENTRIES_MAX = 10000 };
 static const struct {
 	const char *key, *words;
 } parts[PROVE_PARTS] = {
-	{"mounts", "the target's mounts"},   {"processes", "the target's processes"},
-	{"cgroup", "the target's cgroups"},  {"root", "entries of its /"},
-	{"dev", "entries of its /dev"},	     {"host_mounts", "the host's mounts"},
+	{"mounts", "the target's mounts"},    {"processes", "the target's processes"},
+	{"cgroup", "the target's cgroups"},   {"root", "entries of its /"},
+	{"dev", "entries of its /dev"},	      {"host_mounts", "the host's mounts"},
 	{"loops", "the host's loop devices"},
 };
 
@@ -81,8 +81,8 @@ static int entries_of(int dirfd, struct strv *out)
 	return r;
 }
 
-/* "PID NAME" of every process that shares the target's pid namespace, or, where that is our own, its
- * mount namespace. */
+/* "PID NAME" of every process that shares the target's pid namespace, or, where that is our own,
+ * its mount namespace. */
 static int processes_of(const struct target *t, struct strv *out)
 {
 	_cleanup_dir_ DIR *d = opendir("/proc");

@@ -11,7 +11,8 @@
 
 enum prove_part {
 	PROVE_MOUNTS,	   /* the target's mount table */
-	PROVE_PROCESSES,   /* processes in the target's pid namespace, or its cgroup where that is shared */
+	PROVE_PROCESSES,   /* processes in the target's pid namespace, or its cgroup where that is
+			      shared */
 	PROVE_CGROUP,	   /* the cgroups it is in */
 	PROVE_ROOT,	   /* entries of its / */
 	PROVE_DEV,	   /* entries of its /dev */
@@ -27,8 +28,8 @@ struct prove {
 
 void prove_done(struct prove *p);
 
-/* Take a fingerprint of a pinned target. Bounded: at most 16 MiB of mount table and 10,000 entries a
- * directory. 0 or -errno. A target that has exited meanwhile is -ESRCH. */
+/* Take a fingerprint of a pinned target. Bounded: at most 16 MiB of mount table and 10,000 entries
+ * a directory. 0 or -errno. A target that has exited meanwhile is -ESRCH. */
 int prove_take(const struct target *t, struct prove *p, struct err *e);
 
 /* The same after the session, tried again for up to a second while it differs from `before`, since

@@ -15,9 +15,9 @@ enum { RELAY_BUF = 16384, RELAY_MAX = 3 };
 
 /* One direction. */
 struct relay {
-	int from, to;	/* borrowed, but for `own` */
+	int from, to;	       /* borrowed, but for `own` */
 	bool own_from, own_to; /* close at the end of that direction */
-	bool tty_eof;	/* at the end of input write ^D instead of closing */
+	bool tty_eof;	       /* at the end of input write ^D instead of closing */
 	bool done;
 	size_t start, len;
 	char *buf; /* RELAY_BUF bytes, borrowed */

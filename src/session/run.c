@@ -111,8 +111,7 @@ static int prepare_stdio(struct supervisor *s, struct err *e)
 
 static int block_signals(struct supervisor *s, struct err *e)
 {
-	static const int passed[] = {SIGTERM, SIGINT,  SIGHUP,	SIGQUIT,
-				     SIGUSR1, SIGUSR2, SIGWINCH};
+	static const int passed[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -139,7 +138,8 @@ static int start_agent(struct supervisor *s, struct err *e)
 		int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWPID);
 
 		if (r == -ESRCH)
-			return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+			return err_say(e, ESRCH, "'%s' exited while it was being entered",
+				       p->label);
 		if (r < 0) {
 			err_set(e, r, "joining the pid namespace of '%s'", p->label);
 			if (r == -EPERM)
@@ -199,8 +199,9 @@ static int agent_died(struct supervisor *s, int status, struct err *e)
 	if (p->target->pidfd >= 0 && poll(&pfd, 1, 0) > 0)
 		err_say(e, ESRCH, "'%s' stopped, which ended the session with it", p->label);
 	else
-		err_say(e, EIO, "the session's process inside '%s' was killed by signal %d; "
-				"what it had started is killed too",
+		err_say(e, EIO,
+			"the session's process inside '%s' was killed by signal %d; "
+			"what it had started is killed too",
 			p->label, WTERMSIG(status));
 	return err_exit(e, code);
 }
@@ -226,7 +227,8 @@ static int await_ready(struct supervisor *s, struct err *e)
 		int code = agent_died(s, agent_status(s), e);
 
 		if (code >= 0)
-			return err_say(e, EIO, "the session's process inside '%s' ended before it began",
+			return err_say(e, EIO,
+				       "the session's process inside '%s' ended before it began",
 				       s->plan->label);
 		return code;
 	}

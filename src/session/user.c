@@ -40,8 +40,8 @@ static int parse_id(const char *s, unsigned *id)
 static char *slurp(const struct plan *p, const char *path)
 {
 	char *text = NULL;
-	int r = p->root_fd >= 0 ? path_read_in_root(p->root_fd, path, PASSWD_MAX, &text, NULL) :
-				  file_read_at(AT_FDCWD, path, PASSWD_MAX, &text, NULL);
+	int r = p->root_fd >= 0 ? path_read_in_root(p->root_fd, path, PASSWD_MAX, &text, NULL)
+				: file_read_at(AT_FDCWD, path, PASSWD_MAX, &text, NULL);
 
 	return r < 0 ? NULL : text;
 }
@@ -99,7 +99,8 @@ static bool csv_has(const char *csv, const char *name)
 	return false;
 }
 
-/* The groups `user` is listed in (NULL: none), and the id of the group called `want` (NULL: none). */
+/* The groups `user` is listed in (NULL: none), and the id of the group called `want` (NULL: none).
+ */
 static int find_groups(const struct plan *p, const char *user, const char *want, struct who *w)
 {
 	_cleanup_free_ char *text = slurp(p, "/etc/group");
@@ -220,8 +221,9 @@ int plan_user(struct plan *p, const char *spec, struct err *e)
 	else if (spec && !str_eq(copy, "target")) {
 		r = find_groups(p, p->who.name, group, &p->who);
 		if (r < 0)
-			return err_say(e, ENOENT, "there is no group '%s' in the /etc/group of '%s'",
-				       group, p->label);
+			return err_say(e, ENOENT,
+				       "there is no group '%s' in the /etc/group of '%s'", group,
+				       p->label);
 	}
 	return 0;
 }

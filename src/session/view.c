@@ -17,7 +17,7 @@ static const char *const skip_root[] = {"dev", "proc", NULL};
 /* The host's nodes a target without /dev is given. */
 static const char *const basic_nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
 /* What of the target's /etc the kit's root shows: names and addresses are the target's. */
-static const char *const etc_files[] = {"passwd", "group",     "hosts",	 "hostname",
+static const char *const etc_files[] = {"passwd",      "group",		"hosts",    "hostname",
 					"resolv.conf", "nsswitch.conf", "services", "protocols"};
 
 void view_entries_done(struct view_entries *l)
@@ -55,8 +55,9 @@ static int entry_read(int dirfd, const char *name, bool clone, struct view_entry
 		if (!en->link)
 			return -ENOMEM;
 	} else if (clone) {
-		en->fd = open_tree(dirfd, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC |
-						AT_SYMLINK_NOFOLLOW | AT_RECURSIVE);
+		en->fd = open_tree(dirfd, name,
+				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW |
+					   AT_RECURSIVE);
 		if (en->fd < 0)
 			return errno == ENOSYS ? -ENOSYS : -EAGAIN;
 	}
@@ -217,9 +218,9 @@ int view_basic_nodes(struct view_entries *l)
 
 /* {link, where to} of the kit's root. */
 static const char *const kit_links[][2] = {
-	{"bin", "dev/p/b"},	     {"sbin", "dev/p/b"},	 {"lib", "dev/p/l"},
-	{"lib64", "dev/p/l"},	     {"usr/bin", "../dev/p/b"},	 {"usr/sbin", "../dev/p/b"},
-	{"usr/lib", "../dev/p/l"},   {"usr/share", "../dev/p/s"},
+	{"bin", "dev/p/b"},	   {"sbin", "dev/p/b"},		{"lib", "dev/p/l"},
+	{"lib64", "dev/p/l"},	   {"usr/bin", "../dev/p/b"},	{"usr/sbin", "../dev/p/b"},
+	{"usr/lib", "../dev/p/l"}, {"usr/share", "../dev/p/s"},
 };
 
 int view_fill_kit_root(int root)
@@ -257,7 +258,8 @@ static int fill_kit_root(const struct plan *p, int root, int target, struct err 
 	return r < 0 ? err_set(e, r, "attaching the files of '%s' at /target", p->label) : 0;
 }
 
-/* A root of our own: the target's entries (or the kit's root) in a tmpfs, made the process's root. */
+/* A root of our own: the target's entries (or the kit's root) in a tmpfs, made the process's root.
+ */
 static int build_root(const struct plan *p, const struct view_parts *parts,
 		      const struct view_entries *dev, const struct view_entries *root_entries,
 		      int target, struct err *e)
@@ -303,8 +305,8 @@ static void build_proc(int proc_fd)
 		attach(proc_fd, at, "");
 }
 
-/* What has to be cloned before unshare(2): afterwards the mounts of a target with a user namespace of
- * its own are locked. */
+/* What has to be cloned before unshare(2): afterwards the mounts of a target with a user namespace
+ * of its own are locked. */
 struct clones {
 	struct view_entries dev, root;
 	int target, proc;
@@ -360,8 +362,9 @@ int view_build(const struct plan *p, const struct view_parts *parts, struct err 
 
 int view_unshare(const struct plan *p, struct err *e)
 {
-	/* the working directory moves with us into the copy of the namespace; the slave flag must go
-	 * to the root of the whole namespace, which is not the target's root if that is a chroot */
+	/* the working directory moves with us into the copy of the namespace; the slave flag must
+	 * go to the root of the whole namespace, which is not the target's root if that is a chroot
+	 */
 	if (fchdir(p->root_fd) < 0)
 		return err_set(e, errno, "entering the root directory of '%s'", p->label);
 	if (unshare(CLONE_NEWNS) < 0)

@@ -13,10 +13,10 @@
 struct view_entries;
 
 struct view_parts {
-	int kit_fd;   /* detached mount of the kit */
-	int proc_fd;  /* detached procfs of the pid namespace, when the target's own will not do */
-	const struct view_entries *nodes; /* of the host's /dev, for targets that have none */
-	bool classic; /* no mount calls by descriptor on this kernel */
+	int kit_fd;  /* detached mount of the kit */
+	int proc_fd; /* detached procfs of the pid namespace, when the target's own will not do */
+	const struct view_entries *nodes;  /* of the host's /dev, for targets that have none */
+	bool classic;			   /* no mount calls by descriptor on this kernel */
 	const struct kit_ready *kit_ready; /* classic: the kit's loop device */
 };
 
@@ -31,7 +31,8 @@ int view_build_classic(const struct plan *p, const struct view_parts *parts, str
 
 /* --- pieces shared by the two --- */
 
-/* Names that make up a directory of the target, at most VIEW_ENTRIES_MAX (hostile ones are endless). */
+/* Names that make up a directory of the target, at most VIEW_ENTRIES_MAX (hostile ones are
+ * endless). */
 enum { VIEW_ENTRIES_MAX = 1000 };
 
 struct view_entry {

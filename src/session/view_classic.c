@@ -87,8 +87,8 @@ static int fill_root(const struct plan *p, const struct view_parts *parts, const
 		r = bind_all("/", stage, skip_root);
 	} else {
 		r = view_fill_kit_root(root);
-		if (r == 0 && (mkdir(sub, 0755) < 0 ||
-			       mount("/", sub, NULL, MS_BIND | MS_REC, NULL) < 0))
+		if (r == 0 &&
+		    (mkdir(sub, 0755) < 0 || mount("/", sub, NULL, MS_BIND | MS_REC, NULL) < 0))
 			r = -errno;
 	}
 	if (r < 0)
@@ -114,19 +114,20 @@ int view_build_classic(const struct plan *p, const struct view_parts *parts, str
 	if (r < 0 || p->kit.kind == KIT_NONE)
 		return r;
 	if (find_stage(stage, sizeof(stage)) < 0)
-		return err_say(e, ENOTSUP,
-			       "'%s' has no directory to build the session's view on (this kernel lacks "
-			       "move_mount(2), Linux 5.2)",
-			       p->label);
+		return err_say(
+			e, ENOTSUP,
+			"'%s' has no directory to build the session's view on (this kernel lacks "
+			"move_mount(2), Linux 5.2)",
+			p->label);
 	if (mount("porthole", stage, "tmpfs", MS_NOSUID, "mode=0755,size=16m") < 0)
 		return err_set(e, errno, "mounting a tmpfs for the session");
 	r = own_root ? fill_root(p, parts, stage, e) : fill_dev(p, parts, stage, e);
 	if (r < 0)
 		return r;
 	if (own_root)
-		return chdir(stage) < 0 || chroot(".") < 0 ?
-			       err_set(e, errno, "changing to the private root") :
-			       0;
+		return chdir(stage) < 0 || chroot(".") < 0
+			       ? err_set(e, errno, "changing to the private root")
+			       : 0;
 	if (mount(stage, "/dev", NULL, MS_MOVE, NULL) < 0)
 		return err_set(e, errno, "laying a private /dev over that of '%s'", p->label);
 	if (!p->shape.proc_good && p->shape.proc_dir)

@@ -15,8 +15,7 @@ int wire_send(int sock, const struct wire_msg *m, int fd)
 		struct cmsghdr h;
 		char space[CMSG_SPACE(sizeof(int))];
 	} c = {};
-	struct iovec iov = {.iov_base = (void *)m,
-			    .iov_len = m->err.num ? sizeof(*m) : HEAD_SIZE};
+	struct iovec iov = {.iov_base = (void *)m, .iov_len = m->err.num ? sizeof(*m) : HEAD_SIZE};
 	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (fd >= 0) {

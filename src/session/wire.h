@@ -12,7 +12,8 @@
 #include "base/err.h"
 
 enum wire_type {
-	WIRE_KIT = 1, /* supervisor -> agent: the kit's mount, as a descriptor; or `err`, when it failed */
+	WIRE_KIT = 1, /* supervisor -> agent: the kit's mount, as a descriptor; or `err`, when it
+			 failed */
 	WIRE_READY,   /* agent -> supervisor: the view stands; maybe a pty master */
 	WIRE_FAIL,    /* agent -> supervisor: `err` */
 	WIRE_SIGNAL,  /* supervisor -> agent: pass signal `num` on to the command */
@@ -27,6 +28,6 @@ struct wire_msg {
 /* Send a message, with a descriptor when fd >= 0. 0 or -errno (-EPIPE: the other is gone). */
 int wire_send(int sock, const struct wire_msg *m, int fd);
 
-/* Wait for a message. 1, 0 at the end of file, or -errno. *fd is a new descriptor or -EBADF. A message
- * of another size is -EBADMSG. */
+/* Wait for a message. 1, 0 at the end of file, or -errno. *fd is a new descriptor or -EBADF. A
+ * message of another size is -EBADMSG. */
 int wire_recv(int sock, struct wire_msg *m, int *fd);

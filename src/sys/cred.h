@@ -19,7 +19,7 @@ struct cred {
 	size_t ngroups;
 	uint64_t cap_inh, cap_prm, cap_eff, cap_bnd, cap_amb;
 	bool no_new_privs;
-	int seccomp; /* 0 off, 1 strict, 2 filter; -1 unknown */
+	int seccomp;	     /* 0 off, 1 strict, 2 filter; -1 unknown */
 	int seccomp_filters; /* Linux 5.9; -1 unknown */
 };
 

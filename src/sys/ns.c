@@ -13,9 +13,9 @@
 #endif
 
 const struct ns_type ns_types[NS_COUNT] = {
-	{"user", "ns/user", CLONE_NEWUSER}, {"mnt", "ns/mnt", CLONE_NEWNS},
-	{"pid", "ns/pid", CLONE_NEWPID},    {"net", "ns/net", CLONE_NEWNET},
-	{"ipc", "ns/ipc", CLONE_NEWIPC},    {"uts", "ns/uts", CLONE_NEWUTS},
+	{"user", "ns/user", CLONE_NEWUSER},	  {"mnt", "ns/mnt", CLONE_NEWNS},
+	{"pid", "ns/pid", CLONE_NEWPID},	  {"net", "ns/net", CLONE_NEWNET},
+	{"ipc", "ns/ipc", CLONE_NEWIPC},	  {"uts", "ns/uts", CLONE_NEWUTS},
 	{"cgroup", "ns/cgroup", CLONE_NEWCGROUP}, {"time", "ns/time", CLONE_NEWTIME},
 };
 
@@ -46,10 +46,11 @@ int ns_parse(const struct strv *list, unsigned *flags, struct err *e)
 			for (size_t k = 0; k < NS_COUNT; k++)
 				f |= ns_types[k].flag;
 		if (!f)
-			return err_say(e, EINVAL,
-				       "there is no namespace '%s': --ns takes a list of mnt, net, pid, "
-				       "ipc, uts, cgroup, user, time, or all",
-				       list->v[i]);
+			return err_say(
+				e, EINVAL,
+				"there is no namespace '%s': --ns takes a list of mnt, net, pid, "
+				"ipc, uts, cgroup, user, time, or all",
+				list->v[i]);
 		all |= f;
 	}
 	if (!all)

@@ -1,7 +1,8 @@
 /*
  * Namespaces: their names, which of them a process has of its own, and joining them.
  *
- * Layer: sys. setns(2) on a pidfd needs Linux 5.8; older kernels get one setns per /proc/PID/ns file.
+ * Layer: sys. setns(2) on a pidfd needs Linux 5.8; older kernels get one setns per /proc/PID/ns
+ * file.
  */
 #pragma once
 
@@ -28,8 +29,8 @@ int ns_parse(const struct strv *list, unsigned *flags, struct err *e);
 /* "mnt,net" of flags, into a buffer of at least 64 bytes. Returns `out`. */
 char *ns_names(unsigned flags, char *out, size_t size);
 
-/* The inode that names a namespace of the process behind `proc_fd` (a /proc/PID directory), or 0 when
- * the kernel has no such namespace or it may not be read (errno tells). */
+/* The inode that names a namespace of the process behind `proc_fd` (a /proc/PID directory), or 0
+ * when the kernel has no such namespace or it may not be read (errno tells). */
 uint64_t ns_inode(int proc_fd, const struct ns_type *t);
 
 /* Which of `want` differ between the process behind `proc_fd` and ourselves (`self_fd`:
@@ -37,6 +38,6 @@ uint64_t ns_inode(int proc_fd, const struct ns_type *t);
  * CAP_SYS_PTRACE. */
 int ns_different(int proc_fd, int self_fd, unsigned want, unsigned *different, struct err *e);
 
-/* Join `flags` of a process at once. `pidfd` may be -EBADF: then, as on kernels before 5.8, each file
- * below `proc_fd` is joined, user first. [child]: no allocation. Returns 0 or -errno. */
+/* Join `flags` of a process at once. `pidfd` may be -EBADF: then, as on kernels before 5.8, each
+ * file below `proc_fd` is joined, user first. [child]: no allocation. Returns 0 or -errno. */
 int ns_join(int pidfd, int proc_fd, unsigned flags);
