@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "sys/title.h"
 
 static bool color_on(int fd)
 {
@@ -43,6 +44,7 @@ static void fill_standard_fds(void)
 
 int main(int argc, char **argv)
 {
+	title_init(argc, argv);
 	fill_standard_fds();
 	struct ctx ctx = {
 		.tty_out = isatty(STDOUT_FILENO),

@@ -20,6 +20,7 @@
 #include "session/wire.h"
 #include "sys/cred.h"
 #include "sys/ns.h"
+#include "sys/title.h"
 
 _Noreturn static void agent_fail(struct agent *a, struct err *e)
 {
@@ -265,6 +266,7 @@ _Noreturn void agent_main(struct agent *a)
 	sigset_t set;
 	pid_t command;
 
+	title_set("porthole: session");
 	/* while we build we die with the supervisor; later its end wakes us to clear up */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -285,8 +287,11 @@ _Noreturn void agent_main(struct agent *a)
 	command = spawn(a, slave, &e);
 	if (command < 0)
 		err_set(&e, errno, "starting a process in '%s'", p->label);
-	if (e.num)
+	if (e.num) {
+		if (command > 0)
+			waitpid(command, NULL, 0);
 		agent_fail(a, &e);
+	}
 	let_go(a, slave);
 	code = attend(a, command, sigfd);
 	leave_children(a->host_proc);
