@@ -1,13 +1,45 @@
 # A short front for Meson: `make` builds build/porthole. See README.md.
 BUILD ?= build
 MESON_ARGS ?=
+PREFIX ?= /usr/local
+VERSION = $(shell sed -n "s/^ *version: '\(.*\)',/\1/p" meson.build)
 
-.PHONY: all try check bench lint install dist clean
+.PHONY: all deps kit try check bench lint install dist clean
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja: meson.build
-	@meson setup $(BUILD) $(MESON_ARGS) >/dev/null
+	@command -v meson >/dev/null || { echo "make: no meson; 'sudo tools/deps build' installs what building needs" >&2; exit 1; }
+	@meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS) >/dev/null
+
+# The default kit, beside the binary that finds it there.
+kit: all
+	@tools/kit $(BUILD)
+
+# These install what they need (Debian 12, as root) and then do as they say.
+try:
+	@tools/deps build && $(MAKE) --no-print-directory all && tools/try
+
+check:
+	@tools/deps build test && $(MAKE) --no-print-directory all && tools/check
+
+bench:
+	@tools/deps build test && $(MAKE) --no-print-directory kit && bench/run
+
+lint:
+	@tools/lint
+
+# The binary, man pages and completion, and the kit where it has been built.
+install: all
+	@meson install -C $(BUILD) --no-rebuild --quiet
+	@[ ! -e $(BUILD)/kit.erofs ] || install -D -m 644 $(BUILD)/kit.erofs $(DESTDIR)$(PREFIX)/lib/porthole/kit.erofs
+
+# dist/: the source, the thin binary, and the binary with the kit inside.
+dist: kit
+	@mkdir -p dist
+	@git archive --prefix=porthole-$(VERSION)/ -o dist/porthole-$(VERSION).tar.gz HEAD
+	@tools/one-file $(BUILD)/porthole $(BUILD)/kit.erofs dist/porthole
+	@ls -l dist
 
 clean:
 	@rm -rf $(BUILD)
