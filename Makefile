@@ -12,9 +12,13 @@ $(BUILD)/build.ninja: meson.build
 	@command -v meson >/dev/null || { echo "make: no meson; 'sudo tools/deps build' installs what building needs" >&2; exit 1; }
 	@meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS) >/dev/null
 
-# The default kit, beside the binary that finds it there.
+# The default kit, beside the binary that finds it there; anew when what decides its content changed.
+KIT_SOURCES = $(wildcard kits/*.list $(addprefix src/kit/,apt.c build.c debs.c elf*.c finish.c ldcache.c \
+	manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
 kit: all
-	@tools/kit $(BUILD)
+	@$(MAKE) --no-print-directory $(BUILD)/kit.erofs
+$(BUILD)/kit.erofs: $(KIT_SOURCES) | all
+	@$(BUILD)/porthole kit build -o $@.new && mv $@.new $@
 
 # These install what they need (Debian 12, as root) and then do as they say.
 try:
@@ -38,7 +42,7 @@ install: all
 dist: kit
 	@mkdir -p dist
 	@git archive --prefix=porthole-$(VERSION)/ -o dist/porthole-$(VERSION).tar.gz HEAD
-	@tools/one-file $(BUILD)/porthole $(BUILD)/kit.erofs dist/porthole
+	@$(BUILD)/porthole kit attach --kit $(BUILD)/kit.erofs -o dist/porthole
 	@ls -l dist
 
 clean:

@@ -32,9 +32,9 @@ _residue_same() {
 # Host: mounts that are not an engine's, our processes, loop devices, cgroups, files.
 residue_host() {
 	echo "# mounts"
-	cut -d' ' -f3- /proc/self/mountinfo |
-		grep -vE ' (/tmp/pt\.|/var/lib/(docker|containers|containerd)|/run/(docker|containerd|netns|user|systemd/nspawn))' |
-		sort || true
+	# $5: the mount point. Below /tmp and in engines' directories others mount and unmount as they like
+	awk '$5 !~ "^/(tmp|var/lib/(docker|containers|containerd)|run/(docker|containerd|netns|user|systemd/nspawn))/" ||
+		$5 ~ "porthole" { $1 = $2 = ""; print }' /proc/self/mountinfo | sort
 	echo "# processes"
 	find /proc/[0-9]*/exe -maxdepth 0 \( -lname "$PORTHOLE" -o -lname "$PORTHOLE (deleted)" \) \
 		2>/dev/null | cut -d/ -f3 | sort -n
