@@ -45,5 +45,8 @@ dist: kit
 	@$(BUILD)/porthole kit attach --kit $(BUILD)/kit.erofs -o dist/porthole
 	@ls -l dist
 
+dist: all
+	@tools/dist $(BUILD)
+
 clean:
 	@rm -rf $(BUILD)

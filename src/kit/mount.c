@@ -21,10 +21,16 @@ int kit_rung_file(const struct kit *k, bool *opened, struct err *e)
 		{k->offset ? "fsoffset" : NULL, offset},
 		{},
 	};
+	int m;
 
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", k->fd);
 	snprintf(offset, sizeof(offset), "%llu", (unsigned long long)k->offset);
-	return fs_mount_detached("erofs", opts, KIT_ATTRS, opened, e);
+	m = fs_mount_detached("erofs", opts, KIT_ATTRS, opened, e);
+	if (m == -ENOTBLK)
+		return err_say(e, ENOTBLK,
+			       "this kernel wants a block device (Linux before 6.12, or the file "
+			       "is on a file system such as tmpfs)");
+	return m;
 }
 
 int kit_rung_loop(const struct kit *k, struct err *e)
