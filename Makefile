@@ -38,14 +38,8 @@ install: all
 	@meson install -C $(BUILD) --no-rebuild --quiet
 	@[ ! -e $(BUILD)/kit.erofs ] || install -D -m 644 $(BUILD)/kit.erofs $(DESTDIR)$(PREFIX)/lib/porthole/kit.erofs
 
-# dist/: the source, the thin binary, and the binary with the kit inside.
+# dist/: the source, the thin binary, the binary with the kit inside, and their checksums.
 dist: kit
-	@mkdir -p dist
-	@git archive --prefix=porthole-$(VERSION)/ -o dist/porthole-$(VERSION).tar.gz HEAD
-	@$(BUILD)/porthole kit attach --kit $(BUILD)/kit.erofs -o dist/porthole
-	@ls -l dist
-
-dist: all
 	@tools/dist $(BUILD)
 
 clean:
