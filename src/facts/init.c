@@ -1,0 +1,154 @@
+/* The first process: what it runs, since when, and what holds it up. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/fd.h"
+#include "facts/facts.h"
+#include "facts/parse.h"
+
+enum { ARGS_MAX = 1 << 17, ELF_HEAD = 8192 };
+
+static int argv_read(int proc_fd, struct strv *argv)
+{
+	_cleanup_close_ int fd = openat(proc_fd, "cmdline", O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *text = malloc(ARGS_MAX);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (!text)
+		return -ENOMEM;
+	n = read(fd, text, ARGS_MAX - 1); /* the start is enough */
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	for (char *p = text; p < text + n; p += strlen(p) + 1)
+		if (strv_add(argv, p) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+/* A link of /proc/PID: where it leads inside, without the kernel's " (deleted)". */
+static char *link_inside(int proc_fd, const char *name, bool *deleted)
+{
+	static const char mark[] = " (deleted)";
+	char link[4096];
+	struct stat st;
+
+	if (link_read_at(proc_fd, name, link, sizeof(link)) < 0)
+		return NULL;
+	if (deleted && str_ends(link, mark) && fstatat(proc_fd, name, &st, 0) == 0 &&
+	    st.st_nlink == 0) {
+		link[strlen(link) - strlen(mark)] = '\0';
+		*deleted = true;
+	}
+	return strdup(link);
+}
+
+static int interp_read(int proc_fd, struct facts_init *i)
+{
+	_cleanup_close_ int fd = openat(proc_fd, "exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char head[ELF_HEAD];
+	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
+	int r = n > 0 ? facts_elf_interp(head, (size_t)n, &i->interp) : -ENOEXEC;
+
+	i->is_static = r == 0;
+	return r == -ENOMEM ? r : 0;
+}
+
+static uint64_t status_number(const char *status, const char *key)
+{
+	const char *p = strstr(status, key);
+
+	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+}
+
+static int64_t age_of(const char *stat)
+{
+	const char *p = strrchr(stat, ')');
+	unsigned long long start;
+	struct timespec now;
+
+	if (!p || sscanf(p + 1,
+			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+			 "%*d %llu",
+			 &start) != 1)
+		return -1;
+	if (clock_gettime(CLOCK_BOOTTIME, &now) < 0)
+		return -1;
+	return now.tv_sec - (int64_t)(start / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
+static uint64_t fd_limit(const char *limits)
+{
+	const char *p = strstr(limits, "Max open files");
+
+	return p ? strtoull(p + strlen("Max open files"), NULL, 10) : 0;
+}
+
+/* How many descriptors are open: the size of the directory since Linux 6.2, else its entries. */
+static uint64_t fd_count(int proc_fd)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	int fd = openat(proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t n = 0;
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+		close(fd);
+		return (uint64_t)st.st_size;
+	}
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		cleanup_close(&fd);
+		return 0;
+	}
+	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
+		n += d->d_name[0] != '.';
+	return n;
+}
+
+static void tracer_read(const struct target_roots *r, struct facts_init *i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%d/comm", i->tracer);
+	if (file_read_small_at(r->proc_fd, name, i->tracer_comm, sizeof(i->tracer_comm)) > 0)
+		i->tracer_comm[strcspn(i->tracer_comm, "\n")] = '\0';
+}
+
+int facts_init_read(const struct target_roots *r, const struct target *t, struct facts *f)
+{
+	struct facts_init *i = &f->init;
+	char text[4096];
+	int err = argv_read(t->proc_fd, &i->argv);
+
+	i->age = -1;
+	if (err == -ENOMEM)
+		return err;
+	i->cwd = link_inside(t->proc_fd, "cwd", NULL);
+	i->exe = link_inside(t->proc_fd, "exe", &i->exe_deleted);
+	if (interp_read(t->proc_fd, i) < 0)
+		return -ENOMEM;
+	if (file_read_small_at(t->proc_fd, "stat", text, sizeof(text)) > 0)
+		i->age = age_of(text);
+	if (file_read_small_at(t->proc_fd, "status", text, sizeof(text)) > 0) {
+		const char *state = strstr(text, "\nState:\t");
+
+		i->state = state ? state[strlen("\nState:\t")] : '\0';
+		i->tracer = (pid_t)status_number(text, "\nTracerPid:");
+		i->swap = status_number(text, "\nVmSwap:") * 1024;
+	}
+	if (i->tracer > 0)
+		tracer_read(r, i);
+	if (file_read_small_at(t->proc_fd, "oom_score", text, sizeof(text)) > 0)
+		i->oom_score = atoi(text);
+	if (file_read_small_at(t->proc_fd, "oom_score_adj", text, sizeof(text)) > 0)
+		i->oom_score_adj = atoi(text);
+	if (file_read_small_at(t->proc_fd, "limits", text, sizeof(text)) > 0)
+		i->fd_limit = fd_limit(text);
+	i->fds = fd_count(t->proc_fd);
+	return i->exe ? 0 : -EACCES;
+}

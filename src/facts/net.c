@@ -1,0 +1,305 @@
+/* Who listens where in the target's network namespace, and its addresses. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "facts/facts.h"
+#include "facts/parse.h"
+
+enum { TABLE_MAX = 4 << 20, FIB_MAX = 1 << 19, LINKS_READ_MAX = 40000 };
+
+/* "0100007F:1F90": hexadecimal words in the machine's own byte order, a port after the colon. */
+static bool parse_address(const char *s, struct fact_socket *out)
+{
+	uint32_t word[4] = {};
+	size_t digits = strspn(s, "0123456789ABCDEFabcdef");
+	int words = digits == 8 ? 1 : 4;
+
+	if ((digits != 8 && digits != 32) || s[digits] != ':')
+		return false;
+	for (int i = 0; i < words; i++)
+		if (sscanf(s + 8 * i, "%8x", &word[i]) != 1)
+			return false;
+	if (sscanf(s + digits, ":%4x", &out->port) != 1)
+		return false;
+	return inet_ntop(words == 1 ? AF_INET : AF_INET6, word, out->addr, sizeof(out->addr));
+}
+
+static bool parse_inet(const char *proto, const char *line, struct fact_socket *s)
+{
+	char local[64], remote[64];
+	unsigned state;
+	unsigned long long inode;
+
+	*s = (struct fact_socket){.proto = proto};
+	if (sscanf(line, " %*u: %63s %63s %x %*s %*s %*s %*s %*s %llu", local, remote, &state,
+		   &inode) != 4)
+		return false;
+	/* 0A: TCP LISTEN; 07: UDP bound and connected to nobody */
+	if (state != (str_starts(proto, "tcp") ? 0x0aU : 0x07U))
+		return false;
+	s->inode = inode;
+	return parse_address(local, s);
+}
+
+/* "Num RefCount Protocol Flags Type St Inode Path": 00010000 is what accepts connections. */
+static bool parse_unix(const char *line, size_t n, struct fact_socket *s)
+{
+	unsigned long long inode;
+	unsigned flags;
+	int at = 0;
+
+	*s = (struct fact_socket){.proto = "unix"};
+	if (sscanf(line, "%*s %*x %*x %x %*x %*x %llu %n", &flags, &inode, &at) != 2 || !at ||
+	    (size_t)at >= n)
+		return false;
+	if (!(flags & 0x10000))
+		return false;
+	s->inode = inode;
+	snprintf(s->addr, sizeof(s->addr), "%.*s", (int)(n - (size_t)at), line + at);
+	return true;
+}
+
+int facts_net_parse(const char *proto, const char *text, struct facts_net *net)
+{
+	if (!net->v) {
+		net->v = calloc(FACTS_SOCKETS_MAX, sizeof(*net->v));
+		if (!net->v)
+			return -ENOMEM;
+	}
+	for (const char *line = text; *line;) {
+		size_t n = strcspn(line, "\n");
+		struct fact_socket s;
+
+		if (str_eq(proto, "unix") ? parse_unix(line, n, &s) : parse_inet(proto, line, &s)) {
+			if (net->n == FACTS_SOCKETS_MAX) {
+				net->cut = true;
+				return 0;
+			}
+			net->v[net->n++] = s;
+		}
+		line += n + (line[n] == '\n');
+	}
+	return 0;
+}
+
+int facts_fib_parse(const char *text, struct strv *addresses)
+{
+	char last[INET_ADDRSTRLEN] = "";
+
+	for (const char *line = text; *line;) {
+		size_t n = strcspn(line, "\n");
+		const char *leaf = memmem(line, n, "|-- ", 4);
+
+		if (leaf)
+			snprintf(last, sizeof(last), "%.*s", (int)strcspn(leaf + 4, "\n "),
+				 leaf + 4);
+		else if (last[0] && memmem(line, n, "/32 host LOCAL", 14)) {
+			if (!str_starts(last, "127.") && !strv_has(addresses, last) &&
+			    strv_add(addresses, last) < 0)
+				return -ENOMEM;
+			last[0] = '\0';
+		}
+		line += n + (line[n] == '\n');
+	}
+	return 0;
+}
+
+/* "fe80000000000000...  02 40 20 80 eth0": address, index, prefix, scope (00 global), flags, name
+ */
+int facts_inet6_parse(const char *text, struct strv *addresses)
+{
+	for (const char *line = text; *line;) {
+		char hex[40], out[INET6_ADDRSTRLEN];
+		unsigned char raw[16];
+		unsigned scope;
+		bool ok = sscanf(line, "%32[0-9a-f] %*x %*x %x", hex, &scope) == 2 && scope == 0 &&
+			  strlen(hex) == 32;
+
+		for (size_t i = 0; ok && i < sizeof(raw); i++) {
+			unsigned byte;
+
+			ok = sscanf(hex + 2 * i, "%2x", &byte) == 1;
+			raw[i] = (unsigned char)byte;
+		}
+		if (ok && inet_ntop(AF_INET6, raw, out, sizeof(out)) &&
+		    strv_add(addresses, out) < 0)
+			return -ENOMEM;
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	return 0;
+}
+
+/* "eth0 00000000 010011AC 0003 ...": the first row with destination 0. */
+void facts_route_parse(const char *text, char *gateway, size_t size)
+{
+	gateway[0] = '\0';
+	for (const char *line = text; *line && !gateway[0];) {
+		char dev[32];
+		uint32_t to, via;
+
+		if (sscanf(line, "%31s %8x %8x", dev, &to, &via) == 3 && to == 0 && via != 0)
+			inet_ntop(AF_INET, &via, gateway, (socklen_t)size);
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+}
+
+/* The tables list what listens before what is connected: the first part of a long one is enough. */
+static char *table_read(int proc_fd, const char *name, size_t max)
+{
+	_cleanup_close_ int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
+	_cleanup_buf_ struct buf b = {};
+	char part[16384];
+	ssize_t n;
+
+	if (fd < 0)
+		return NULL;
+	while (b.len < max && (n = read(fd, part, sizeof(part))) > 0) {
+		buf_add(&b, part, (size_t)n);
+		if (str_starts(name, "net/tcp") && b.len > sizeof(part) * 4 &&
+		    !memmem(part, (size_t)n, " 0A ", 4))
+			break;
+	}
+	return buf_take(&b);
+}
+
+/* "Inter-| ..." two header lines, then "  eth0: 123 ..." */
+static int links_parse(const char *text, struct strv *links)
+{
+	enum { SHOWN = 16 };
+
+	for (const char *line = text; *line && links->n < SHOWN;) {
+		size_t n = strcspn(line, "\n");
+		const char *name = line + strspn(line, " ");
+		const char *colon = memchr(line, ':', n);
+
+		if (colon && !memchr(line, '|', n) && !str_starts(name, "lo:") &&
+		    strv_push(links, strndup(name, (size_t)(colon - name))) < 0)
+			return -ENOMEM;
+		line += n + (line[n] == '\n');
+	}
+	return 0;
+}
+
+static int addresses_read(int proc_fd, struct facts_net *net)
+{
+	_cleanup_free_ char *fib = table_read(proc_fd, "net/fib_trie", FIB_MAX);
+	_cleanup_free_ char *inet6 = table_read(proc_fd, "net/if_inet6", FIB_MAX);
+	_cleanup_free_ char *route = table_read(proc_fd, "net/route", FIB_MAX);
+	_cleanup_free_ char *dev = table_read(proc_fd, "net/dev", FIB_MAX);
+	int r = fib ? facts_fib_parse(fib, &net->addresses) : 0;
+
+	if (r == 0 && inet6)
+		r = facts_inet6_parse(inet6, &net->addresses);
+	if (r == 0 && dev)
+		r = links_parse(dev, &net->links);
+	if (route)
+		facts_route_parse(route, net->gateway, sizeof(net->gateway));
+	return r;
+}
+
+static int dns_read(int proc_fd, struct facts_net *net)
+{
+	_cleanup_close_ int root = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+
+	if (root < 0 || path_read_in_root(root, "/etc/resolv.conf", 1 << 16, &text, NULL) < 0)
+		return 0;
+	for (const char *line = text; *line && net->dns.n < 8;) {
+		char server[64];
+
+		if (sscanf(line, "nameserver %63s", server) == 1 && strv_add(&net->dns, server) < 0)
+			return -ENOMEM;
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+	return 0;
+}
+
+/* Note the owner of every socket that is among this process's descriptors. Returns links read. */
+static size_t own(const struct fact_proc *p, int fd_dir, struct facts_net *net, size_t *missing)
+{
+	_cleanup_dir_ DIR *dir = fdopendir(fd_dir);
+	size_t n = 0;
+
+	if (!dir) {
+		close(fd_dir);
+		return 0;
+	}
+	for (struct dirent *d = readdir(dir); d && *missing && n < LINKS_READ_MAX;
+	     d = readdir(dir), n++) {
+		char link[64];
+		unsigned long long inode;
+
+		if (link_read_at(dirfd(dir), d->d_name, link, sizeof(link)) < 0 ||
+		    sscanf(link, "socket:[%llu]", &inode) != 1)
+			continue;
+		for (size_t i = 0; i < net->n; i++) {
+			struct fact_socket *s = &net->v[i];
+
+			if (s->inode != inode || s->pid)
+				continue;
+			s->pid = p->pid;
+			s->inside = p->inside;
+			snprintf(s->comm, sizeof(s->comm), "%s", p->comm);
+			(*missing)--;
+		}
+	}
+	return n;
+}
+
+static void owners_read(const struct target_roots *r, struct facts *f)
+{
+	size_t missing = f->net.n, links = 0;
+
+	for (size_t i = 0; i < f->procs.n && missing && links < LINKS_READ_MAX; i++) {
+		char name[32];
+		int fd;
+
+		snprintf(name, sizeof(name), "%d/fd", f->procs.v[i].pid);
+		fd = openat(r->proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			links += own(&f->procs.v[i], fd, &f->net, &missing);
+	}
+}
+
+/* In a network namespace that others use too, only what is the target's own is of interest. */
+static void drop_foreign(struct facts_net *net)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < net->n; i++)
+		if (net->v[i].pid)
+			net->v[kept++] = net->v[i];
+	net->n = kept;
+}
+
+int facts_net_read(const struct target_roots *r, const struct target *t, struct facts *f)
+{
+	static const char *const protos[] = {"tcp", "tcp6", "udp", "udp6", "unix"};
+	int err = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(protos) && err == 0; i++) {
+		_cleanup_free_ char *name = str_fmt("net/%s", protos[i]);
+		_cleanup_free_ char *text = name ? table_read(t->proc_fd, name, TABLE_MAX) : NULL;
+
+		if (text)
+			err = facts_net_parse(protos[i], text, &f->net);
+	}
+	if (err == 0)
+		err = addresses_read(t->proc_fd, &f->net);
+	if (err == 0)
+		err = dns_read(t->proc_fd, &f->net);
+	if (err < 0)
+		return err;
+	owners_read(r, f);
+	if (facts_ns_get(f, CLONE_NEWNET)->kind != NS_OWN)
+		drop_foreign(&f->net);
+	return 0;
+}

@@ -1,0 +1,160 @@
+/* Namespaces: the target's own, the host's, or shared, and with whom. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "facts/facts.h"
+
+enum { SHOWN = 8 }; /* names kept of those it shares a namespace with */
+
+const struct fact_ns *facts_ns_get(const struct facts *f, unsigned flag)
+{
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if (ns_types[i].flag == flag)
+			return &f->ns.v[i];
+	return NULL;
+}
+
+/* A process that is in the host's namespaces: kthreadd where there is one, else ourselves. PID 1
+ * will not do: it may have more capabilities than we, and then its links cannot be read. */
+static int host_open(const struct target_roots *r)
+{
+	char comm[32];
+	int fd;
+
+	if (file_read_small_at(r->proc_fd, "2/comm", comm, sizeof(comm)) > 0 &&
+	    str_eq(comm, "kthreadd\n")) {
+		fd = openat(r->proc_fd, "2", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+	}
+	fd = openat(r->proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int facts_ns_read(const struct target_roots *r, const struct target *t, struct facts *f)
+{
+	_cleanup_close_ int host = host_open(r);
+	_cleanup_close_ int self = openat(r->proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int err = 0;
+
+	for (size_t i = 0; i < NS_COUNT; i++) {
+		struct fact_ns *ns = &f->ns.v[i];
+		uint64_t of_host;
+
+		errno = 0;
+		ns->inode = ns_inode(t->proc_fd, &ns_types[i]);
+		if (!ns->inode) {
+			ns->kind = errno == ENOENT ? NS_ABSENT : NS_UNREAD;
+			if (errno != ENOENT)
+				err = -errno;
+			continue;
+		}
+		of_host = host >= 0 ? ns_inode(host, &ns_types[i]) : 0;
+		if (!of_host && self >= 0) /* kthreadd is not ours to look at: we are no root */
+			of_host = ns_inode(self, &ns_types[i]);
+		ns->kind = ns->inode == of_host ? NS_HOST : NS_OWN;
+	}
+	return err;
+}
+
+static int share(struct fact_ns *ns, const char *name)
+{
+	if (strv_has(&ns->with, name))
+		return 0;
+	ns->kind = NS_SHARED;
+	if (ns->with.n >= SHOWN) {
+		ns->more++;
+		return 0;
+	}
+	return strv_add(&ns->with, name);
+}
+
+/* The inode of each namespace of another container's first process. */
+static void inodes_of(const struct target_roots *r, pid_t pid, uint64_t v[NS_COUNT])
+{
+	_cleanup_close_ int fd = -EBADF;
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", pid);
+	fd = openat(r->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; i < NS_COUNT; i++)
+		v[i] = fd >= 0 ? ns_inode(fd, &ns_types[i]) : 0;
+}
+
+/* Is the outsider a process of that container? Then the container's name is enough. */
+static bool belongs(const struct fact_outsider *o, const struct facts *f,
+		    const uint64_t v[NS_COUNT])
+{
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if ((ns_types[i].flag & (CLONE_NEWPID | CLONE_NEWNS)) && o->home[i] &&
+		    o->home[i] == v[i] && f->ns.v[i].inode != v[i])
+			return true;
+	return false;
+}
+
+static pid_t parent_of(const struct target_roots *r, pid_t pid)
+{
+	char name[32], text[512];
+	const char *p;
+	int ppid;
+
+	snprintf(name, sizeof(name), "%d/stat", pid);
+	if (file_read_small_at(r->proc_fd, name, text, sizeof(text)) <= 0)
+		return 0;
+	p = strrchr(text, ')'); /* the name before it may hold anything */
+	return p && sscanf(p + 1, " %*c %d", &ppid) == 1 ? ppid : 0;
+}
+
+static bool descends(const struct target_roots *r, pid_t pid, pid_t from)
+{
+	for (int depth = 0; depth < 64 && pid > 1; depth++) {
+		if (pid == from)
+			return true;
+		pid = parent_of(r, pid);
+	}
+	return false;
+}
+
+static int share_outsider(const struct target_roots *r, const struct target *t, struct facts *f,
+			  const struct fact_outsider *o)
+{
+	char name[64], comm[32] = "";
+	int err = 0;
+
+	if (descends(r, o->pid, t->pid)) /* a sandbox inside the target */
+		return 0;
+	snprintf(name, sizeof(name), "%d/comm", o->pid);
+	if (file_read_small_at(r->proc_fd, name, comm, sizeof(comm)) > 0)
+		comm[strcspn(comm, "\n")] = '\0';
+	snprintf(name, sizeof(name), "pid %d (%s)", o->pid, comm);
+	for (size_t i = 0; i < NS_COUNT && err == 0; i++)
+		if (ns_types[i].flag & o->flags)
+			err = share(&f->ns.v[i], name);
+	return err;
+}
+
+int facts_ns_share(const struct target_roots *r, const struct target *t, struct facts *f)
+{
+	_cleanup_targets_ struct targets all = {};
+	int err = target_list(r, false, &all, NULL, NULL);
+
+	for (size_t k = 0; err == 0 && k < all.n; k++) {
+		uint64_t v[NS_COUNT];
+
+		if (all.v[k].pid <= 0 || all.v[k].pid == t->pid)
+			continue;
+		inodes_of(r, all.v[k].pid, v);
+		for (size_t i = 0; i < NS_COUNT && err == 0; i++)
+			if (v[i] && v[i] == f->ns.v[i].inode && f->ns.v[i].kind != NS_HOST)
+				err = share(&f->ns.v[i], all.v[k].name);
+		for (size_t o = 0; o < f->ns.n_outsiders; o++)
+			if (belongs(&f->ns.outsiders[o], f, v))
+				f->ns.outsiders[o].flags = 0;
+	}
+	for (size_t o = 0; err == 0 && o < f->ns.n_outsiders; o++)
+		if (f->ns.outsiders[o].flags)
+			err = share_outsider(r, t, f, &f->ns.outsiders[o]);
+	return err;
+}

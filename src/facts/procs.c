@@ -1,0 +1,191 @@
+/* The target's processes, and the others that are in one of its namespaces: one pass over /proc. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include "base/fd.h"
+#include "facts/facts.h"
+
+enum { OUTSIDERS_MAX = 256, CMDLINE_MAX = 4096 };
+
+/* How a member is told from the others. */
+struct rule {
+	const struct target *t;
+	struct facts *f;
+	uint64_t pidns, mntns; /* 0: not asked for */
+};
+
+static const char *field(const char *status, const char *key)
+{
+	const char *p = strstr(status, key);
+
+	return p ? p + strlen(key) + strspn(p + strlen(key), " \t") : "";
+}
+
+/* The last number of "NSpid:\t4711\t12": the pid in the innermost namespace. */
+static pid_t last_number(const char *s)
+{
+	pid_t pid = 0;
+
+	while (*s >= '0' && *s <= '9') {
+		char *end;
+
+		pid = (pid_t)strtol(s, &end, 10);
+		s = end + strspn(end, " \t");
+	}
+	return pid;
+}
+
+static int argv_read(int fd, struct strv *argv)
+{
+	char text[CMDLINE_MAX];
+	ssize_t n = file_read_small_at(fd, "cmdline", text, sizeof(text));
+	int r = 0;
+
+	for (char *p = text; n > 0 && r == 0 && p < text + n; p += strlen(p) + 1)
+		r = strv_add(argv, p);
+	return r;
+}
+
+static int proc_fill(int fd, pid_t pid, struct fact_proc *p)
+{
+	char status[4096];
+
+	if (file_read_small_at(fd, "status", status, sizeof(status)) <= 0)
+		return -ESRCH;
+	*p = (struct fact_proc){.pid = pid};
+	sscanf(status, "Name:\t%63[^\n]", p->comm);
+	p->state = *field(status, "\nState:");
+	p->ppid = atoi(field(status, "\nPPid:"));
+	p->inside = last_number(field(status, "\nNSpid:"));
+	p->threads = (unsigned)atoi(field(status, "\nThreads:"));
+	p->uid = (uint32_t)strtoul(field(status, "\nUid:"), NULL, 10);
+	return 0;
+}
+
+static int keep(struct facts_procs *l, int fd, struct fact_proc *p)
+{
+	if (l->n == FACTS_PROCS_KEPT)
+		return 0;
+	if (!l->v) {
+		l->v = calloc(FACTS_PROCS_KEPT, sizeof(*l->v));
+		if (!l->v)
+			return -ENOMEM;
+	}
+	l->v[l->n] = *p;
+	return argv_read(fd, &l->v[l->n++].argv);
+}
+
+static int member(struct facts *f, const struct target *t, int fd, pid_t pid)
+{
+	struct fact_proc p;
+
+	if (proc_fill(fd, pid, &p) < 0)
+		return 0; /* it ended meanwhile */
+	f->procs.total++;
+	f->procs.threads += p.threads;
+	if (p.state == 'Z') {
+		f->procs.zombies++;
+		f->procs.orphans += p.ppid == t->pid;
+	}
+	return keep(&f->procs, fd, &p);
+}
+
+/* Remember a process that is no member and yet is in a namespace that is not the host's. */
+static int outsider(struct facts *f, pid_t pid, const uint64_t home[NS_COUNT])
+{
+	struct fact_outsider o = {.pid = pid};
+
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if (home[i] && f->ns.v[i].kind == NS_OWN && home[i] == f->ns.v[i].inode)
+			o.flags |= ns_types[i].flag;
+	if (!o.flags || f->ns.n_outsiders == OUTSIDERS_MAX)
+		return 0;
+	if (!f->ns.outsiders) {
+		f->ns.outsiders = calloc(OUTSIDERS_MAX, sizeof(o));
+		if (!f->ns.outsiders)
+			return -ENOMEM;
+	}
+	memcpy(o.home, home, sizeof(o.home));
+	f->ns.outsiders[f->ns.n_outsiders++] = o;
+	return 0;
+}
+
+/* The namespaces worth comparing: that another process has the same uts, cgroup or time namespace
+ * helps nobody, and every link read costs a microsecond on every process of the host. */
+static const unsigned compared =
+	CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUSER;
+
+static int look(const struct rule *rule, int fd, pid_t pid)
+{
+	uint64_t home[NS_COUNT] = {};
+	bool in_pid = false, in_mnt = false, no_mnt = false;
+
+	for (size_t i = 0; i < NS_COUNT; i++) {
+		if (!(ns_types[i].flag & compared))
+			continue;
+		home[i] = ns_inode(fd, &ns_types[i]);
+		if (ns_types[i].flag == CLONE_NEWPID)
+			in_pid = home[i] && home[i] == rule->pidns;
+		if (ns_types[i].flag == CLONE_NEWNS)
+			in_mnt = home[i] && home[i] == rule->mntns, no_mnt = !home[i];
+	}
+	if ((rule->pidns || rule->mntns) && (!rule->pidns || in_pid) && (!rule->mntns || in_mnt))
+		return member(rule->f, rule->t, fd, pid);
+	if (rule->mntns && no_mnt) { /* zombies have no mount namespace any more */
+		struct fact_proc p;
+
+		if (proc_fill(fd, pid, &p) == 0 && p.state == 'Z')
+			return p.ppid == rule->t->pid ? member(rule->f, rule->t, fd, pid) : 0;
+	}
+	return outsider(rule->f, pid, home);
+}
+
+/* A pid namespace that is its own names the members. In one that is somebody else's (or the host's)
+ * the mount namespace does; without either only the first process itself is known. */
+static struct rule rule_of(const struct target *t, struct facts *f, pid_t inside)
+{
+	const struct fact_ns *pid = facts_ns_get(f, CLONE_NEWPID);
+	const struct fact_ns *mnt = facts_ns_get(f, CLONE_NEWNS);
+	struct rule rule = {.t = t, .f = f};
+
+	if (pid->kind == NS_OWN)
+		rule.pidns = pid->inode;
+	if ((!rule.pidns || inside != 1) && mnt->kind == NS_OWN)
+		rule.mntns = mnt->inode;
+	return rule;
+}
+
+int facts_procs_read(const struct target_roots *r, const struct target *t, struct facts *f)
+{
+	_cleanup_dir_ DIR *dir = NULL;
+	struct fact_proc first;
+	struct dirent *d;
+	struct rule rule;
+	int err, fd;
+
+	err = proc_fill(t->proc_fd, t->pid, &first);
+	if (err == 0)
+		err = member(f, t, t->proc_fd, t->pid);
+	if (err < 0)
+		return err;
+	rule = rule_of(t, f, first.inside);
+	fd = openat(r->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		err = -errno;
+		cleanup_close(&fd);
+		return err;
+	}
+	while (err == 0 && (d = readdir(dir))) {
+		_cleanup_close_ int pfd = -EBADF;
+		uint64_t pid;
+
+		if (str_to_u64(d->d_name, 1, INT32_MAX, &pid) < 0 || (pid_t)pid == t->pid)
+			continue;
+		pfd = openat(dirfd(dir), d->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (pfd >= 0)
+			err = look(&rule, pfd, (pid_t)pid);
+	}
+	return err;
+}
