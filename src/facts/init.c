@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "facts/facts.h"
 #include "facts/parse.h"
+#include "sys/proc.h"
 
 enum { ARGS_MAX = 1 << 17, ELF_HEAD = 8192 };
 
@@ -65,20 +66,13 @@ static uint64_t status_number(const char *status, const char *key)
 	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
 }
 
-static int64_t age_of(const char *stat)
+static int64_t age_of(uint64_t start)
 {
-	const char *p = strrchr(stat, ')');
-	unsigned long long start;
 	struct timespec now;
 
-	if (!p || sscanf(p + 1,
-			 " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-			 "%*d %llu",
-			 &start) != 1)
-		return -1;
 	if (clock_gettime(CLOCK_BOOTTIME, &now) < 0)
 		return -1;
-	return now.tv_sec - (int64_t)(start / (unsigned long long)sysconf(_SC_CLK_TCK));
+	return now.tv_sec - (int64_t)(start / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
 static uint64_t fd_limit(const char *limits)
@@ -122,6 +116,7 @@ static void tracer_read(const struct target_roots *r, struct facts_init *i)
 int facts_init_read(const struct target_roots *r, const struct target *t, struct facts *f)
 {
 	struct facts_init *i = &f->init;
+	struct proc_stat st;
 	char text[4096];
 	int err = argv_read(t->proc_fd, &i->argv);
 
@@ -132,12 +127,11 @@ int facts_init_read(const struct target_roots *r, const struct target *t, struct
 	i->exe = link_inside(t->proc_fd, "exe", &i->exe_deleted);
 	if (interp_read(t->proc_fd, i) < 0)
 		return -ENOMEM;
-	if (file_read_small_at(t->proc_fd, "stat", text, sizeof(text)) > 0)
-		i->age = age_of(text);
+	if (proc_stat_read(t->proc_fd, &st) == 0) {
+		i->state = st.state;
+		i->age = age_of(st.start);
+	}
 	if (file_read_small_at(t->proc_fd, "status", text, sizeof(text)) > 0) {
-		const char *state = strstr(text, "\nState:\t");
-
-		i->state = state ? state[strlen("\nState:\t")] : '\0';
 		i->tracer = (pid_t)status_number(text, "\nTracerPid:");
 		i->swap = status_number(text, "\nVmSwap:") * 1024;
 	}

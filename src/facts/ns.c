@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "facts/facts.h"
+#include "sys/proc.h"
 
 enum { SHOWN = 8 }; /* names kept of those it shares a namespace with */
 
@@ -94,25 +95,16 @@ static bool belongs(const struct fact_outsider *o, const struct facts *f,
 	return false;
 }
 
-static pid_t parent_of(const struct target_roots *r, pid_t pid)
-{
-	char name[32], text[512];
-	const char *p;
-	int ppid;
-
-	snprintf(name, sizeof(name), "%d/stat", pid);
-	if (file_read_small_at(r->proc_fd, name, text, sizeof(text)) <= 0)
-		return 0;
-	p = strrchr(text, ')'); /* the name before it may hold anything */
-	return p && sscanf(p + 1, " %*c %d", &ppid) == 1 ? ppid : 0;
-}
-
 static bool descends(const struct target_roots *r, pid_t pid, pid_t from)
 {
+	struct proc_stat st;
+
 	for (int depth = 0; depth < 64 && pid > 1; depth++) {
 		if (pid == from)
 			return true;
-		pid = parent_of(r, pid);
+		if (proc_stat_read_at(r->proc_fd, pid, &st) < 0)
+			return false;
+		pid = st.ppid;
 	}
 	return false;
 }

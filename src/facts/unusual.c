@@ -33,6 +33,15 @@ static void comma(struct buf *b, size_t i, size_t n)
 		buf_puts(b, i + 1 == n ? " and " : ", ");
 }
 
+/* Is nothing of it its own? Then it is just a process, and saying what it shares would be noise. */
+RULE(no_container)
+{
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if (f->ns.v[i].kind != NS_HOST && f->ns.v[i].kind != NS_ABSENT)
+			return false;
+	return true;
+}
+
 /* ---- what stands still, or hurts ---- */
 
 RULE(frozen)
@@ -295,7 +304,7 @@ RULE(more_caps)
 	uint64_t have;
 	size_t n = 0;
 
-	if (!host_ids(f) || privileged(t, f, b))
+	if (!host_ids(f) || no_container(t, f, b) || privileged(t, f, b))
 		return false;
 	have = reach(f);
 	for (size_t i = 0; i < ARRAY_LEN(grave); i++)
@@ -307,12 +316,13 @@ RULE(more_caps)
 
 RULE(no_seccomp)
 {
-	return f->rights.known && f->rights.cred.seccomp == 0 && !privileged(t, f, b);
+	return f->rights.known && f->rights.cred.seccomp == 0 && !no_container(t, f, b) &&
+	       !privileged(t, f, b);
 }
 
 RULE(no_own_files)
 {
-	return is_kind(f, CLONE_NEWNS, NS_HOST);
+	return is_kind(f, CLONE_NEWNS, NS_HOST) && !no_container(t, f, b);
 }
 
 RULE(shares_host)
@@ -333,7 +343,7 @@ RULE(shares_host)
 			comma(b, k++, n);
 			buf_puts(b, shared[i].words);
 		}
-	return n > 0;
+	return n > 0 && !no_container(t, f, b);
 }
 
 RULE(shares_others)
@@ -450,6 +460,8 @@ static const struct {
 	bool (*is)(const struct target *t, const struct facts *f, struct buf *b);
 	const char *sentence;
 } rules[] = {
+	{"no-container", UNUSUAL_NOTE, no_container,
+	 "It is a process of the host and in no container: every namespace is the host's."},
 	/* what stands still, or hurts */
 	{"frozen", UNUSUAL_WARN, frozen,
 	 "It is frozen (paused): nothing in it runs until it is resumed, and a debugger that "

@@ -1,5 +1,6 @@
 #include "out/text.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -152,12 +153,11 @@ size_t out_fit(const char *s, int width, int *used)
 	return (size_t)(p - s);
 }
 
-void out_para(FILE *f, const struct out_style *style, int first, int indent, const char *s)
+void out_para(FILE *f, const struct out_style *style, int col, int indent, const char *s)
 {
-	int max = style->width ? style->width : 80, col = first;
+	int max = style->width ? style->width : INT_MAX;
 	bool empty = true; /* no word on this line yet */
 
-	fprintf(f, "%*s", first, "");
 	while (*s) {
 		size_t n = strcspn(s, " \n");
 		_cleanup_free_ char *word = strndup(s, n);

@@ -45,7 +45,7 @@ int out_width(const char *s);
  * (may be NULL) is the columns they take. */
 size_t out_fit(const char *s, int width, int *used);
 
-/* A paragraph wrapped at blanks to style.width (80 where that is 0), every line indented by
- * `indent` blanks, the first one by `first` instead, ending with a newline. Words longer than a
- * line are not cut. Newlines in `s` are kept. */
-void out_para(FILE *f, const struct out_style *style, int first, int indent, const char *s);
+/* Text wrapped at blanks to style->width (0: never), ending with a newline. The cursor stands at
+ * column `col` already; further lines are indented by `indent` blanks. Words longer than a line are
+ * not cut; newlines in `s` are kept. `s` must be printable. */
+void out_para(FILE *f, const struct out_style *style, int col, int indent, const char *s);

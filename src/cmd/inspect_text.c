@@ -1,0 +1,484 @@
+/* The page that `porthole inspect` prints for a person. */
+#include "cmd/inspect.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <time.h>
+
+#include "facts/parse.h"
+#include "out/human.h"
+#include "out/table.h"
+#include "sys/caps.h"
+#include "sys/cgroup.h"
+
+enum { LABEL = 14, VALUE = LABEL + 2, PROCS_SHOWN = 8, LINE_MAX_BYTES = 600 };
+
+void page_title(struct page *p)
+{
+	bool color = p->style->color;
+
+	if (!p->section)
+		return;
+	fprintf(p->out, "\n%s%s%s\n", out_on(color, OUT_BOLD), p->section,
+		out_off(color, OUT_BOLD));
+	p->section = NULL;
+}
+
+static void section(struct page *p, const char *title)
+{
+	p->section = title;
+}
+
+void page_line(struct page *p, const char *label, const char *fmt, ...)
+{
+	_cleanup_free_ char *raw = NULL, *text = NULL;
+	bool color = p->style->color;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&raw, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		raw = NULL;
+	if (raw && n > LINE_MAX_BYTES && !p->in->all)
+		memcpy(raw + LINE_MAX_BYTES - 4, "...", 4);
+	text = raw ? str_printable_dup(raw) : NULL;
+	if (!text) {
+		p->oom = true;
+		return;
+	}
+	if (!*text)
+		return;
+	page_title(p);
+	fprintf(p->out, "  %s%-*s%s", out_on(color, OUT_DIM), LABEL, label,
+		out_off(color, OUT_DIM));
+	out_para(p->out, p->style, VALUE, VALUE, text);
+}
+
+/* ---- header ---- */
+
+static char *state_words(const struct inspection *in)
+{
+	const struct target *t = in->t;
+	char age[HUMAN_MAX];
+
+	if (in->live && in->f->init.age >= 0)
+		return str_fmt("%s for %s", target_state_name(t->state),
+			       human_age(in->f->init.age > 0 ? in->f->init.age : 1, age));
+	if (t->state == TARGET_EXITED && t->exit_code >= 0 && t->finished)
+		return str_fmt("exited with code %d, %s ago", t->exit_code,
+			       human_age(time(NULL) - t->finished, age));
+	if (t->state == TARGET_EXITED && t->exit_code >= 0)
+		return str_fmt("exited with code %d", t->exit_code);
+	return strdup(target_state_name(t->state));
+}
+
+static void header(struct page *p)
+{
+	const struct target *t = p->in->t;
+	_cleanup_free_ char *name = str_printable_dup(t->name), *state = state_words(p->in);
+	_cleanup_free_ char *safe = NULL;
+	_cleanup_buf_ struct buf b = {};
+	bool color = p->style->color;
+
+	if (!name || !state) {
+		p->oom = true;
+		return;
+	}
+	if (!str_eq(t->engine, "none"))
+		buf_printf(&b, "%s", t->engine);
+	else
+		buf_puts(&b, "a process of no engine");
+	if (t->id && !str_eq(t->id, t->name))
+		buf_printf(&b, " %.12s", t->id);
+	if (t->image)
+		buf_printf(&b, ", image %s", t->image);
+	if (t->pod)
+		buf_printf(&b, ", pod %s%s%s", t->pod_ns ? t->pod_ns : "", t->pod_ns ? "/" : "",
+			   t->pod);
+	if (t->owner)
+		buf_printf(&b, ", of user %s", t->owner);
+	buf_printf(&b, ", %s", state);
+	if (t->pid)
+		buf_printf(&b, ", pid %d", t->pid);
+	safe = b.oom ? NULL : str_printable_dup(b.data);
+	if (!safe) {
+		p->oom = true;
+		return;
+	}
+	fprintf(p->out, "%s%s%s  ", out_on(color, OUT_BOLD), name, out_off(color, OUT_BOLD));
+	out_para(p->out, p->style, out_width(name) + 2, 2, safe);
+}
+
+/* ---- process ---- */
+
+static void process_table(struct page *p)
+{
+	static const struct column columns[] = {{"PID", COL_RIGHT, 0, 0},
+						{"INSIDE", COL_RIGHT, 0, 0},
+						{"UID", COL_RIGHT, 0, 0},
+						{"STATE", 0, 0, 0},
+						{"COMMAND", COL_SHRINK, 20, 160}};
+	const struct facts_procs *l = &p->in->f->procs;
+	_cleanup_table_ struct table t = TABLE_INIT(columns);
+	size_t shown = p->in->all ? l->n : l->n < PROCS_SHOWN ? l->n : PROCS_SHOWN;
+
+	if (l->total < 2)
+		return;
+	t.indent = VALUE;
+	for (size_t i = 0; i < shown; i++) {
+		const struct fact_proc *q = &l->v[i];
+		_cleanup_free_ char *args = facts_mask_argv(&q->argv, p->in->secrets);
+		char state[2] = {q->state, '\0'};
+
+		table_addf(&t, OUT_PLAIN, "%d", q->pid);
+		table_addf(&t, OUT_PLAIN, "%d", q->inside);
+		if (q->uid == (uint32_t)-1)
+			table_add(&t, OUT_PLAIN, "?");
+		else
+			table_addf(&t, OUT_PLAIN, "%u", q->uid);
+		table_add(&t, q->state == 'Z' ? OUT_YELLOW : OUT_PLAIN, state);
+		if (args && *args)
+			table_add(&t, OUT_PLAIN, args);
+		else
+			table_addf(&t, OUT_DIM, "[%s]", q->comm);
+	}
+	if (table_print(p->out, &t, p->style) < 0)
+		p->oom = true;
+	if (l->total > shown)
+		fprintf(p->out, "%*sand %zu more\n", VALUE, "", l->total - shown);
+}
+
+static void process(struct page *p)
+{
+	const struct facts_init *i = &p->in->f->init;
+	const struct facts_procs *l = &p->in->f->procs;
+	_cleanup_free_ char *args = facts_mask_argv(&i->argv, p->in->secrets);
+
+	page_line(p, "command", "%s", args ? args : "");
+	page_line(p, "program", "%s%s%s%s", i->exe ? i->exe : "",
+		  i->exe_deleted ? " (deleted)" : "",
+		  i->is_static ? ", static"
+		  : i->interp  ? ", loaded by "
+			       : "",
+		  i->interp ? i->interp : "");
+	page_line(p, "directory", "%s", i->cwd ? i->cwd : "");
+	if (i->fd_limit)
+		page_line(p, "open files", "%llu of %llu", (unsigned long long)i->fds,
+			  (unsigned long long)i->fd_limit);
+	if (i->oom_score_adj)
+		page_line(p, "oom score", "%d, adjusted by %d", i->oom_score, i->oom_score_adj);
+	else
+		page_line(p, "oom score", "%d", i->oom_score);
+	page_line(p, "processes", "%zu, with %zu thread%s%s", l->total, l->threads,
+		  l->threads == 1 ? "" : "s", l->zombies ? ", zombies among them" : "");
+	process_table(p);
+}
+
+/* ---- rights ---- */
+
+static void id_map(struct page *p, const char *label, const struct idmap *m)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	if (m->n == 1 && m->r[0].inside == 0 && m->r[0].outside == 0 && m->r[0].count == UINT32_MAX)
+		return;
+	for (size_t i = 0; i < m->n && i < 6; i++) {
+		const struct idmap_range *r = &m->r[i];
+
+		buf_printf(&b, "%s%u", i ? ", " : "", r->inside);
+		if (r->count > 1)
+			buf_printf(&b, " to %u", r->inside + r->count - 1);
+		if (r->count > 1)
+			buf_printf(&b, " are %u to %u", r->outside, r->outside + r->count - 1);
+		else
+			buf_printf(&b, " is %u", r->outside);
+	}
+	if (m->n > 6)
+		buf_printf(&b, " and %zu more ranges", m->n - 6);
+	page_line(p, label, "%s", m->n ? b.data : "nothing is mapped");
+}
+
+static void add_id(struct buf *b, const char *what, uint32_t id, const char *name)
+{
+	if (id == (uint32_t)-1)
+		buf_printf(b, "%s not mapped", what);
+	else
+		buf_printf(b, "%s %u", what, id);
+	if (name)
+		buf_printf(b, " (%s)", name);
+}
+
+static void user(struct page *p)
+{
+	const struct facts_rights *g = &p->in->f->rights;
+	_cleanup_buf_ struct buf b = {};
+
+	add_id(&b, "uid", g->uid, g->user);
+	add_id(&b, ", gid", g->gid, g->group);
+	for (size_t i = 0; i < g->groups.n; i++)
+		buf_printf(&b, "%s%s", i ? ", " : ", groups ", g->groups.v[i]);
+	if (g->cred.euid != g->uid)
+		buf_printf(&b, "; on the host uid %u, gid %u", g->cred.euid, g->cred.egid);
+	page_line(p, "user", "%s", b.oom ? "" : b.data);
+	id_map(p, "uids", &g->uid_map);
+	if (g->gid_map.n != g->uid_map.n ||
+	    memcmp(g->gid_map.r, g->uid_map.r, g->uid_map.n * sizeof(g->uid_map.r[0])) != 0)
+		id_map(p, "gids", &g->gid_map);
+}
+
+static void caps_line(struct page *p, const char *label, uint64_t mask)
+{
+	_cleanup_free_ char *words = caps_words(mask, caps_all());
+
+	page_line(p, label, "%s", words ? words : "");
+}
+
+static void rights(struct page *p)
+{
+	const struct facts_rights *g = &p->in->f->rights;
+	const struct cred *c = &g->cred;
+	static const char *const modes[] = {"off", "strict", "filter"};
+
+	if (!g->known)
+		return;
+	user(p);
+	caps_line(p, "capabilities", c->cap_eff);
+	if (c->cap_prm != c->cap_eff)
+		caps_line(p, "  permitted", c->cap_prm);
+	if (c->cap_bnd != c->cap_eff)
+		caps_line(p, "  bounding", c->cap_bnd);
+	if (c->cap_inh && c->cap_inh != c->cap_eff)
+		caps_line(p, "  inheritable", c->cap_inh);
+	if (c->cap_amb)
+		caps_line(p, "  ambient", c->cap_amb);
+	if (c->seccomp == 2 && c->seccomp_filters > 1)
+		page_line(p, "seccomp", "%d filters", c->seccomp_filters);
+	else if (c->seccomp >= 0 && c->seccomp <= 2)
+		page_line(p, "seccomp", "%s", modes[c->seccomp]);
+	page_line(p, "no_new_privs", "%s", c->no_new_privs ? "set" : "not set");
+	page_line(p, "label", "%s", g->label);
+}
+
+/* ---- namespaces ---- */
+
+static void namespaces(struct page *p)
+{
+	static const struct {
+		enum ns_kind kind;
+		const char *label;
+	} rows[] = {{NS_OWN, "its own"}, {NS_HOST, "the host's"}, {NS_UNREAD, "unreadable"}};
+
+	for (size_t k = 0; k < ARRAY_LEN(rows); k++) {
+		_cleanup_buf_ struct buf b = {};
+
+		for (size_t i = 0; i < NS_COUNT; i++)
+			if (p->in->f->ns.v[i].kind == rows[k].kind)
+				buf_printf(&b, "%s%s", b.len ? ", " : "", ns_types[i].name);
+		page_line(p, rows[k].label, "%s", b.len ? b.data : "");
+	}
+	for (size_t i = 0; i < NS_COUNT; i++) {
+		const struct fact_ns *ns = &p->in->f->ns.v[i];
+		_cleanup_buf_ struct buf b = {};
+
+		for (size_t w = 0; w < ns->with.n; w++)
+			buf_printf(&b, "%s%s", w ? ", " : "", ns->with.v[w]);
+		if (ns->more)
+			buf_printf(&b, " and %zu more", ns->more);
+		if (ns->kind == NS_SHARED)
+			page_line(p, "shared", "%s with %s", ns_types[i].name, b.len ? b.data : "");
+	}
+}
+
+/* ---- limits ---- */
+
+static void memory(struct page *p, const struct facts_limits *l)
+{
+	char used[HUMAN_MAX], limit[HUMAN_MAX], cache[HUMAN_MAX], swap[HUMAN_MAX];
+	_cleanup_buf_ struct buf b = {};
+
+	if (!l->memory.known)
+		return;
+	buf_puts(&b, human_size(l->memory.used, used));
+	if (l->memory.limit == CGROUP_NONE)
+		buf_puts(&b, ", no limit");
+	else if (!l->memory.at)
+		buf_printf(&b, " of %s (%u %%)", human_size(l->memory.limit, limit),
+			   human_percent(l->memory.used, l->memory.limit));
+	else
+		buf_printf(&b, ", limit %s for all of %s (%u %% used)",
+			   human_size(l->memory.limit, limit), l->memory.at,
+			   human_percent(l->memory.counted, l->memory.limit));
+	if (l->cache >= 1 << 20)
+		buf_printf(&b, ", and %s of file cache", human_size(l->cache, cache));
+	if (l->swap)
+		buf_printf(&b, ", and %s swapped out", human_size(l->swap, swap));
+	page_line(p, "memory", "%s", b.oom ? "" : b.data);
+	if (l->oom_kills)
+		page_line(p, "oom kills", "%llu", (unsigned long long)l->oom_kills);
+}
+
+static void cpu(struct page *p, const struct facts_limits *l)
+{
+	_cleanup_buf_ struct buf b = {};
+	char age[HUMAN_MAX];
+
+	if (l->cpus > 0)
+		buf_printf(&b, "%.4g CPU%s", l->cpus,
+			   l->cpus > 0.999 && l->cpus < 1.001 ? "" : "s");
+	else if (l->cpu_known)
+		buf_puts(&b, "no limit");
+	if (l->cpuset[0])
+		buf_printf(&b, "%son CPU %s", b.len ? ", " : "", l->cpuset);
+	if (l->cpu_usec >= 1000000)
+		buf_printf(&b, "%s%s used", b.len ? ", " : "",
+			   human_age((int64_t)(l->cpu_usec / 1000000), age));
+	else if (l->cpu_usec)
+		buf_printf(&b, "%s%llu ms used", b.len ? ", " : "",
+			   (unsigned long long)(l->cpu_usec / 1000));
+	if (l->throttled && l->periods)
+		buf_printf(&b, ", held back in %u %% of periods",
+			   human_percent(l->throttled, l->periods));
+	page_line(p, "cpu", "%s", b.len ? b.data : "");
+}
+
+/* The path once where it is the same in all hierarchies, as it is with every engine but a few. */
+static void cgroup_paths(struct page *p, const struct facts_limits *l)
+{
+	_cleanup_strv_ struct strv seen = {};
+
+	for (size_t i = 0; i < l->n_paths; i++) {
+		_cleanup_buf_ struct buf names = {};
+
+		if (strv_has(&seen, l->paths[i].path) || strv_add(&seen, l->paths[i].path) < 0)
+			continue;
+		for (size_t k = i; k < l->n_paths; k++)
+			if (str_eq(l->paths[k].path, l->paths[i].path))
+				buf_printf(&names, "%s%s", names.len ? ", " : "",
+					   *l->paths[k].names ? l->paths[k].names : "v2");
+		if (names.oom)
+			p->oom = true;
+		else if (l->n_paths == 1 || (i == 0 && seen.n == 1 && names.len > 60))
+			page_line(p, "cgroup", "%s", l->paths[i].path);
+		else
+			page_line(p, "cgroup", "%s (%s)", l->paths[i].path, names.data);
+	}
+}
+
+static void limits(struct page *p)
+{
+	const struct facts_limits *l = &p->in->f->limits;
+	char a[HUMAN_MAX], b[HUMAN_MAX];
+
+	memory(p, l);
+	cpu(p, l);
+	if (l->pids.known && l->pids.limit == CGROUP_NONE)
+		page_line(p, "processes", "%llu, no limit", (unsigned long long)l->pids.used);
+	else if (l->pids.known)
+		page_line(p, "processes", "%llu of %llu (%u %%)%s%s",
+			  (unsigned long long)l->pids.counted, (unsigned long long)l->pids.limit,
+			  human_percent(l->pids.counted, l->pids.limit),
+			  l->pids.at ? ", for all of " : "", l->pids.at ? l->pids.at : "");
+	if (l->io_read || l->io_written)
+		page_line(p, "disk i/o", "%s read, %s written", human_size(l->io_read, a),
+			  human_size(l->io_written, b));
+	cgroup_paths(p, l);
+}
+
+/* ---- engine ---- */
+
+static void engine(struct page *p)
+{
+	const struct facts_engine *n = &p->in->f->engine;
+	_cleanup_free_ char *entry = facts_mask_argv(&n->entrypoint, p->in->secrets);
+	_cleanup_free_ char *cmd = facts_mask_argv(&n->cmd, p->in->secrets);
+
+	if (!n->file)
+		return;
+	page_line(p, "entry point", "%s", entry ? entry : "");
+	page_line(p, "command", "%s", cmd ? cmd : "");
+	page_line(p, "user", "%s", n->user ? n->user : "");
+	page_line(p, "directory", "%s", n->workdir ? n->workdir : "");
+	page_line(p, "host name", "%s", n->hostname ? n->hostname : "");
+	if (n->restarts > 0)
+		page_line(p, "restarts", "%s, %lld so far",
+			  n->restart ? n->restart : "by its engine", (long long)n->restarts);
+	else
+		page_line(p, "restarts", "%s", n->restart ? n->restart : "");
+	page_line(p, "network", "%s", n->network ? n->network : "");
+	for (size_t i = 0; i < n->ports.n; i++)
+		page_line(p, i ? "" : "published", "%s", n->ports.v[i]);
+	page_line(p, "health", "%s", n->health ? n->health : "");
+	page_line(p, "stop signal", "%s", n->stop_signal ? n->stop_signal : "");
+	if (n->privileged)
+		page_line(p, "privileged", "yes");
+	for (size_t i = 0; i < n->labels.n; i++)
+		page_line(p, i ? "" : "labels", "%s", n->labels.v[i]);
+	page_line(p, "from", "%s", n->file);
+}
+
+/* ---- unusual ---- */
+
+static void unusual(struct page *p)
+{
+	static const struct {
+		const char *mark;
+		enum out_color color;
+	} marks[] = {[UNUSUAL_NOTE] = {"-", OUT_PLAIN},
+		     [UNUSUAL_WARN] = {"*", OUT_YELLOW},
+		     [UNUSUAL_DANGER] = {"!", OUT_RED}};
+	const struct unusuals *u = p->in->unusual;
+	bool color = p->style->color;
+
+	page_title(p);
+	for (size_t i = 0; i < u->n; i++) {
+		_cleanup_free_ char *text = str_printable_dup(u->v[i].text);
+		enum out_color c = marks[u->v[i].weight].color;
+
+		fprintf(p->out, "  %s%s%s ", out_on(color, c), marks[u->v[i].weight].mark,
+			out_off(color, c));
+		out_para(p->out, p->style, 4, 4, text ? text : "");
+	}
+	if (!u->n)
+		fputs("  Nothing: it looks like any other container.\n", p->out);
+	for (size_t i = 0; i < p->in->f->unread.n; i++) {
+		_cleanup_free_ char *text = str_fmt("Could not read %s.", p->in->f->unread.v[i]);
+		_cleanup_free_ char *safe = text ? str_printable_dup(text) : NULL;
+
+		fputs("  ? ", p->out);
+		out_para(p->out, p->style, 4, 4, safe ? safe : "");
+	}
+}
+
+static const struct {
+	unsigned flag;
+	const char *title;
+	bool live; /* only of a target that runs */
+	void (*print)(struct page *p);
+} parts[] = {
+	{SECTION_PROCESS, "Process", true, process},
+	{SECTION_RIGHTS, "Rights", true, rights},
+	{SECTION_NAMESPACES, "Namespaces", true, namespaces},
+	{SECTION_LIMITS, "Limits", true, limits},
+	{SECTION_FILES, "Files", true, inspect_text_files},
+	{SECTION_NETWORK, "Network", true, inspect_text_network},
+	{SECTION_ENVIRONMENT, "Environment", true, inspect_text_env},
+	{SECTION_ENGINE, "What its engine was told", false, engine},
+	{SECTION_UNUSUAL, "What is unusual", true, unusual},
+};
+
+int inspect_text(FILE *out, const struct inspection *in, const struct out_style *style)
+{
+	struct page p = {.out = out, .style = style, .in = in};
+
+	header(&p);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		if (!(in->sections & parts[i].flag) || (parts[i].live && !in->live))
+			continue;
+		section(&p, parts[i].title);
+		parts[i].print(&p);
+	}
+	return p.oom ? -ENOMEM : 0;
+}
