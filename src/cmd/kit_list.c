@@ -25,6 +25,18 @@ static json_t *owners(json_t *manifest)
 	return map;
 }
 
+/* The package a program is of; that of the program it is a link to, where the builder made the link
+ * (awk, which: Debian's alternatives). NULL: not known. */
+static json_t *owner(const struct kit *k, json_t *map, const char *name)
+{
+	_cleanup_free_ char *link = NULL;
+	json_t *pkg = json_object_get(map, name);
+
+	if (!pkg && kit_program_link(k, name, &link, NULL) == 0 && link)
+		pkg = json_object_get(map, link);
+	return pkg;
+}
+
 static int list_programs(struct ctx *ctx, const struct kit *k, json_t *manifest, struct err *e)
 {
 	static const struct column cols[] = {{.name = "PROGRAM"},
@@ -37,7 +49,7 @@ static int list_programs(struct ctx *ctx, const struct kit *k, json_t *manifest,
 	int r = kit_programs(k, &names, e);
 
 	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		json_t *pkg = json_object_get(map, names.v[i]);
+		json_t *pkg = owner(k, map, names.v[i]);
 		const char *package = json_str(pkg, "name", NULL);
 		const char *version = json_str(pkg, "version", NULL);
 

@@ -18,6 +18,7 @@ static void package_done(struct kit_package *p)
 	free(p->arch);
 	free(p->deb);
 	free(p->path);
+	strv_done(&p->programs);
 	*p = (struct kit_package){};
 }
 

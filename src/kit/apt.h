@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "kit/rules.h"
 
 struct kit_package {
@@ -21,6 +22,7 @@ struct kit_package {
 	uint64_t deb_size;     /* bytes */
 	bool asked;	       /* named in the list; else a dependency */
 	uint64_t files, bytes; /* what of it is in the kit; filled by unpack */
+	struct strv programs;  /* names it brought for b/, also those dropped later; by unpack */
 };
 
 struct kit_packages {

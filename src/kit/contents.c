@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -120,6 +122,39 @@ int kit_programs(const struct kit *k, struct strv *out, struct err *e)
 	}
 	if (r == 0 && out->n)
 		qsort(out->v, out->n, sizeof(*out->v), by_name);
+	return r;
+}
+
+/* The text of the link b/`name`; NULL: it is no link. */
+static int link_text(const struct kit *k, const char *name, char **out, struct err *e)
+{
+	_cleanup_erofs_ struct erofs *fs = NULL;
+	_cleanup_free_ char *path = str_fmt("b/%s", name);
+	char text[PATH_MAX];
+	struct erofs_inode in;
+	int r;
+
+	if (!path)
+		return err_set(e, ENOMEM, "listing a kit");
+	if (k->kind == KIT_DIR) {
+		if (link_read_at(k->fd, path, text, sizeof(text)) > 0 && !(*out = strdup(text)))
+			return err_set(e, ENOMEM, "listing a kit");
+		return 0;
+	}
+	r = open_image(k, &fs, e);
+	if (r == 0)
+		r = erofs_lookup(fs, path, &in, e);
+	if (r == 0 && S_ISLNK(in.mode))
+		r = erofs_read_all(fs, &in, PATH_MAX - 1, out, NULL, e);
+	return r;
+}
+
+int kit_program_link(const struct kit *k, const char *name, char **out, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = link_text(k, name, &text, e);
+
+	*out = r == 0 && text && !strchr(text, '/') ? TAKE_PTR(text) : NULL;
 	return r;
 }
 

@@ -20,5 +20,9 @@ int kit_manifest(const struct kit *k, json_t **out, struct err *e);
 /* The names in b/, sorted. -EBADMSG when there is no such directory. */
 int kit_programs(const struct kit *k, struct strv *out, struct err *e);
 
+/* The program that b/`name` is a link to, as a name in b/: a new string the caller frees, NULL when
+ * it is no link, or one that leads elsewhere. 0 or -errno. */
+int kit_program_link(const struct kit *k, const char *name, char **out, struct err *e);
+
 /* What the superblock of a KIT_IMAGE tells; the sizes of a KIT_DIR are 0. */
 int kit_super(const struct kit *k, struct erofs_super *out, struct err *e);

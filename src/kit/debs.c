@@ -14,7 +14,8 @@
 #include "kit/spawn.h"
 #include "kit/tar.h"
 
-#define WORKERS 2
+#define WORKERS	     2
+#define PROGRAMS_MAX (16 << 20) /* bytes of all programs' names */
 
 /* Shared between the workers: who takes the next package, and what came of each. */
 struct board {
@@ -28,6 +29,8 @@ struct board {
 struct job {
 	const struct rules *rules;
 	int rootfd;
+	int programs;		  /* "PACKAGE NAME" a line, written by all workers */
+	size_t package;		  /* the one at work */
 	char dir[NAMES_PATH_MAX]; /* the directory made last */
 	uint64_t files, bytes;
 };
@@ -121,6 +124,17 @@ static int put_link(struct job *j, const struct tar_entry *entry, const char *to
 	return 0;
 }
 
+/* One write a line: the descriptor is shared, so lines of two workers do not mix. */
+static int note_program(const struct job *j, const char *name)
+{
+	char line[NAMES_PATH_MAX + 32];
+	int n = snprintf(line, sizeof(line), "%zu %s\n", j->package, name);
+
+	if (n < 0 || (size_t)n >= sizeof(line))
+		return -ENAMETOOLONG;
+	return strpbrk(name, "/\n") ? 0 : fd_write_all(j->programs, line, (size_t)n);
+}
+
 static bool wanted(const struct rules *r, const char *path)
 {
 	return !rules_match(&r->drop, path) || rules_match(&r->keep, path);
@@ -137,6 +151,8 @@ static int put(struct job *j, struct tar *t, const struct tar_entry *entry)
 	if (entry->type != '0' && !entry->link)
 		return -EBADMSG;
 	r = parents(j, to);
+	if (r == 0 && str_starts(to, "b/"))
+		r = note_program(j, to + 2);
 	if (r < 0)
 		return r;
 	if (entry->type == '1')
@@ -188,6 +204,7 @@ static _Noreturn void worker(struct board *b, size_t me, struct kit_packages *p,
 		_exit(1);
 	while ((i = atomic_fetch_add(&b->next, 1)) < p->n) {
 		j->files = j->bytes = 0;
+		j->package = i;
 		if (unpack_one(j, &p->v[i], &b->err[me]) < 0) {
 			atomic_store(&b->next, p->n); /* the other stops too */
 			_exit(1);
@@ -238,15 +255,37 @@ static int collect(struct board *b, const pid_t *pids, struct kit_packages *p, s
 	return 0;
 }
 
+/* Hand the lines of the workers to their packages. */
+static int collect_programs(int fd, struct kit_packages *p, struct err *e)
+{
+	_cleanup_free_ char *text = NULL;
+	char *save = NULL, *name;
+	int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : fd_read_all(fd, PROGRAMS_MAX, &text, NULL);
+
+	if (r < 0)
+		return err_set(e, r, "cannot list the packages' programs");
+	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
+		size_t i = strtoul(l, &name, 10);
+
+		if (i < p->n && *name == ' ' && strv_add(&p->v[i].programs, name + 1) < 0)
+			return err_set(e, ENOMEM, "cannot list the packages' programs");
+	}
+	return 0;
+}
+
 int debs_unpack(struct kit_packages *p, const struct rules *r, int rootfd,
 		const struct kit_progress *progress, struct err *e)
 {
 	size_t size = sizeof(struct board) + p->n * sizeof(((struct board *)NULL)->done[0]);
 	struct job j = {.rules = r, .rootfd = rootfd};
 	pid_t pids[WORKERS], parent = getpid();
+	_cleanup_close_ int programs = memfd_create("programs", MFD_CLOEXEC);
 	struct board *b;
 	int fds[2], k;
 
+	if (programs < 0)
+		return err_set(e, errno, "unpacking packages");
+	j.programs = programs;
 	b = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (b == MAP_FAILED)
 		return err_set(e, ENOMEM, "unpacking packages");
@@ -264,6 +303,8 @@ int debs_unpack(struct kit_packages *p, const struct rules *r, int rootfd,
 	follow(fds[0], p->n, progress);
 	close(fds[0]);
 	k = collect(b, pids, p, e);
+	if (k == 0)
+		k = collect_programs(programs, p, e);
 	munmap(b, size);
 	return k;
 }

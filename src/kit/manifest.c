@@ -104,7 +104,36 @@ static int count_all(int rootfd, const struct names *names, struct finish_count 
 	return 0;
 }
 
-static json_t *package_list(const struct kit_packages *p, json_t *asked)
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The programs of a package that the kit still has, sorted; NULL when there are none. */
+static json_t *program_list(const struct kit_package *k, const struct names *names)
+{
+	json_t *list = json_array();
+	const char *last = "";
+
+	if (k->programs.n)
+		qsort(k->programs.v, k->programs.n, sizeof(*k->programs.v), by_text);
+	for (size_t i = 0; i < k->programs.n; i++) {
+		char path[NAMES_PATH_MAX];
+		int n = snprintf(path, sizeof(path), "b/%s", k->programs.v[i]);
+
+		if (str_eq(last, k->programs.v[i]) || n < 0 || (size_t)n >= sizeof(path) ||
+		    !names_has(names, path, (size_t)n))
+			continue;
+		last = k->programs.v[i];
+		json_array_append_new(list, json_text(last));
+	}
+	if (json_array_size(list))
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+static json_t *package_list(const struct kit_packages *p, const struct names *names, json_t *asked)
 {
 	json_t *list = json_array();
 
@@ -114,6 +143,10 @@ static json_t *package_list(const struct kit_packages *p, json_t *asked)
 				      k->version, "arch", k->arch, "asked", k->asked, "files",
 				      (json_int_t)k->files, "bytes", (json_int_t)k->bytes);
 
+		json_t *programs = program_list(k, names);
+
+		if (programs)
+			json_object_set_new(o, "programs", programs);
 		json_array_append_new(list, o);
 		if (k->asked)
 			json_array_append_new(asked, json_string(k->name));
@@ -165,7 +198,7 @@ int finish_manifest(int rootfd, const struct names *names, const struct kit_pack
 		return err_set(e, r, "cannot count the kit's files");
 	}
 	distribution(distro, sizeof(distro));
-	list = package_list(p, asked);
+	list = package_list(p, names, asked);
 	j = json_pack(
 		"{s:i, s:s, s:s, s:o, s:s, s:I, s:I, s:I, s:o, s:o}", "format", 1, "porthole",
 		PORTHOLE_VERSION, "arch", main_arch(p), "distribution", json_text(distro),

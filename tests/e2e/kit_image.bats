@@ -15,7 +15,7 @@ setup_file() {
 		{"format": 1, "porthole": "0.1.0", "arch": "amd64", "distribution": "debian 12",
 		 "files": 6, "bytes": 1000000, "programs": 3, "asked": ["app"], "packages": [
 		 {"name": "app", "version": "1:2-3", "arch": "amd64", "asked": true, "files": 2,
-		  "bytes": 999, "programs": ["app", "link"]}]}
+		  "bytes": 999, "programs": ["app"]}]}
 	END
 	mkfs.erofs --quiet -x-1 --all-root -zlz4hc -C65536 kit.erofs src >/dev/null
 	"$PORTHOLE" kit attach --kit kit.erofs -o full
