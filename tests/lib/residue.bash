@@ -45,7 +45,8 @@ residue_host() {
 	find /sys/fs/cgroup -type d -name '*porthole*' 2>/dev/null | sort
 	echo "# files"
 	find /tmp /var/tmp /run /dev /dev/shm -maxdepth 1 -name '*porthole*' ! -path "$PT_CACHE" \
-		! -name 'porthole-deps.*' 2>/dev/null | sort
+		! -name 'porthole-deps.*' \
+		! -name 'porthole-fuzz.*' 2>/dev/null | sort
 	find /dev -maxdepth 1 -printf '%p %y %m\n' | grep -v '^/dev/loop' | sort
 }
 
