@@ -22,6 +22,8 @@
 #include "sys/ns.h"
 #include "sys/title.h"
 
+enum { SUPERVISOR_GONE = 128 + SIGKILL };
+
 _Noreturn static void agent_fail(struct agent *a, struct err *e)
 {
 	struct wire_msg m = {.type = WIRE_FAIL, .err = *e};
@@ -138,8 +140,8 @@ static void command_child(struct agent *a, int slave, struct err *e)
 	const struct plan *p = a->plan;
 	sigset_t none;
 
-	for (size_t i = 0; i < a->n_cgroup_fds; i++)
-		if (write(a->cgroup_fds[i], "0", 1) < 0) {
+	for (size_t i = 0; i < a->cgroup->n; i++)
+		if (write(a->cgroup->procs[i], "0", 1) < 0) {
 			err_set(e, errno, "moving the command into its cgroup");
 			return;
 		}
@@ -209,7 +211,7 @@ static int attend(struct agent *a, pid_t command, int sigfd)
 		if (!(fds[0].revents & (POLLIN | POLLHUP)))
 			continue;
 		if (wire_recv(a->sock, &m, &fd) <= 0) { /* killed, or told us to end */
-			code = 128 + SIGKILL;
+			code = SUPERVISOR_GONE;
 			break;
 		}
 		cleanup_close(&fd);
@@ -253,8 +255,8 @@ static void let_go(struct agent *a, int slave)
 	}
 	cleanup_close(&a->parts.kit_fd);
 	cleanup_close(&a->parts.proc_fd);
-	for (size_t i = 0; i < a->n_cgroup_fds; i++)
-		close(a->cgroup_fds[i]);
+	for (size_t i = 0; i < a->cgroup->n; i++)
+		close(a->cgroup->procs[i]);
 }
 
 _Noreturn void agent_main(struct agent *a)
@@ -295,5 +297,7 @@ _Noreturn void agent_main(struct agent *a)
 	let_go(a, slave);
 	code = attend(a, command, sigfd);
 	leave_children(a->host_proc);
+	if (code == SUPERVISOR_GONE) /* nobody else may be left to do it */
+		session_cgroup_remove(a->cgroup);
 	_exit(code);
 }

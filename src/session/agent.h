@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "session/cgroup.h"
 #include "session/plan.h"
 #include "session/view.h"
 
@@ -16,7 +17,6 @@ struct agent {
 	int stdio[3];	 /* for the command; -EBADF: the pty */
 	int *cgroup_fds; /* cgroup.procs files the command moves itself into */
 	size_t n_cgroup_fds;
-	pid_t supervisor;
 };
 
 /* Runs the session inside and exits the process with the session's exit code. Called in a process

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +13,14 @@
 enum { PERIOD_US = 100000 };
 
 static const char *const controllers[SESSION_CONTROLLERS] = {"memory", "pids", "cpu"};
+
+static int read_hiers(struct cgroup_hiers *hiers, struct err *e)
+{
+	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int r = self < 0 ? -errno : cgroup_hiers_read(self, hiers);
+
+	return r < 0 ? err_set(e, r, "finding where the cgroups are mounted") : 0;
+}
 
 static int add_procs(struct session_cgroup *c, int dir, struct err *e)
 {
@@ -150,7 +157,7 @@ static bool remove_one(int parent, const char *name)
 	return false;
 }
 
-static void remove_all(const struct session_cgroup *c)
+void session_cgroup_remove(const struct session_cgroup *c)
 {
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
 		for (int tries = 0;
@@ -159,47 +166,16 @@ static void remove_all(const struct session_cgroup *c)
 			nanosleep(&(struct timespec){.tv_nsec = 2500000}, NULL);
 }
 
-/* A process that waits for our end, however it comes, and then removes the cgroup. */
-static int start_guard(struct session_cgroup *c, struct err *e)
+int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct err *e)
 {
-	int p[2];
+	_cleanup_cgroup_hiers_ struct cgroup_hiers hiers = {};
+	int r = 0;
 
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return err_set(e, errno, "making a pipe");
-	c->guard_pid = fork();
-	if (c->guard_pid < 0) {
-		close(p[0]);
-		close(p[1]);
-		return err_set(e, errno, "starting a process");
-	}
-	if (c->guard_pid == 0) {
-		char byte;
-
-		close(p[1]);
-		setsid();
-		for (int i = 0; i < 3; i++)
-			close(i);
-		while (read(p[0], &byte, 1) < 0 && errno == EINTR)
-			;
-		remove_all(c);
-		_exit(0);
-	}
-	close(p[0]);
-	c->guard = p[1];
-	return 0;
-}
-
-static int make_own(struct session_cgroup *c, const struct plan *p,
-		    const struct cgroup_hiers *hiers, struct err *e)
-{
-	int r;
-
-	snprintf(c->name, sizeof(c->name), "porthole-%s", p->cookie);
-	r = find_parents(c, p, hiers, e);
-	if (r == 0) /* before anything is made, so that there is no moment without a guard */
-		r = start_guard(c, e);
+	if (p->cgroup != CGROUP_OWN)
+		return 0;
+	r = read_hiers(&hiers, e);
 	for (size_t i = 0; i < SESSION_CONTROLLERS && r == 0; i++)
-		r = make_in(c, p, hiers, i, e);
+		r = make_in(c, p, &hiers, i, e);
 	if (r == 0 && c->n == 0)
 		r = err_say(e, ENOTSUP, "this host has no cgroups to make one in");
 	return r;
@@ -208,18 +184,17 @@ static int make_own(struct session_cgroup *c, const struct plan *p,
 int session_cgroup_open(struct session_cgroup *c, const struct plan *p, struct err *e)
 {
 	_cleanup_cgroup_hiers_ struct cgroup_hiers hiers = {};
-	_cleanup_close_ int self = -EBADF;
 	int r;
 
 	if (p->cgroup == CGROUP_HOST)
 		return 0;
-	self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	r = self < 0 ? -errno : cgroup_hiers_read(self, &hiers);
+	r = read_hiers(&hiers, e);
 	if (r < 0)
-		return err_set(e, r, "finding where the cgroups are mounted");
+		return r;
 	if (p->cgroup == CGROUP_TARGET)
 		return open_target(c, p, &hiers, e);
-	return make_own(c, p, &hiers, e);
+	snprintf(c->name, sizeof(c->name), "porthole-%s", p->cookie);
+	return find_parents(c, p, &hiers, e);
 }
 
 void session_cgroup_done(struct session_cgroup *c)
@@ -227,13 +202,8 @@ void session_cgroup_done(struct session_cgroup *c)
 	for (size_t i = 0; i < c->n; i++)
 		cleanup_close(&c->procs[i]);
 	free(c->procs);
-	if (c->guard >= 0)
-		remove_all(c);
+	session_cgroup_remove(c);
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
 		cleanup_close(&c->parent[i]);
-	if (c->guard >= 0) {
-		close(c->guard);
-		waitpid(c->guard_pid, NULL, 0);
-	}
 	*c = SESSION_CGROUP_INIT;
 }

@@ -15,18 +15,22 @@ struct session_cgroup {
 	size_t n;
 	int parent[SESSION_CONTROLLERS]; /* CGROUP_OWN: the directories `name` is made in */
 	char name[32];
-	int guard; /* our end of the guard's pipe, or -EBADF */
-	pid_t guard_pid;
 };
 
-#define SESSION_CGROUP_INIT                                                                        \
-	((struct session_cgroup){.parent = {-EBADF, -EBADF, -EBADF}, .guard = -EBADF})
+#define SESSION_CGROUP_INIT ((struct session_cgroup){.parent = {-EBADF, -EBADF, -EBADF}})
 
-/* Open, or make, what the plan asks for; `c` is SESSION_CGROUP_INIT. CGROUP_HOST: nothing.
- * CGROUP_TARGET: the target's cgroup in every hierarchy. CGROUP_OWN: a new one with the limits in
- * each hierarchy that has them; a guard process removes it when we are gone, however we went. 0 or
- * -errno with `e`. */
+/* Open what the plan asks for; `c` is SESSION_CGROUP_INIT. CGROUP_HOST: nothing. CGROUP_TARGET: the
+ * target's cgroup in every hierarchy. CGROUP_OWN: where it will be; nothing is made yet. 0 or
+ * -errno. */
 int session_cgroup_open(struct session_cgroup *c, const struct plan *p, struct err *e);
+
+/* CGROUP_OWN: make it, with the limits, in each hierarchy that has them. The guard must run by
+ * then, so that it goes even when we are killed. 0 or -errno; what was made stays for _done to
+ * remove. */
+int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct err *e);
+
+/* Kill what is in it and remove it, for at most a second. Nothing to do but for CGROUP_OWN. */
+void session_cgroup_remove(const struct session_cgroup *c);
 
 /* Remove what was made and close the rest. */
 void session_cgroup_done(struct session_cgroup *c);

@@ -13,17 +13,20 @@
 
 #include "base/fd.h"
 #include "session/agent.h"
-#include "session/cgroup.h"
+#include "session/guard.h"
 #include "session/leave.h"
 #include "session/relay.h"
 #include "session/session.h"
 #include "session/wire.h"
 #include "sys/ns.h"
 
+enum { GUARD_AFTER_MS = 20 };
+
 struct supervisor {
 	const struct plan *plan;
 	struct agent agent; /* what the agent is born with */
 	struct session_cgroup cgroup;
+	struct guard guard;
 	struct view_entries nodes;
 	struct kit_ready kit_ready; /* classic */
 	pid_t agent_pid;
@@ -54,6 +57,7 @@ static void supervisor_done(struct supervisor *s)
 	view_entries_done(&s->nodes);
 	kit_ready_done(&s->kit_ready);
 	session_cgroup_done(&s->cgroup);
+	guard_stop(&s->guard);
 }
 
 static void add_relay(struct supervisor *s, int from, int to, bool own_from, bool own_to)
@@ -132,7 +136,6 @@ static int start_agent(struct supervisor *s, struct err *e)
 		return err_set(e, errno, "making a socket pair");
 	s->sock = pair[0];
 	s->agent.sock = pair[1];
-	s->agent.supervisor = getpid();
 	if (p->ns_join & CLONE_NEWPID) {
 		/* only children are affected: the agent is born in the target's pid namespace */
 		int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWPID);
@@ -282,6 +285,12 @@ static void handle_signal(struct supervisor *s)
 	wire_send(s->sock, &m, -EBADF);
 }
 
+static int start_guard(struct supervisor *s, struct err *e)
+{
+	return guard_start(&s->guard, s->agent.host_proc, s->mnt_ns, s->plan->cookie, &s->cgroup,
+			   e);
+}
+
 /* Relay until the agent's end of the socket closes. 0, or -errno when the agent reported that the
  * command could not be run. */
 static int attend(struct supervisor *s, struct err *e)
@@ -296,8 +305,14 @@ static int attend(struct supervisor *s, struct err *e)
 		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
 		for (size_t i = 0; i < s->n_relay; i++)
 			relay_poll(&s->relay[i], &fds[2 + 2 * i]);
-		if (poll(fds, 2 + 2 * s->n_relay, -1) < 0 && errno != EINTR)
+		r = poll(fds, 2 + 2 * s->n_relay, s->guard.pid ? -1 : GUARD_AFTER_MS);
+		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
+		if (r <=
+		    0) { /* a session that lasts; without a guard it is a session all the same */
+			start_guard(s, NULL);
+			continue;
+		}
 		if (fds[1].revents)
 			handle_signal(s);
 		for (size_t i = 0; i < s->n_relay; i++)
@@ -328,7 +343,13 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	if (r == 0)
 		r = prepare_stdio(s, e);
 	if (r == 0)
+		r = guard_open(&s->guard, e);
+	if (r == 0)
 		r = session_cgroup_open(&s->cgroup, p, e);
+	if (r == 0 && p->cgroup == CGROUP_OWN)
+		r = start_guard(s, e);
+	if (r == 0)
+		r = session_cgroup_make(&s->cgroup, p, e);
 	if (r == 0 && p->view != VIEW_NONE && !p->shape.dev_dir && !s->agent.parts.classic)
 		view_basic_nodes(&s->nodes);
 	if (r == 0 && s->agent.parts.classic && p->kit.kind != KIT_NONE)
@@ -337,8 +358,7 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 		return r;
 	s->agent.parts.nodes = &s->nodes;
 	s->agent.parts.kit_ready = &s->kit_ready;
-	s->agent.cgroup_fds = s->cgroup.procs;
-	s->agent.n_cgroup_fds = s->cgroup.n;
+	s->agent.cgroup = &s->cgroup;
 	r = start_agent(s, e);
 	if (r < 0)
 		return r;
@@ -373,6 +393,7 @@ int session_run(const struct plan *p, const char *greeting, struct err *e)
 			  .host_proc = -EBADF,
 			  .stdio = {-EBADF, -EBADF, -EBADF}},
 		.cgroup = SESSION_CGROUP_INIT,
+		.guard = GUARD_INIT,
 		.kit_ready = KIT_READY_INIT,
 		.sock = -EBADF,
 		.sigfd = -EBADF,

@@ -1,0 +1,82 @@
+#include "session/guard.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "session/leave.h"
+#include "sys/title.h"
+
+int guard_open(struct guard *g, struct err *e)
+{
+	return pipe2(g->pipe, O_CLOEXEC) < 0 ? err_set(e, errno, "making a pipe") : 0;
+}
+
+/* Keep only these descriptors, at new numbers: anything else of the supervisor's that stayed open
+ * (its end of the socket, the terminal, a pipe) would make others believe that it still lives. */
+static void keep_only(int *const fds[], size_t n)
+{
+	enum { BASE = 64, ALL = 4096 };
+	int last = BASE;
+
+	for (size_t i = 0; i < n; i++) {
+		if (*fds[i] >= 0)
+			*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, last);
+		if (*fds[i] >= 0)
+			last = *fds[i] + 1;
+	}
+	for (int fd = 0; fd < BASE; fd++)
+		close(fd);
+	if (syscall(SYS_close_range, last, ~0U, 0) < 0)
+		for (int fd = last; fd < ALL; fd++)
+			close(fd);
+}
+
+_Noreturn static void guard_main(struct guard *g, int host_proc, uint64_t mnt_ns,
+				 const char *cookie, struct session_cgroup c)
+{
+	int *const keep[] = {&g->pipe[0], &host_proc, &c.parent[0], &c.parent[1], &c.parent[2]};
+	char byte;
+
+	keep_only(keep, ARRAY_LEN(keep));
+	setsid();
+	prctl(PR_SET_NAME, "ph-guard", 0, 0, 0);
+	title_set("ph-guard");
+	while (read(g->pipe[0], &byte, 1) < 0 && errno == EINTR)
+		;
+	leave_sweep(host_proc, mnt_ns, cookie);
+	session_cgroup_remove(&c);
+	_exit(0);
+}
+
+int guard_start(struct guard *g, int host_proc, uint64_t mnt_ns, const char *cookie,
+		const struct session_cgroup *c, struct err *e)
+{
+	_cleanup_close_ int ours = -EBADF;
+
+	if (g->pid)
+		return 0;
+	g->pid = -1;
+	ours = openat(host_proc, "self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (ours < 0 || setns(ours, CLONE_NEWPID) < 0)
+		return err_set(e, errno, "going back to our own pid namespace");
+	g->pid = fork();
+	if (g->pid == 0)
+		guard_main(g, host_proc, mnt_ns, cookie, *c);
+	return g->pid < 0 ? err_set(e, errno, "starting a process") : 0;
+}
+
+void guard_stop(struct guard *g)
+{
+	if (g->pid > 0) {
+		kill(g->pid, SIGKILL);
+		waitpid(g->pid, NULL, 0);
+	}
+	cleanup_close(&g->pipe[0]);
+	cleanup_close(&g->pipe[1]);
+	*g = GUARD_INIT;
+}
