@@ -15,8 +15,7 @@ struct agent {
 	int sock;	 /* to the supervisor */
 	int host_proc;	 /* the host's /proc, O_PATH|O_DIRECTORY */
 	int stdio[3];	 /* for the command; -EBADF: the pty */
-	int *cgroup_fds; /* cgroup.procs files the command moves itself into */
-	size_t n_cgroup_fds;
+	const struct session_cgroup *cgroup;
 };
 
 /* Runs the session inside and exits the process with the session's exit code. Called in a process
