@@ -71,6 +71,19 @@ started() {
 	[[ ! -e $d ]]
 }
 
+@test "an engine whose daemons were killed is cleaned up all the same" {
+	require docker
+	local d=$PT_RUN/e/docker@dead pid
+	pid=$(target_start docker@dead web)
+	kill -KILL "$(engine_pid docker@dead dockerd)" "$(engine_pid docker@dead containerd)"
+	wait_until 5 pid_gone "$(engine_pid docker@dead dockerd)"
+	pid_alive "$pid"
+	engine_stop docker@dead
+	pid_gone "$pid"
+	[[ -z $(pids_using "$d") ]]
+	[[ ! -e $d ]]
+}
+
 @test "every odd container starts" {
 	local k
 	require docker

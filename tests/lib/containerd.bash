@@ -31,7 +31,7 @@ _containerd_up() {
 }
 
 _containerd_down() {
-	end_pid "$(<"$1/containerd.pid")"
+	end_spawned "$1/containerd.pid"
 }
 
 _containerd_cli() {

@@ -24,15 +24,15 @@ _docker_up() {
 }
 
 _docker_down() {
-	end_pid "$(<"$1/dockerd.pid")"
-	end_pid "$(<"$1/containerd.pid")"
+	end_spawned "$1/dockerd.pid"
+	end_spawned "$1/containerd.pid"
 }
 
 _docker_cli() {
 	local d=$1 sock=$1/run/docker.sock
 	shift
 	[[ -e $d/ns.pid ]] && sock=/proc/$(<"$d/ns.pid")/root/run/docker.sock
-	DOCKER_CONFIG=$d docker -H "unix://$sock" "$@"
+	DOCKER_CONFIG=$d timeout --foreground "${_docker_timeout:-300}" docker -H "unix://$sock" "$@"
 }
 
 # Load an image once.
@@ -54,6 +54,7 @@ _docker_run() {
 }
 
 _docker_rm() {
+	local _docker_timeout=15 # the daemon may be dead, or stopped by a test
 	_docker_cli "$1" rm -f "$2"
 }
 

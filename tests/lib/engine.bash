@@ -100,6 +100,7 @@ target_start() {
 		die "cannot start $engine target $name"
 		return 1
 	}
+	pid_start "$(<"$d/t/$name/pid")" >"$d/t/$name/pid.start" || true
 	cat "$d/t/$name/pid"
 }
 
@@ -123,9 +124,14 @@ target_stop() {
 	local d pid
 	d=$(_engine_dir "$1")
 	[[ -d $d/t/$2 ]] || return 0
-	pid=$(cat "$d/t/$2/pid" 2>/dev/null)
+	pid=$(pid_still "$d/t/$2/pid" || true)
 	"$(_kind "$1")_rm" "$d" "$2" >"$d/t/$2/rm.log" 2>&1 3>&- || true
-	[[ -n $pid ]] && wait_until 5 pid_gone "$pid"
+	# where the engine could not (it may be dead)
+	if [[ -n $pid ]] && ! wait_until 1 pid_gone "$pid"; then
+		cgroup_thaw "$pid"
+		kill -KILL "$pid"
+		wait_until 5 pid_gone "$pid" || die "$1 $2: cannot end $pid"
+	fi
 	umount_below "$d/t/$2"
 	rm -rf --one-file-system "$d/t/$2"
 }

@@ -34,7 +34,7 @@ _nspawn_run() {
 _nspawn_rm() {
 	local pid
 	pid=$(_child_of "$(<"$1/t/$2/supervisor")") && kill -KILL "$pid"
-	end_pid "$(<"$1/t/$2/supervisor")"
+	end_spawned "$1/t/$2/supervisor"
 }
 
 _nspawn_id() { echo "$2"; }
@@ -61,8 +61,8 @@ _machined_up() {
 }
 
 _machined_down() {
-	[[ -e $1/machined.pid ]] && end_pid "$(<"$1/machined.pid")"
-	[[ -e $1/bus.pid ]] && end_pid "$(<"$1/bus.pid")"
+	[[ -e $1/machined.pid ]] && end_spawned "$1/machined.pid"
+	[[ -e $1/bus.pid ]] && end_spawned "$1/bus.pid"
 	rmdir /run/systemd/machines /run/systemd/nspawn 2>/dev/null
 	return 0
 }

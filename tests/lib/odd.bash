@@ -103,7 +103,9 @@ _plain_spawn() {
 	engine_start plain || return 1
 	t=$(target_dir plain "$1")
 	shift
-	mkdir -p "$t" && PT_MARK=$PT_RUN "$PT_TOOLS/scratch" "$@" </dev/null 3>&- | tee "$t/pid"
+	mkdir -p "$t" && PT_MARK=$PT_RUN "$PT_TOOLS/scratch" "$@" </dev/null 3>&- >"$t/pid" || return 1
+	pid_start "$(<"$t/pid")" >"$t/pid.start" || true
+	cat "$t/pid"
 }
 
 _odd_frozen() {

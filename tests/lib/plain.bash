@@ -19,7 +19,7 @@ _plain_cli() { shift; "$@"; }
 # Kill the init, and by that the container.
 _kill_init() {
 	local pid
-	pid=$(<"$1/t/$2/pid")
+	pid=$(pid_still "$1/t/$2/pid") || return 0
 	cgroup_thaw "$pid"
 	kill -KILL "$pid"
 }
@@ -35,7 +35,7 @@ _unshare_run() {
 	_child_of "$(<"$t/outer")"
 }
 
-_unshare_rm() { _kill_init "$@"; end_pid "$(<"$1/t/$2/outer")" KILL; }
+_unshare_rm() { _kill_init "$@"; end_spawned "$1/t/$2/outer" KILL; }
 _unshare_id() { return 1; }
 _unshare_cli() { shift; "$@"; }
 
@@ -52,6 +52,6 @@ _bwrap_run() {
 	jq '."child-pid"' "$t/info"
 }
 
-_bwrap_rm() { _kill_init "$@"; end_pid "$(<"$1/t/$2/outer")" KILL; }
+_bwrap_rm() { _kill_init "$@"; end_spawned "$1/t/$2/outer" KILL; }
 _bwrap_id() { return 1; }
 _bwrap_cli() { shift; "$@"; }

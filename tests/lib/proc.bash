@@ -32,6 +32,21 @@ end_pid() {
 	wait_until 5 pid_gone "$1"
 }
 
+# pid_still PIDFILE: the process written there, if it is that one yet (spawn and target_start also
+# write its start time, to PIDFILE.start): prints its pid.
+pid_still() {
+	local pid
+	pid=$(cat "$1" 2>/dev/null) || return 1
+	pid_alive "$pid" && [[ $(pid_start "$pid") == "$(cat "$1.start" 2>/dev/null)" ]] && echo "$pid"
+}
+
+# end_spawned PIDFILE [SIGNAL]: end_pid of it; nothing when it has gone, whoever has its number now.
+end_spawned() {
+	local pid
+	pid=$(pid_still "$1") || return 0
+	end_pid "$pid" "${2:-TERM}"
+}
+
 # spawn PIDFILE LOG COMMAND...: in the background, in a session of its own, holding nothing of ours
 # (bats waits for who holds its descriptor 3). It and what it starts carry PT_MARK.
 spawn() {
@@ -39,6 +54,7 @@ spawn() {
 	shift 2
 	PT_MARK=$PT_RUN setsid "$@" </dev/null >"$log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	echo $! >"$pidfile"
+	pid_start $! >"$pidfile.start" || true
 	disown $! 2>/dev/null || true
 }
 
