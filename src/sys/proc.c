@@ -40,6 +40,18 @@ int proc_link_open(int proc_fd, pid_t pid, const char *link)
 	return fd < 0 ? -errno : fd;
 }
 
+/* One read is all of a file of less than a page. */
+static ssize_t read_once(int dirfd, const char *path, char *out, size_t size)
+{
+	_cleanup_close_ int fd = openat(dirfd, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
+
+	if (n < 0)
+		return -errno;
+	out[n] = '\0';
+	return n;
+}
+
 /* Blank-separated fields after the comm, from number 3 (state) on. */
 static int parse_stat(char *text, struct proc_stat *out)
 {
@@ -74,7 +86,7 @@ static int parse_stat(char *text, struct proc_stat *out)
 static int stat_read(int dirfd, const char *path, struct proc_stat *out)
 {
 	char text[1024];
-	ssize_t n = file_read_small_at(dirfd, path, text, sizeof(text));
+	ssize_t n = read_once(dirfd, path, text, sizeof(text));
 
 	return n < 0 ? (int)n : parse_stat(text, out);
 }
@@ -120,7 +132,7 @@ static int parse_status(const char *text, struct proc_status *out)
 static int status_read(int dirfd, const char *path, struct proc_status *out)
 {
 	char text[4096]; /* what is wanted stands in the first kilobyte */
-	ssize_t n = file_read_small_at(dirfd, path, text, sizeof(text));
+	ssize_t n = read_once(dirfd, path, text, sizeof(text));
 
 	return n < 0 ? (int)n : parse_status(text, out);
 }
@@ -193,11 +205,15 @@ const char *proc_arg(const char *args, size_t len, const char *flag)
 int64_t proc_start_time(uint64_t start)
 {
 	struct timespec real, boot;
+	int64_t hz = sysconf(_SC_CLK_TCK), ms;
 
 	if (start == 0 || clock_gettime(CLOCK_REALTIME, &real) < 0 ||
 	    clock_gettime(CLOCK_BOOTTIME, &boot) < 0)
 		return 0;
-	return real.tv_sec - boot.tv_sec + (int64_t)(start / (uint64_t)sysconf(_SC_CLK_TCK));
+	ms = (real.tv_sec - boot.tv_sec) * 1000 + (real.tv_nsec - boot.tv_nsec) / 1000000;
+	return (ms + (int64_t)(start / (uint64_t)hz * 1000 +
+			       start % (uint64_t)hz * 1000 / (uint64_t)hz)) /
+	       1000;
 }
 
 int proc_uid_map_first(int dir, uint32_t *inside, uint32_t *outside, uint32_t *count)

@@ -2,7 +2,7 @@
  * Docker: DATA/containers/ID/config.v2.json; who runs is listed in EXEC/runtime-NAME/moby, a tmpfs,
  * so that the cost does not grow with the number of stopped containers.
  */
-#include "target/engine.h"
+#include "target/docker.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +23,8 @@ struct place {
 	int containers;		/* DATA/containers */
 	int moby[RUNTIMES_MAX]; /* EXEC/runtime-NAME/moby */
 	int mobys;
-	char *path;  /* of `containers`, for messages and state_file */
-	char *owner; /* NULL: root */
+	char *path; /* of `containers`, for messages and state_file */
+	uid_t owner;
 	dev_t dev;
 	ino_t ino;
 };
@@ -41,7 +41,6 @@ static void places_done(struct places *ps)
 		while (p->mobys > 0)
 			cleanup_close(&p->moby[--p->mobys]);
 		free(p->path);
-		free(p->owner);
 	}
 }
 
@@ -67,7 +66,7 @@ static void open_mobys(struct look *l, struct place *p, int root, const char *ex
 
 /* One DATA/containers below `root`. Adds nothing when it is not there, or there already. */
 static void add_place(struct look *l, struct places *ps, int root, const char *data,
-		      const char *exec, const char *owner)
+		      const char *exec, uid_t owner)
 {
 	struct place *p = &ps->v[ps->n];
 	_cleanup_free_ char *path = str_fmt("%s/containers", data);
@@ -81,7 +80,7 @@ static void add_place(struct look *l, struct places *ps, int root, const char *d
 			return;
 	*p = (struct place){.containers = TAKE_FD(fd),
 			    .path = TAKE_PTR(path),
-			    .owner = owner ? strdup(owner) : NULL,
+			    .owner = owner,
 			    .dev = st.st_dev,
 			    .ino = st.st_ino};
 	if (exec)
@@ -102,7 +101,7 @@ static bool is_remap(const char *name)
 
 /* DATA itself, and what is remapped below it. */
 static void add_data(struct look *l, struct places *ps, int root, const char *data,
-		     const char *exec, const char *owner)
+		     const char *exec, uid_t owner)
 {
 	_cleanup_dir_ DIR *d = look_opendir(l, root, data);
 	unsigned left = DIR_ENTRIES_MAX;
@@ -130,14 +129,14 @@ static void default_places(struct look *l, struct places *ps)
 	const struct users *u = look_users(l);
 
 	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
-		add_data(l, ps, l->roots->root_fd, usual[i].data, usual[i].exec, NULL);
+		add_data(l, ps, l->roots->root_fd, usual[i].data, usual[i].exec, 0);
 	for (size_t i = 0; i < u->n; i++) {
 		_cleanup_free_ char *exec = str_fmt("%s/docker", u->v[i].run);
 		_cleanup_free_ char *data =
 			u->v[i].home ? str_fmt("%s/.local/share/docker", u->v[i].home) : NULL;
 
 		if (exec && data)
-			add_place(l, ps, l->roots->root_fd, data, exec, u->v[i].name);
+			add_place(l, ps, l->roots->root_fd, data, exec, u->v[i].uid);
 	}
 }
 
@@ -174,7 +173,7 @@ static void place_from_shim(struct look *l, struct places *ps, const struct moni
 {
 	_cleanup_close_ int cwd = proc_link_open(l->roots->proc_fd, m->pid, "cwd");
 	_cleanup_close_ int root = proc_link_open(l->roots->proc_fd, m->pid, "root");
-	_cleanup_free_ char *owner = look_owner(l, m->uid), *data = NULL;
+	_cleanup_free_ char *data = NULL;
 	struct slice text;
 
 	if (cwd < 0 || root < 0 ||
@@ -182,53 +181,7 @@ static void place_from_shim(struct look *l, struct places *ps, const struct moni
 		return;
 	data = data_of(text);
 	if (data)
-		add_place(l, ps, root, data, NULL, owner);
-}
-
-enum {
-	P_NAME,
-	P_PID,
-	P_RUNNING,
-	P_PAUSED,
-	P_RESTARTING,
-	P_DEAD,
-	P_EXIT,
-	P_STARTED,
-	P_FINISHED,
-	P_CREATED,
-	P_IMAGE,
-	P_IMAGE_ID,
-	P_PROJECT,
-	P_SERVICE,
-	P_COUNT,
-};
-
-static const char *const picks[P_COUNT] = {
-	[P_NAME] = "Name",
-	[P_PID] = "State>Pid",
-	[P_RUNNING] = "State>Running",
-	[P_PAUSED] = "State>Paused",
-	[P_RESTARTING] = "State>Restarting",
-	[P_DEAD] = "State>Dead",
-	[P_EXIT] = "State>ExitCode",
-	[P_STARTED] = "State>StartedAt",
-	[P_FINISHED] = "State>FinishedAt",
-	[P_CREATED] = "Created",
-	[P_IMAGE] = "Config>Image",
-	[P_IMAGE_ID] = "Image",
-	[P_PROJECT] = "Config>Labels>com.docker.compose.project",
-	[P_SERVICE] = "Config>Labels>com.docker.compose.service",
-};
-
-static enum target_state state_of(const struct slice *v, pid_t pid)
-{
-	if (jpick_bool(v[P_DEAD], false))
-		return TARGET_DEAD;
-	if (pid > 0 && jpick_bool(v[P_RUNNING], false))
-		return jpick_bool(v[P_PAUSED], false) ? TARGET_PAUSED : TARGET_RUNNING;
-	if (jpick_bool(v[P_RESTARTING], false))
-		return TARGET_RESTARTING;
-	return jpick_time(v[P_STARTED]) ? TARGET_EXITED : TARGET_CREATED;
+		add_place(l, ps, root, data, NULL, m->uid);
 }
 
 /* When the container's init started, as its runtime noted it; 0: unknown. */
@@ -248,30 +201,6 @@ static uint64_t start_of(const struct place *p, const char *id)
 	return 0;
 }
 
-static int fill(struct look *l, const struct place *p, const char *id, const struct slice *v,
-		struct target *t)
-{
-	char *name = jpick_str(v[P_NAME]);
-	pid_t pid = (pid_t)jpick_int(v[P_PID], 0);
-
-	t->engine = engine_docker.name;
-	t->state = state_of(v, pid);
-	t->pid = t->state == TARGET_RUNNING || t->state == TARGET_PAUSED ? pid : 0;
-	t->id = strdup(id);
-	t->name = name && *name == '/' ? strdup(name + 1) : TAKE_PTR(name);
-	free(name);
-	t->image = jpick_str(v[P_IMAGE]);
-	t->image_id = jpick_str(v[P_IMAGE_ID]);
-	t->pod = jpick_str(v[P_PROJECT]);
-	t->owner = p->owner ? strdup(p->owner) : NULL;
-	t->state_file = str_fmt("%s%s/%s/config.v2.json", *p->path == '/' ? "" : "/", p->path, id);
-	t->exit_code = (int)jpick_int(v[P_EXIT], -1);
-	t->created = jpick_time(v[P_CREATED]);
-	t->started = jpick_time(v[P_STARTED]);
-	t->finished = t->pid ? 0 : jpick_time(v[P_FINISHED]);
-	return t->id && t->state_file ? 0 : -ENOMEM;
-}
-
 /* Read one container and push it if it is wanted. 1 when it was pushed, 0 when not, or -ENOMEM. */
 static int load(struct look *l, const struct want *w, const struct place *p, const char *id,
 		struct targets *out)
@@ -279,7 +208,7 @@ static int load(struct look *l, const struct want *w, const struct place *p, con
 	struct target t = TARGET_INIT;
 	_cleanup_free_ char *service = NULL;
 	const struct monitor *shim;
-	struct slice text, v[P_COUNT];
+	struct slice text, v[DOCKER_COUNT];
 	char path[NAME_MAX + 32];
 	size_t before = out->n;
 
@@ -287,15 +216,17 @@ static int load(struct look *l, const struct want *w, const struct place *p, con
 	if (look_read(l, p->containers, p->path, path, STATE_FILE_MAX, &text) < 0 ||
 	    !want_maybe(w, text))
 		return 0;
-	if (jpick(text, picks, P_COUNT, v) < 0) {
+	if (jpick(text, docker_picks, DOCKER_COUNT, v) < 0) {
 		look_warn(l, "%s/%s is damaged: skipped", p->path, path);
 		return 0;
 	}
-	if (fill(l, p, id, v, &t) < 0) {
+	t.state_file = str_fmt("%s%s/%s", *p->path == '/' ? "" : "/", p->path, path);
+	t.owner_uid = p->owner;
+	if (!t.state_file || docker_fill(l, id, v, &t) < 0) {
 		target_done(&t);
 		return -ENOMEM;
 	}
-	service = jpick_str(v[P_SERVICE]);
+	service = jpick_str(v[DOCKER_SERVICE]);
 	shim = l->scan ? scan_monitor_of(l->scan, MONITOR_SHIM, id) : NULL;
 	if (t.pid && shim)
 		t.pid = scan_translate(l, shim, t.pid);
@@ -380,4 +311,4 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 	return r < 0 ? r : 0;
 }
 
-const struct engine engine_docker = {.name = "docker", .find = find};
+const struct engine engine_docker = {.name = "docker", .find = find, .ask = docker_ask};

@@ -65,8 +65,12 @@ int look_dir(struct look *l, int root, const char *path);
 int look_read(struct look *l, int dir, const char *dir_name, const char *path, size_t max,
 	      struct slice *out);
 
+/* The text of the last look_read(), which the caller now owns: slices of it outlive further reads.
+ */
+char *look_keep(struct look *l);
+
 /* A small file with one decimal pid. The pid, 0 when it is not there or is no pid. */
-pid_t look_pid_file(struct look *l, int dir, const char *path);
+pid_t look_pid_file(int dir, const char *path);
 
 /* Directory below `dir` for reading, NULL when it is not there. entry: the next name that does not
  * start with a dot, NULL at the end; *left (start at DIR_ENTRIES_MAX) bounds the walk. */
@@ -114,17 +118,28 @@ struct engine {
 	const char *const *others; /* more such words that this find() answers for, or NULL */
 	/* Push what is wanted. Only -ENOMEM is returned: everything else is a warning. */
 	int (*find)(struct look *l, const struct want *w, struct targets *out);
+	/* The same by asking the engine's daemon, or NULL: used when the files do not say. */
+	int (*ask)(struct look *l, const struct want *w, struct targets *out);
 };
 
 /* In the order in which one wins over another that shows the same process. NULL-terminated. */
 extern const struct engine *const engines[];
 
-extern const struct engine engine_docker;
+extern const struct engine engine_docker, engine_podman, engine_containerd, engine_runc,
+	engine_crun, engine_lxc, engine_nspawn, engine_flatpak, engine_bwrap, engine_none;
 
-/* Whether the process that a state file names is there and is it: by its start time, else by the id
- * in its cgroup, else by its monitor. Fills t->start and t->started; what does not hold turns
- * t->state into TARGET_DEAD and says why in `why` (may be NULL). */
-bool target_verify(struct look *l, struct target *t, struct err *why);
+/* Whether the process that a state file names is there and is it: by its start time, else by its
+ * monitor, else by its id or `mark` (may be NULL) as a component of its cgroup. Fills t->start and
+ * t->started; what does not hold turns t->state into TARGET_DEAD and says why in `why` (may be
+ * NULL). */
+bool target_verify(struct look *l, struct target *t, const char *mark, struct err *why);
+
+/* Take a process found in /proc itself as the target's: pid, start, started, state. False when it
+ * is gone or a zombie. */
+bool target_take_pid(struct look *l, struct target *t, pid_t pid);
+
+/* Whether its cgroup's freezer holds the process (a paused container), v1 or v2. */
+bool target_is_frozen(struct look *l, pid_t pid);
 
 /* The id, name or both of the container process `pid` is in, from its cgroup: fills engine and id
  * (or name). False when the cgroup says nothing. */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "sys/proc.h"
 #include "target/pid.h"
 #include "target/scan.h"
 
@@ -44,13 +45,22 @@ static size_t count(const struct targets *l, const char *engine, const char *nam
 	return n;
 }
 
+/* Whether target_resolve() would read it as this name, and a shell would leave it alone. */
+static bool can_be_typed(const char *name)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@+-";
+
+	return name && *name && *name != '-' && *name != '.' && name[strspn(name, plain)] == '\0';
+}
+
 char *target_label_of(const struct targets *l, size_t i)
 {
 	const struct target *t = &l->v[i];
 
-	if (t->name && *t->name && !str_eq(t->engine, "none") && count(l, t->engine, t->name) == 1)
+	if (can_be_typed(t->name) && count(l, t->engine, t->name) == 1)
 		return str_fmt("%s://%s", t->engine, t->name);
-	if (t->id && *t->id)
+	if (can_be_typed(t->id))
 		return str_fmt("%s://%.*s", t->engine, id_is_full(t->id) ? SHORT_ID : 256, t->id);
 	return str_fmt("pid:%d", (int)t->pid);
 }
@@ -59,7 +69,7 @@ char *target_label(const struct targets *l, size_t i)
 {
 	const struct target *t = &l->v[i];
 
-	if (t->name && *t->name && count(l, NULL, t->name) == 1 &&
+	if (can_be_typed(t->name) && count(l, NULL, t->name) == 1 &&
 	    strspn(t->name, "0123456789") != strlen(t->name))
 		return strdup(t->name);
 	return target_label_of(l, i);
@@ -86,6 +96,8 @@ int targets_collect(struct look *l, bool all, struct targets *out)
 	for (size_t i = 0; engines[i]; i++) {
 		int r = engines[i]->find(l, &w, out);
 
+		if (r == 0 && l->denied && engines[i]->ask)
+			r = engines[i]->ask(l, &w, out);
 		if (r < 0)
 			return r;
 	}
@@ -93,7 +105,7 @@ int targets_collect(struct look *l, bool all, struct targets *out)
 	for (size_t i = out->n; i-- > 0;) {
 		struct target *t = &out->v[i];
 
-		if (target_is_live(t) && !target_verify(l, t, NULL) && !all)
+		if (target_is_live(t) && !target_verify(l, t, NULL, NULL) && !all)
 			targets_drop(out, i);
 		else if (t->pid)
 			t->user_ns = proc_ns_inode_at(l->roots->proc_fd, t->pid, "user");

@@ -140,14 +140,28 @@ int look_read(struct look *l, int dir, const char *dir_name, const char *path, s
 	return (int)n;
 }
 
-pid_t look_pid_file(struct look *l, int dir, const char *path)
+char *look_keep(struct look *l)
 {
-	uint64_t pid;
+	l->text_size = 0;
+	return TAKE_PTR(l->text);
+}
 
-	if (read_file(l, dir, path, PID_FILE_MAX) <= 0)
+pid_t look_pid_file(int dir, const char *path)
+{
+	_cleanup_close_ int fd = path_open_in_root(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	char text[PID_FILE_MAX];
+	struct stat st;
+	uint64_t pid;
+	ssize_t n;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
-	l->text[strcspn(l->text, " \t\r\n")] = '\0';
-	return str_to_u64(l->text, 1, INT32_MAX, &pid) < 0 ? 0 : (pid_t)pid;
+	n = read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	text[strcspn(text, " \t\r\n")] = '\0';
+	return str_to_u64(text, 1, INT32_MAX, &pid) < 0 ? 0 : (pid_t)pid;
 }
 
 DIR *look_opendir(struct look *l, int dir, const char *path)

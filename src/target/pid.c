@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "sys/proc.h"
+#include "target/scan.h"
 
 static int not_a_target(const struct proc_stat *st, const struct proc_status *status,
 			const struct target_roots *r, struct err *e)
@@ -36,6 +38,116 @@ static int not_a_target(const struct proc_stat *st, const struct proc_status *st
 	return 0;
 }
 
+/* What the container knows, for a process of it. */
+static int adopt(struct target *out, struct target *c)
+{
+	out->engine = c->engine;
+	out->id = TAKE_PTR(c->id);
+	out->image = TAKE_PTR(c->image);
+	out->image_id = TAKE_PTR(c->image_id);
+	out->pod = TAKE_PTR(c->pod);
+	out->pod_ns = TAKE_PTR(c->pod_ns);
+	out->owner = TAKE_PTR(c->owner);
+	out->bundle = TAKE_PTR(c->bundle);
+	out->owner_uid = c->owner_uid;
+	out->sandbox = c->sandbox;
+	out->created = c->created;
+	out->state = c->state;
+	free(out->name);
+	out->name = TAKE_PTR(c->name);
+	free(out->state_file);
+	out->state_file = TAKE_PTR(c->state_file);
+	return out->name && out->state_file ? 0 : -ENOMEM;
+}
+
+/* Look the container up that the cgroup names. 1 when it was found. */
+static int by_cgroup(struct look *l, const struct target *hint, struct target *out)
+{
+	struct want w = {.how = WANT_EXACT, .live = true, .text = hint->id ? hint->id : hint->name};
+	_cleanup_targets_ struct targets found = {};
+	bool any = str_eq(hint->engine, engine_none.name);
+
+	for (size_t i = 0; engines[i] != &engine_none && found.n == 0; i++) {
+		if (!any && !engine_is(engines[i], hint->engine))
+			continue;
+		if (engines[i]->find(l, &w, &found) < 0)
+			return -ENOMEM;
+	}
+	if (found.n == 0)
+		return 0;
+	return adopt(out, &found.v[0]) < 0 ? -ENOMEM : 1;
+}
+
+/* Whether `pid` descends from `init`. */
+static bool descends(const struct scan *s, pid_t pid, pid_t init)
+{
+	const struct proc_stat *p = scan_find(s, pid);
+
+	for (int depth = 0; p && depth < 64; depth++) {
+		if (p->pid == init)
+			return true;
+		p = scan_find(s, p->ppid);
+	}
+	return false;
+}
+
+/* Of all containers the one whose pid namespace it is in, or whose init it descends from. */
+static int by_namespace(struct look *l, struct target *out)
+{
+	int fd = l->roots->proc_fd;
+	uint64_t ns = proc_ns_inode_at(fd, out->pid, "pid");
+	_cleanup_targets_ struct targets all = {};
+	struct target *best = NULL;
+
+	if (targets_collect(l, false, &all) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < all.n; i++) {
+		struct target *t = &all.v[i];
+
+		if (t->pid == out->pid ||
+		    (ns && ns != l->scan->ns_pid && proc_ns_inode_at(fd, t->pid, "pid") == ns)) {
+			best = t;
+			break;
+		}
+		if (descends(l->scan, out->pid, t->pid))
+			best = t;
+	}
+	return best ? adopt(out, best) : 0;
+}
+
+/* The container the process is in, if any: what its cgroup says, else its namespaces. */
+static int fill_container(struct look *l, struct target *out)
+{
+	uint64_t mnt = proc_ns_inode_at(l->roots->proc_fd, out->pid, "mnt"), ours = 0;
+	_cleanup_close_ int self = look_dir(l, l->roots->proc_fd, "self");
+	char path[32], text[PROC_CGROUP_MAX];
+	struct target hint = TARGET_INIT;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%d/cgroup", (int)out->pid);
+	if (file_read_small_at(l->roots->proc_fd, path, text, sizeof(text)) > 0 &&
+	    cgroup_match(text, &hint)) {
+		r = by_cgroup(l, &hint, out);
+		if (r == 0 && !l->scan && (l->scan = scan_make(l)))
+			r = by_cgroup(l, &hint, out);
+	}
+	if (r == 0 && self >= 0)
+		ours = proc_ns_inode(self, "mnt");
+	if (r == 0 && mnt && mnt != ours)
+		r = by_namespace(l, out);
+	if (r == 0 && hint.engine && str_eq(out->engine, engine_none.name)) {
+		/* the engine's files are nowhere to be found: this much is known */
+		out->engine = hint.engine;
+		out->id = TAKE_PTR(hint.id);
+		if (hint.name) {
+			free(out->name);
+			out->name = TAKE_PTR(hint.name);
+		}
+	}
+	target_done(&hint);
+	return r < 0 ? r : 0;
+}
+
 int target_from_pid(struct look *l, pid_t pid, struct target *out, struct err *e)
 {
 	const struct target_roots *r = l->roots;
@@ -51,26 +163,18 @@ int target_from_pid(struct look *l, pid_t pid, struct target *out, struct err *e
 	ret = not_a_target(&st, &status, r, e);
 	if (ret < 0)
 		return ret;
-	out->engine = "none";
+	out->engine = engine_none.name;
 	out->state = TARGET_RUNNING;
 	out->pid = pid;
 	out->start = st.start;
 	out->started = proc_start_time(st.start);
 	out->name = strdup(st.comm);
 	out->state_file = str_fmt("/proc/%d", (int)pid);
-	return out->name && out->state_file ? 0
-					    : err_set(e, ENOMEM, "looking at process %d", (int)pid);
-}
-
-int target_not_found(struct look *l, const struct spec *s, struct err *e)
-{
-	bool digits = strspn(s->want.text, "0123456789") == strlen(s->want.text);
-	struct target ignored;
-	struct spec number = {};
-
-	if (s->pid && target_from_pid(l, s->pid, &ignored, e) < 0)
-		return -ESRCH;
-	if (digits && !s->engine && spec_pid(&number, s->want.text, e) < 0)
-		return -EINVAL;
-	return err_say(e, ENOENT, "nothing is named '%s'", s->typed);
+	out->exit_code = -1;
+	ret = out->name && out->state_file ? fill_container(l, out) : -ENOMEM;
+	if (ret < 0) {
+		target_done(out);
+		return err_set(e, ret, "looking at process %d", (int)pid);
+	}
+	return 0;
 }

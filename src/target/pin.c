@@ -49,6 +49,11 @@ static int refuse(const struct target *t, struct err *e)
 	else if (t->state == TARGET_CREATED)
 		err_say(e, ESRCH, "%s '%s' is not running: it was created and never started",
 			t->engine, t->name);
+	else if (t->state == TARGET_UNKNOWN)
+		err_say(e, ESRCH,
+			"%s '%s' is not running: it was never started, or it ended and its engine "
+			"does not record how",
+			t->engine, t->name);
 	else
 		err_say(e, ESRCH,
 			"%s '%s' is not running: its process is gone, its state in %s is "
@@ -97,25 +102,26 @@ static int check_stat(struct target *t, struct err *e)
 	return 0;
 }
 
-/* What a user's engine names must be in a user namespace of that user's: his state files could name
- * anybody's process. */
+/* What a user's engine names must be in a user namespace that is his, by its owner or by who is
+ * root in it: his state files could name anybody's process. */
 static int check_owner(struct target *t, struct err *e)
 {
-	_cleanup_close_ int ns = openat(t->proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int ns = -EBADF;
+	uint32_t inside, outside, count;
 	uid_t uid;
 
 	if (t->owner_uid == 0)
 		return 0;
+	ns = openat(t->proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
 	if (ns < 0)
 		return err_set(e, errno, "%s '%s': reading its user namespace", t->engine, t->name);
-	if (ioctl(ns, NS_GET_OWNER_UID, &uid) < 0)
-		return err_set(e, errno, "%s '%s': asking for its user namespace's owner",
-			       t->engine, t->name);
-	if (uid != t->owner_uid)
-		return err_say(e, EPERM,
-			       "%s '%s' of user %s names process %d, which is not that user's",
-			       t->engine, t->name, t->owner ? t->owner : "?", (int)t->pid);
-	return 0;
+	if (ioctl(ns, NS_GET_OWNER_UID, &uid) == 0 && uid == t->owner_uid)
+		return 0;
+	if (proc_uid_map_first(t->proc_fd, &inside, &outside, &count) == 0 && inside == 0 &&
+	    outside == t->owner_uid)
+		return 0;
+	return err_say(e, EPERM, "%s '%s' of user %s names process %d, which is not that user's",
+		       t->engine, t->name, t->owner ? t->owner : "?", (int)t->pid);
 }
 
 int target_pin(const struct target_roots *r, struct target *t, struct err *e)
@@ -125,7 +131,7 @@ int target_pin(const struct target_roots *r, struct target *t, struct err *e)
 
 	if (t->state != TARGET_RUNNING && t->state != TARGET_PAUSED)
 		return refuse(t, e);
-	if (t->start == 0 && !target_verify(&l, t, e))
+	if (t->start == 0 && !target_verify(&l, t, NULL, e))
 		return -ESRCH;
 	cleanup_close(&t->pidfd);
 	cleanup_close(&t->proc_fd);

@@ -16,14 +16,22 @@
 
 enum { SHORT_ID = 12, CANDIDATES_SHOWN = 12 };
 
+/* What else than running containers in files: bits of step()'s `also`. */
+enum { LIVE = 0, STOPPED = 1, ASK = 2 };
+
 /* Ask every engine, and drop what is there twice or of another engine than asked for. */
-static int collect(struct look *l, const struct spec *s, struct want w, struct targets *out)
+static int collect(struct look *l, const struct spec *s, const struct want *w, bool ask,
+		   struct targets *out)
 {
 	for (size_t i = 0; engines[i]; i++) {
-		int r = s->engine && !engine_is(engines[i], s->engine)
-				? 0
-				: engines[i]->find(l, &w, out);
+		int r = 0;
 
+		if (s->engine && !engine_is(engines[i], s->engine))
+			continue;
+		if (!ask)
+			r = engines[i]->find(l, w, out);
+		else if (engines[i]->ask)
+			r = engines[i]->ask(l, w, out);
 		if (r < 0)
 			return r;
 	}
@@ -32,7 +40,8 @@ static int collect(struct look *l, const struct spec *s, struct want w, struct t
 		if (!str_eq(out->v[i].engine, s->engine))
 			targets_drop(out, i);
 	for (size_t i = out->n; i-- > 0;)
-		if (target_is_live(&out->v[i]) && !target_verify(l, &out->v[i], NULL) && !w.stopped)
+		if (target_is_live(&out->v[i]) && !target_verify(l, &out->v[i], NULL, NULL) &&
+		    !w->stopped)
 			targets_drop(out, i);
 	return 0;
 }
@@ -69,7 +78,7 @@ static int choose(const struct spec *s, struct targets *found, struct target *ou
 	return -ENOTUNIQ;
 }
 
-static int step(struct look *l, const struct spec *s, enum want_how how, bool stopped,
+static int step(struct look *l, const struct spec *s, enum want_how how, unsigned also,
 		struct target *out, struct err *e)
 {
 	_cleanup_targets_ struct targets found = {};
@@ -78,8 +87,8 @@ static int step(struct look *l, const struct spec *s, enum want_how how, bool st
 
 	w.how = how;
 	w.live = true;
-	w.stopped = stopped;
-	r = collect(l, s, w, &found);
+	w.stopped = also & STOPPED;
+	r = collect(l, s, &w, also & ASK, &found);
 	/* a number that is a process and a name: neither is preferred in silence */
 	if (r == 0 && s->pid && found.n && how == WANT_EXACT) {
 		struct target t = TARGET_INIT;
@@ -96,19 +105,23 @@ static int step(struct look *l, const struct spec *s, enum want_how how, bool st
 static int find_named(struct look *l, const struct spec *s, struct target *out, struct err *e)
 {
 	bool short_id = s->hex && strlen(s->want.text) >= SHORT_ID && !s->want.pod;
-	int r = step(l, s, WANT_EXACT, false, out, e);
+	int r = step(l, s, WANT_EXACT, LIVE, out, e);
 
 	if (r == 0 && s->pid && target_from_pid(l, s->pid, out, e) == 0)
 		return 1;
 	if (r == 0 && short_id)
-		r = step(l, s, WANT_PREFIX, true, out, e);
+		r = step(l, s, WANT_PREFIX, STOPPED, out, e);
 	if (r != 0)
 		return r;
 	l->scan = scan_make(l);
 	if (!l->scan)
 		return err_set(e, ENOMEM, "looking for '%s'", s->typed);
-	r = step(l, s, WANT_EXACT, true, out, e);
-	return r == 0 ? step(l, s, WANT_PREFIX, true, out, e) : r;
+	r = step(l, s, WANT_EXACT, STOPPED, out, e);
+	if (r == 0)
+		r = step(l, s, WANT_PREFIX, STOPPED, out, e);
+	for (enum want_how how = WANT_EXACT; r == 0 && how <= WANT_PREFIX; how++)
+		r = step(l, s, how, STOPPED | ASK, out, e);
+	return r;
 }
 
 int target_resolve(const struct target_roots *r, const char *text, struct target *out,

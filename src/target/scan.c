@@ -149,23 +149,34 @@ static int walk(struct scan *s, struct look *l, DIR *d)
 	return 0;
 }
 
+/* kthreadd is always in the host's, and unlike those of pid 1 its links are readable; where we do
+ * not see it, what is ours counts as the host's. */
+static void read_namespaces(struct scan *s, struct look *l)
+{
+	const struct proc_stat *kthreadd = scan_find(s, 2);
+	_cleanup_close_ int dir =
+		look_dir(l, l->roots->proc_fd, kthreadd && kthreadd->kthread ? "2" : "self");
+
+	if (dir < 0)
+		return;
+	s->ns_mnt = proc_ns_inode(dir, "mnt");
+	s->ns_pid = proc_ns_inode(dir, "pid");
+	s->ns_user = proc_ns_inode(dir, "user");
+	s->ns_net = proc_ns_inode(dir, "net");
+}
+
 struct scan *scan_make(struct look *l)
 {
 	struct scan *s = calloc(1, sizeof(*s));
 	_cleanup_dir_ DIR *d = look_opendir(l, l->roots->proc_fd, ".");
-	_cleanup_close_ int self = look_dir(l, l->roots->proc_fd, "self");
 
 	if (!s)
 		return NULL;
-	if (self >= 0) {
-		s->ns_mnt = proc_ns_inode(self, "mnt");
-		s->ns_pid = proc_ns_inode(self, "pid");
-		s->ns_user = proc_ns_inode(self, "user");
-	}
 	if (d && walk(s, l, d) < 0) {
 		scan_free(s);
 		return NULL;
 	}
+	read_namespaces(s, l);
 	return s;
 }
 
@@ -221,6 +232,18 @@ pid_t scan_translate(const struct look *l, const struct monitor *m, pid_t inner)
 	while ((c = scan_child(l->scan, m->pid, c)))
 		if (proc_status_read_at(l->roots->proc_fd, c->pid, &st) == 0 &&
 		    st.nspids > m->depth && st.nspid[m->depth] == inner)
+			return c->pid;
+	return 0;
+}
+
+pid_t scan_init(const struct look *l, const struct monitor *m)
+{
+	const struct proc_stat *c = NULL;
+	struct proc_status st;
+
+	while ((c = scan_child(l->scan, m->pid, c)))
+		if (proc_status_read_at(l->roots->proc_fd, c->pid, &st) == 0 &&
+		    st.nspids > m->depth + 1 && st.nspid[st.nspids - 1] == 1)
 			return c->pid;
 	return 0;
 }

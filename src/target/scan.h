@@ -40,7 +40,7 @@ struct scan {
 	size_t n;
 	struct monitor *mon;
 	size_t mons;
-	uint64_t ns_mnt, ns_pid, ns_user; /* ours */
+	uint64_t ns_mnt, ns_pid, ns_user, ns_net; /* the host's, else ours */
 };
 
 /* Walk /proc once. NULL only when memory is out. */
@@ -60,6 +60,9 @@ const struct proc_stat *scan_child(const struct scan *s, pid_t parent,
 /* The child of a monitor that has the number `inner` in the monitor's own pid namespace, by our
  * number; 0 when there is none. */
 pid_t scan_translate(const struct look *l, const struct monitor *m, pid_t inner);
+
+/* The child of a monitor that is pid 1 of a namespace below the monitor's; 0: none. */
+pid_t scan_init(const struct look *l, const struct monitor *m);
 
 /* Read a monitor's arguments: what kind it is, or MONITOR_NONE. Fills *m (free m->args). */
 enum monitor_kind monitor_read(int proc_fd, const struct proc_stat *p, struct monitor *m);

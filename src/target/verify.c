@@ -19,15 +19,55 @@ static bool has_component(const char *text, const char *id)
 	return false;
 }
 
-static bool in_cgroup(const struct look *l, const struct target *t)
+static bool in_cgroup(const struct look *l, const struct target *t, const char *mark)
 {
 	char path[32], text[PROC_CGROUP_MAX];
 
-	if (!t->id)
-		return false;
 	snprintf(path, sizeof(path), "%d/cgroup", (int)t->pid);
-	return file_read_small_at(l->roots->proc_fd, path, text, sizeof(text)) > 0 &&
-	       has_component(text, t->id);
+	if (file_read_small_at(l->roots->proc_fd, path, text, sizeof(text)) <= 0)
+		return false;
+	return (t->id && has_component(text, t->id)) || (mark && has_component(text, mark));
+}
+
+/* The path in the line of /proc/PID/cgroup that starts with `mark` ("0::", ":freezer:"); cut off at
+ * its end within `text`. NULL when there is none. */
+static char *cgroup_path(char *text, const char *mark)
+{
+	char *p = strstr(text, mark);
+
+	if (!p)
+		return NULL;
+	p += strlen(mark);
+	p[strcspn(p, "\n")] = '\0';
+	return p;
+}
+
+bool target_is_frozen(struct look *l, pid_t pid)
+{
+	static const struct {
+		const char *mark, *dir, *file, *frozen;
+	} ways[] = {
+		{":freezer:", "sys/fs/cgroup/freezer", "freezer.state", "FROZEN"},
+		{"0::", "sys/fs/cgroup", "cgroup.freeze", "1"},
+		{"0::", "sys/fs/cgroup/unified", "cgroup.freeze", "1"},
+	};
+	char name[32], text[PROC_CGROUP_MAX], state[32];
+
+	snprintf(name, sizeof(name), "%d/cgroup", (int)pid);
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		_cleanup_free_ char *file = NULL;
+		char *path;
+
+		if (file_read_small_at(l->roots->proc_fd, name, text, sizeof(text)) <= 0)
+			return false;
+		path = cgroup_path(text, ways[i].mark);
+		if (!path || str_eq(path, "/"))
+			continue;
+		file = str_fmt("%s%s/%s", ways[i].dir, path, ways[i].file);
+		if (file && file_read_small_at(l->roots->root_fd, file, state, sizeof(state)) > 0)
+			return str_starts(state, ways[i].frozen);
+	}
+	return false;
 }
 
 static bool under_monitor(const struct look *l, const struct target *t, pid_t ppid)
@@ -56,7 +96,7 @@ static bool dead(struct target *t, struct err *why, const char *what, const char
 	return false;
 }
 
-bool target_verify(struct look *l, struct target *t, struct err *why)
+bool target_verify(struct look *l, struct target *t, const char *mark, struct err *why)
 {
 	const struct proc_stat *known = l->scan ? scan_find(l->scan, t->pid) : NULL;
 	struct proc_stat st;
@@ -67,10 +107,25 @@ bool target_verify(struct look *l, struct target *t, struct err *why)
 		return dead(t, why, "is gone", "");
 	if (st.state == 'Z' || st.state == 'X')
 		return dead(t, why, "has ended and was not reaped by its parent", "");
-	if (t->start ? t->start != st.start : !under_monitor(l, t, st.ppid) && !in_cgroup(l, t))
+	if (t->start ? t->start != st.start
+		     : !under_monitor(l, t, st.ppid) && !in_cgroup(l, t, mark))
 		return dead(t, why, "now is another one: ", st.comm);
 	t->start = st.start;
 	if (!t->started)
 		t->started = proc_start_time(st.start);
+	return true;
+}
+
+bool target_take_pid(struct look *l, struct target *t, pid_t pid)
+{
+	struct proc_stat st;
+
+	if (proc_stat_read_at(l->roots->proc_fd, pid, &st) < 0 || st.state == 'Z' ||
+	    st.state == 'X')
+		return false;
+	t->pid = pid;
+	t->start = st.start;
+	t->started = proc_start_time(st.start);
+	t->state = target_is_frozen(l, pid) ? TARGET_PAUSED : TARGET_RUNNING;
 	return true;
 }

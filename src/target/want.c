@@ -36,19 +36,27 @@ bool want_id(const struct want *w, const char *id)
 	return true;
 }
 
+/* POD/NAME and NS/POD/NAME; what has a namespace and no pods is NS/NAME. */
+static bool pod_hit(const struct want *w, const struct target *t)
+{
+	if (!w->pod)
+		return true;
+	if (!t->pod && !w->pod_ns)
+		return str_eq(w->pod, t->pod_ns);
+	return str_eq(w->pod, t->pod) && (!w->pod_ns || str_eq(w->pod_ns, t->pod_ns));
+}
+
 bool want_hit(const struct want *w, const struct target *t, const char *alias)
 {
 	if (w->how == WANT_ALL)
 		return true;
-	if ((w->pod && !str_eq(w->pod, t->pod)) || (w->pod_ns && !str_eq(w->pod_ns, t->pod_ns)))
+	if (!pod_hit(w, t))
 		return false;
 	if (t->id && want_id(w, t->id))
 		return true;
-	if (t->sandbox && !w->pod)
-		return false;
 	if (w->how == WANT_EXACT)
 		return str_eq(w->text, t->name) || str_eq(w->text, alias);
-	return !w->pod && str_eq(w->text, t->pod);
+	return !w->pod && !t->sandbox && str_eq(w->text, t->pod);
 }
 
 bool id_is_full(const char *id)

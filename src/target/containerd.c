@@ -1,0 +1,266 @@
+/*
+ * containerd's own containers (ctr), nerdctl's, and Kubernetes' (CRI): a bundle directory for each
+ * task, STATE/io.containerd.runtime.v2.task/NS/ID, with config.json and init.pid.
+ */
+#include "target/containerd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "target/scan.h"
+
+#define TASK_DIR "io.containerd.runtime.v2.task"
+
+enum { PLACES_MAX = 32 };
+
+struct places {
+	struct ctd v[PLACES_MAX];
+	int n;
+};
+
+static void places_done(struct places *ps)
+{
+	for (struct ctd *c = ps->v; c < ps->v + ps->n; c++) {
+		cleanup_close(&c->task);
+		cleanup_close(&c->runc);
+		cleanup_close(&c->data);
+		bolt_close(&c->db);
+		free(c->path);
+	}
+}
+
+/* Takes `task`. */
+static struct ctd *add_place(struct look *l, struct places *ps, int task, int root,
+			     const char *path, const char *data, uid_t owner)
+{
+	_cleanup_close_ int fd = task;
+	struct ctd *c = &ps->v[ps->n];
+	struct stat st;
+
+	if (fd < 0 || ps->n == PLACES_MAX || fstat(fd, &st) < 0)
+		return NULL;
+	for (int i = 0; i < ps->n; i++)
+		if (ps->v[i].dev == st.st_dev && ps->v[i].ino == st.st_ino)
+			return NULL;
+	*c = (struct ctd){.task = TAKE_FD(fd),
+			  .runc = look_dir(l, root, "run/containerd/runc"),
+			  .data = data ? look_dir(l, root, data) : -EBADF,
+			  .db = BOLT_INIT,
+			  .path = strdup(path),
+			  .owner = owner,
+			  .dev = st.st_dev,
+			  .ino = st.st_ino};
+	ps->n++;
+	return c;
+}
+
+static void default_places(struct look *l, struct places *ps)
+{
+	static const struct {
+		const char *task, *data;
+	} usual[] = {
+		{"run/containerd/" TASK_DIR, "var/lib/containerd"},
+		{"run/k3s/containerd/" TASK_DIR, "var/lib/rancher/k3s/agent/containerd"},
+		{"var/snap/microk8s/common/run/containerd/" TASK_DIR,
+		 "var/snap/microk8s/common/var/lib/containerd"},
+	};
+	int root = l->roots->root_fd;
+
+	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
+		add_place(l, ps, look_dir(l, root, usual[i].task), root, usual[i].task,
+			  usual[i].data, 0);
+}
+
+/* The containerd behind a shim nobody knew: its working directory is a bundle, two below TASK_DIR;
+ * the bundle's link `work` leads to ROOT. Both as the shim sees them. */
+static void place_from_shim(struct look *l, struct places *ps, const struct monitor *m)
+{
+	_cleanup_close_ int cwd = proc_link_open(l->roots->proc_fd, m->pid, "cwd");
+	_cleanup_close_ int root = proc_link_open(l->roots->proc_fd, m->pid, "root");
+	char work[PATH_MAX], path[64], *cut;
+	int task;
+
+	if (cwd < 0 || root < 0)
+		return;
+	task = openat(cwd, "../..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cut = link_read_at(cwd, "work", work, sizeof(work)) > 0 ? strstr(work, "/" TASK_DIR "/")
+								: NULL;
+	if (cut)
+		*cut = '\0';
+	snprintf(path, sizeof(path), "proc/%d/cwd/../..", (int)m->pid);
+	add_place(l, ps, task, root, path, cut ? work : NULL, m->uid);
+}
+
+static bool known(const struct places *ps, const struct monitor *m)
+{
+	char path[2 * NAME_MAX + 2];
+
+	snprintf(path, sizeof(path), "%.255s/%.255s", m->ns, m->id);
+	for (int i = 0; i < ps->n; i++)
+		if (faccessat(ps->v[i].task, path, F_OK, 0) == 0)
+			return true;
+	return false;
+}
+
+bool ctd_is_docker_ns(const char *ns)
+{
+	return str_eq(ns, "moby") || str_eq(ns, "plugins.moby");
+}
+
+#define CRI "annotations>io.kubernetes.cri."
+enum { P_KIND, P_NAME, P_POD, P_POD_NS, P_IMAGE, P_NERDCTL, P_COUNT };
+static const char *const picks[P_COUNT] = {
+	[P_KIND] = CRI "container-type", [P_NAME] = CRI "container-name",
+	[P_POD] = CRI "sandbox-name",	 [P_POD_NS] = CRI "sandbox-namespace",
+	[P_IMAGE] = CRI "image-name",	 [P_NERDCTL] = "annotations>nerdctl/name",
+};
+
+/* The name, and which tool's container it is. */
+static void fill_names(struct target *t, const struct slice *v, const char *ns)
+{
+	t->engine = "containerd";
+	if (v[P_KIND].n) {
+		t->engine = "cri";
+		t->sandbox = jpick_is(v[P_KIND], "sandbox");
+		t->name = t->sandbox ? strdup("POD") : jpick_str(v[P_NAME]);
+		t->pod = jpick_str(v[P_POD]);
+		t->pod_ns = jpick_str(v[P_POD_NS]);
+		t->image = jpick_str(v[P_IMAGE]);
+		return;
+	}
+	if (v[P_NERDCTL].n) {
+		t->engine = "nerdctl";
+		t->name = jpick_str(v[P_NERDCTL]);
+	}
+	t->pod_ns = strdup(ns);
+}
+
+/* When init started, as runc noted it: the third member of its state.json. */
+static uint64_t start_of(const struct ctd *c, const char *ns, const char *id)
+{
+	char path[2 * NAME_MAX + 16], text[1024];
+	const char *at;
+
+	snprintf(path, sizeof(path), "%s/%s/state.json", ns, id);
+	if (c->runc < 0 || file_read_small_at(c->runc, path, text, sizeof(text)) <= 0)
+		return 0;
+	at = strstr(text, "\"init_process_start\":");
+	return at ? strtoull(at + 21, NULL, 10) : 0;
+}
+
+static void fill_run(struct look *l, struct ctd *c, const char *ns, const char *id,
+		     struct target *t)
+{
+	const struct monitor *m = l->scan ? scan_monitor_of(l->scan, MONITOR_SHIM, id) : NULL;
+	char path[2 * NAME_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/%s/init.pid", ns, id);
+	t->pid = look_pid_file(c->task, path);
+	if (t->pid && m && m->depth)
+		t->pid = scan_translate(l, m, t->pid);
+	else
+		t->start = start_of(c, ns, id);
+	t->owner_uid = c->owner;
+	t->owner = look_owner(l, c->owner);
+	t->id = strdup(id);
+	t->bundle = str_fmt("/%s/%s/%s", c->path, ns, id);
+	t->state_file = str_fmt("/%s/%s", c->path, path);
+	t->exit_code = -1;
+	t->state = TARGET_RUNNING;
+	if (!t->id || !t->state_file)
+		return;
+	if (!t->pid || !target_verify(l, t, NULL, NULL)) {
+		t->pid = 0;
+		t->state = TARGET_EXITED;
+	} else if (target_is_frozen(l, t->pid)) {
+		t->state = TARGET_PAUSED;
+	}
+}
+
+/* One bundle. */
+static int load(struct look *l, const struct want *w, struct ctd *c, const char *ns, const char *id,
+		struct targets *out)
+{
+	struct target t = TARGET_INIT;
+	struct slice text, v[P_COUNT];
+	char path[2 * NAME_MAX + 16];
+	bool by_id = w->how != WANT_ALL && want_id(w, id);
+
+	snprintf(path, sizeof(path), "%s/%s/config.json", ns, id);
+	if (look_read(l, c->task, c->path, path, STATE_FILE_MAX, &text) < 0 ||
+	    (!by_id && !want_maybe(w, text)))
+		return 0;
+	if (jpick(text, picks, P_COUNT, v) < 0) {
+		look_warn(l, "/%s/%s is damaged: skipped", c->path, path);
+		return 0;
+	}
+	fill_names(&t, v, ns);
+	fill_run(l, c, ns, id, &t);
+	if (!t.id || !t.state_file) {
+		target_done(&t);
+		return -ENOMEM;
+	}
+	if (!t.image)
+		t.image = ctd_image(c, ns, id);
+	return want_take(w, out, &t, NULL);
+}
+
+static int load_ns(struct look *l, const struct want *w, struct ctd *c, const char *ns,
+		   struct targets *out)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	unsigned left = DIR_ENTRIES_MAX;
+	const char *id;
+	int r = 0;
+
+	if (w->how == WANT_EXACT && id_is_full(w->text)) {
+		char path[2 * NAME_MAX + 2];
+
+		snprintf(path, sizeof(path), "%s/%s", ns, w->text);
+		return faccessat(c->task, path, F_OK, 0) == 0 ? load(l, w, c, ns, w->text, out) : 0;
+	}
+	d = look_opendir(l, c->task, ns);
+	while (d && r == 0 && (id = look_entry(l, d, &left)))
+		r = load(l, w, c, ns, id, out);
+	return r;
+}
+
+static int load_place(struct look *l, const struct want *w, struct ctd *c, struct targets *out)
+{
+	_cleanup_dir_ DIR *d = look_opendir(l, c->task, ".");
+	unsigned left = DIR_ENTRIES_MAX;
+	const char *ns;
+	int r = 0;
+
+	while (d && r == 0 && (ns = look_entry(l, d, &left)))
+		if (!ctd_is_docker_ns(ns))
+			r = load_ns(l, w, c, ns, out);
+	return r == 0 && w->stopped ? ctd_stopped(l, w, c, out) : r;
+}
+
+static int find(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_(places_done) struct places ps = {};
+	int r = 0;
+
+	default_places(l, &ps);
+	for (size_t i = 0; l->scan && i < l->scan->mons; i++) {
+		const struct monitor *m = &l->scan->mon[i];
+
+		if (m->kind == MONITOR_SHIM && !ctd_is_docker_ns(m->ns) && !known(&ps, m))
+			place_from_shim(l, &ps, m);
+	}
+	for (int i = 0; i < ps.n && r == 0; i++)
+		r = load_place(l, w, &ps.v[i], out);
+	return r;
+}
+
+static const char *const others[] = {"cri", "nerdctl", NULL};
+const struct engine engine_containerd = {.name = "containerd", .others = others, .find = find};

@@ -1,0 +1,112 @@
+/* Nothing has the name: what to say. */
+#include "target/pid.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "target/scan.h"
+
+enum { NEAREST = 3 };
+
+/* How far a name is from what was typed; UINT_MAX: too far to be meant. */
+static unsigned distance(const char *typed, const char *name)
+{
+	size_t n = strlen(typed);
+	unsigned d;
+
+	if (!name || !*name)
+		return UINT32_MAX;
+	if (n >= 3 && (strcasestr(name, typed) || (strlen(name) >= 3 && strcasestr(typed, name))))
+		return 1;
+	d = str_distance(typed, name);
+	return d <= (n < 4 ? 1 : n < 8 ? 2 : 3) ? d : UINT32_MAX;
+}
+
+struct near {
+	unsigned d;
+	size_t i;
+};
+
+static int by_distance(const void *a, const void *b)
+{
+	const struct near *x = a, *y = b;
+
+	if (x->d != y->d)
+		return (x->d > y->d) - (x->d < y->d);
+	return (x->i > y->i) - (x->i < y->i);
+}
+
+static void suggest(struct look *l, const struct spec *s, struct err *e)
+{
+	_cleanup_targets_ struct targets all = {};
+	_cleanup_free_ struct near *near = NULL;
+	_cleanup_buf_ struct buf names = {};
+	size_t n = 0;
+
+	if (targets_collect(l, true, &all) < 0 || !(near = calloc(all.n + 1, sizeof(*near))))
+		return;
+	for (size_t i = 0; i < all.n; i++) {
+		unsigned d = distance(s->want.text, all.v[i].name);
+		unsigned pod = distance(s->want.text, all.v[i].pod);
+
+		d = pod < d ? pod : d;
+		if (d != UINT32_MAX && !all.v[i].sandbox)
+			near[n++] = (struct near){.d = d, .i = i};
+	}
+	if (n > 1)
+		qsort(near, n, sizeof(*near), by_distance);
+	for (size_t i = 0; i < n && i < NEAREST; i++) {
+		_cleanup_free_ char *label = target_label(&all, near[i].i);
+
+		buf_printf(&names, "%s%s", i ? ", " : "", label ? label : "?");
+	}
+	if (n)
+		err_hint(e, "did you mean %s? 'porthole ps -a' lists all", names.data);
+	else if (all.n)
+		err_hint(e, "'porthole ps -a' lists the %zu there are", all.n);
+	else
+		err_hint(e, "there is no container of any engine on this host");
+}
+
+/* Without root, what is there may just not be visible. */
+static bool is_hidden(struct look *l, struct err *e, const char *typed)
+{
+	if (geteuid() == 0)
+		return false;
+	if (l->denied)
+		err_say(e, EACCES,
+			"nothing is named '%s' among what you may see: %s is closed to you", typed,
+			l->denied);
+	else if (faccessat(l->roots->proc_fd, "1", F_OK, 0) < 0)
+		err_say(e, EACCES,
+			"nothing is named '%s' among what you may see: /proc hides other "
+			"users' processes (hidepid)",
+			typed);
+	else
+		return false;
+	err_hint(e, "needs root: run with sudo");
+	return true;
+}
+
+int target_not_found(struct look *l, const struct spec *s, struct err *e)
+{
+	bool digits = strspn(s->want.text, "0123456789") == strlen(s->want.text);
+	struct target ignored;
+	struct spec number = {};
+
+	if (s->pid && target_from_pid(l, s->pid, &ignored, e) < 0)
+		return -ESRCH;
+	if (digits && !s->engine && spec_pid(&number, s->want.text, e) < 0)
+		return -EINVAL;
+	if (is_hidden(l, e, s->typed))
+		return -EACCES;
+	err_say(e, ENOENT, "nothing is named '%s'", s->typed);
+	if (l->warnings.n)
+		err_hint(e, "%s", l->warnings.v[0]);
+	else
+		suggest(l, s, e);
+	return -ENOENT;
+}

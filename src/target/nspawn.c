@@ -1,0 +1,160 @@
+/*
+ * systemd-nspawn: those that systemd-machined knows are in /run/systemd/machines/NAME; others are
+ * found by their supervisor, whose child is the container's init.
+ */
+#include "target/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/cleanup.h"
+#include "base/path.h"
+#include "target/scan.h"
+
+#define MACHINES "run/systemd/machines"
+
+/* systemd's escaping in its own files: \xNN and backslash before a character. In place. */
+static void unescape(char *s)
+{
+	char *o = s;
+
+	while (*s) {
+		unsigned c;
+
+		if (*s == '\\' && s[1] == 'x' && sscanf(s + 2, "%2x", &c) == 1 && c) {
+			*o++ = (char)c;
+			s += s[3] ? 4 : 3;
+		} else if (*s == '\\' && s[1]) {
+			*o++ = s[1];
+			s += 2;
+		} else {
+			*o++ = *s++;
+		}
+	}
+	*o = '\0';
+}
+
+/* The value of KEY= in a file of lines; a new string, NULL: none. */
+static char *value(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
+		char *v;
+
+		if (strncmp(p, key, n) != 0 || p[n] != '=')
+			continue;
+		v = strndup(p + n + 1, strcspn(p + n + 1, "\n"));
+		if (v)
+			unescape(v);
+		return v;
+	}
+	return NULL;
+}
+
+static int load_machine(struct look *l, const struct want *w, int dir, const char *name,
+			struct targets *out)
+{
+	_cleanup_free_ char *class = NULL, *service = NULL, *leader = NULL, *scope = NULL;
+	struct target t = TARGET_INIT;
+	struct slice text;
+	uint64_t pid;
+
+	/* "unit:NAME" are links beside the machines */
+	if (strchr(name, ':') || !path_is_component(name) ||
+	    look_read(l, dir, "/" MACHINES, name, STATE_FILE_MAX, &text) < 0)
+		return 0;
+	class = value(text.p, "CLASS");
+	service = value(text.p, "SERVICE");
+	leader = value(text.p, "LEADER");
+	scope = value(text.p, "SCOPE");
+	if (str_eq(class, "vm") || str_to_u64(leader, 1, INT32_MAX, &pid) < 0) {
+		if (!leader)
+			look_warn(l, "/" MACHINES "/%s is damaged: skipped", name);
+		return 0;
+	}
+	t.engine = service && !str_eq(service, "systemd-nspawn") ? "machined" : "nspawn";
+	t.name = strdup(name);
+	t.image = value(text.p, "ROOT");
+	t.state_file = str_fmt("/" MACHINES "/%s", name);
+	t.exit_code = -1;
+	t.pid = (pid_t)pid;
+	t.state = TARGET_RUNNING;
+	if (t.name && t.state_file && target_verify(l, &t, scope, NULL) &&
+	    target_is_frozen(l, t.pid))
+		t.state = TARGET_PAUSED;
+	return want_take(w, out, &t, NULL);
+}
+
+static int from_machined(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_dir_ DIR *d = look_opendir(l, l->roots->root_fd, MACHINES);
+	unsigned left = DIR_ENTRIES_MAX;
+	const char *name;
+	int r = 0;
+
+	if (!d || w->pod)
+		return 0;
+	if (w->how == WANT_EXACT)
+		return load_machine(l, w, dirfd(d), w->text, out);
+	while (r == 0 && (name = look_entry(l, d, &left)))
+		r = load_machine(l, w, dirfd(d), name, out);
+	return r;
+}
+
+/* The argument of -X or --long, also glued on (-Mname). */
+static const char *option(const struct monitor *m, const char *letter, const char *name)
+{
+	const char *v = proc_arg(m->args, m->len, name);
+
+	if (!v)
+		v = proc_arg(m->args, m->len, letter);
+	for (const char *p = m->args; !v && p < m->args + m->len; p += strlen(p) + 1)
+		if (str_starts(p, letter) && p[2])
+			v = p + 2;
+	return v;
+}
+
+static int from_supervisors(struct look *l, const struct want *w, struct targets *out)
+{
+	for (size_t i = 0; i < l->scan->mons; i++) {
+		const struct monitor *m = &l->scan->mon[i];
+		struct target t = TARGET_INIT;
+		const char *name, *root;
+		pid_t pid;
+
+		pid = m->kind == MONITOR_NSPAWN ? scan_init(l, m) : 0;
+		if (!pid)
+			continue;
+		name = option(m, "-M", "--machine");
+		root = option(m, "-D", "--directory");
+		if (!root)
+			root = option(m, "-i", "--image");
+		if (!name && root && strrchr(root, '/'))
+			name = strrchr(root, '/') + 1;
+		t.engine = engine_nspawn.name;
+		t.name = strdup(name ? name : root ? root : "nspawn");
+		t.image = root ? strdup(root) : NULL;
+		t.state_file = str_fmt("/proc/%d", (int)m->pid);
+		t.exit_code = -1;
+		t.owner_uid = m->uid;
+		t.owner = look_owner(l, m->uid);
+		if (!target_take_pid(l, &t, pid))
+			target_done(&t);
+		else if (want_take(w, out, &t, NULL) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int find(struct look *l, const struct want *w, struct targets *out)
+{
+	int r = from_machined(l, w, out);
+
+	return r == 0 && l->scan ? from_supervisors(l, w, out) : r;
+}
+
+static const char *const others[] = {"machined", NULL};
+const struct engine engine_nspawn = {.name = "nspawn", .others = others, .find = find};

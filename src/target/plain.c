@@ -1,0 +1,204 @@
+/*
+ * What no engine has: the first process of a pid or user namespace that is not ours, or of a mount
+ * and network namespace (services of systemd have those too: they are left out). unshare(1), a
+ * container whose engine keeps its files where nobody knows. Named by their own host name, else by
+ * their program.
+ */
+#include "target/engine.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "sys/hostname.h"
+#include "sys/proc.h"
+#include "target/pid.h"
+#include "target/scan.h"
+
+/* The namespaces that set a process apart; 0: unreadable. */
+struct apart {
+	uint64_t pid, user, mnt, net;
+};
+
+static void apart_read(struct look *l, pid_t pid, struct apart *a)
+{
+	int fd = l->roots->proc_fd;
+
+	a->pid = proc_ns_inode_at(fd, pid, "pid");
+	a->user = a->pid ? proc_ns_inode_at(fd, pid, "user") : 0;
+	a->mnt = a->pid ? proc_ns_inode_at(fd, pid, "mnt") : 0;
+	a->net = a->mnt && a->mnt != l->scan->ns_mnt ? proc_ns_inode_at(fd, pid, "net") : 0;
+}
+
+static bool is_service(struct look *l, pid_t pid)
+{
+	char path[32], text[PROC_CGROUP_MAX], *p;
+
+	snprintf(path, sizeof(path), "%d/cgroup", (int)pid);
+	return file_read_small_at(l->roots->proc_fd, path, text, sizeof(text)) > 0 &&
+	       (p = strstr(text, ".service")) && (p[8] == '\n' || p[8] == '/');
+}
+
+/* Whether the process is the first of something of its own. */
+static bool is_first(struct look *l, const struct proc_stat *p, bool *own_pid)
+{
+	const struct scan *s = l->scan;
+	struct proc_status st;
+	struct apart a, parent;
+
+	apart_read(l, p->pid, &a);
+	if (!a.pid || !a.user || !a.mnt)
+		return false;
+	*own_pid = a.pid != s->ns_pid;
+	if (*own_pid) {
+		return proc_status_read_at(l->roots->proc_fd, p->pid, &st) == 0 &&
+		       st.nspid[st.nspids - 1] == 1;
+	}
+	if (a.user == s->ns_user && (a.mnt == s->ns_mnt || a.net == s->ns_net))
+		return false;
+	apart_read(l, p->ppid, &parent);
+	if (a.user != s->ns_user && a.user != parent.user)
+		return true;
+	return a.mnt != s->ns_mnt && a.net != s->ns_net &&
+	       (a.mnt != parent.mnt || a.net != parent.net) && a.user == s->ns_user &&
+	       !is_service(l, p->pid);
+}
+
+static bool claimed(const struct targets *by, pid_t pid)
+{
+	for (size_t i = 0; i < by->n; i++)
+		if (by->v[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Whether the process or one it descends from is a container's. */
+static bool belongs(const struct look *l, const struct targets *by, const struct proc_stat *p)
+{
+	for (int depth = 0; p && depth < 64; depth++) {
+		if (claimed(by, p->pid))
+			return true;
+		p = scan_find(l->scan, p->ppid);
+	}
+	return false;
+}
+
+/* A process found to be first. */
+struct first {
+	const struct proc_stat *p;
+	bool own_pid; /* 1 of its own pid namespace */
+};
+
+struct firsts {
+	struct first *v;
+	size_t n, size;
+};
+
+static int firsts_add(struct firsts *f, const struct proc_stat *p, bool own_pid)
+{
+	if (f->n == f->size) {
+		size_t size = f->size ? f->size * 2 : 16;
+		struct first *v = reallocarray(f->v, size, sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		f->v = v;
+		f->size = size;
+	}
+	f->v[f->n++] = (struct first){.p = p, .own_pid = own_pid};
+	return 0;
+}
+
+/* `unshare --fork` stays outside of the pid namespace it made: its child is the container's init.
+ */
+static bool is_starter(const struct firsts *f, const struct first *x)
+{
+	for (size_t i = 0; !x->own_pid && i < f->n; i++)
+		if (f->v[i].p->ppid == x->p->pid)
+			return true;
+	return false;
+}
+
+static int take(struct look *l, const struct want *w, const struct proc_stat *p, const char *host,
+		struct targets *out)
+{
+	struct target t = TARGET_INIT;
+
+	t.engine = engine_none.name;
+	t.name = strdup(*host ? host : p->comm);
+	t.state_file = str_fmt("/proc/%d", (int)p->pid);
+	t.exit_code = -1;
+	if (!target_take_pid(l, &t, p->pid)) {
+		target_done(&t);
+		return 0;
+	}
+	return want_take(w, out, &t, p->comm);
+}
+
+static int take_all(struct look *l, const struct want *w, const struct firsts *f,
+		    struct targets *out)
+{
+	_cleanup_free_ pid_t *pids = calloc(f->n + 1, sizeof(*pids));
+	_cleanup_free_ char(*host)[HOSTNAME_SIZE] = calloc(f->n + 1, HOSTNAME_SIZE);
+	char ours[HOSTNAME_SIZE] = "";
+	int r = pids && host ? 0 : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < f->n; i++)
+		pids[i] = f->v[i].p->pid;
+	hostnames_read(l->roots->proc_fd, pids, f->n, host);
+	gethostname(ours, sizeof(ours) - 1);
+	for (size_t i = 0; i < f->n && r == 0; i++)
+		if (!is_starter(f, &f->v[i]))
+			r = take(l, w, f->v[i].p, str_eq(host[i], ours) ? "" : host[i], out);
+	return r;
+}
+
+/* Every other engine's, to tell what is left. With WANT_ALL they were asked just before. */
+static int others(struct look *l, const struct want *w, struct targets *by)
+{
+	struct want all = {.how = WANT_ALL, .live = true};
+
+	for (size_t i = 0; w->how != WANT_ALL && engines[i] != &engine_none; i++) {
+		int r = engines[i]->find(l, &all, by);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int find(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_targets_ struct targets by = {};
+	struct firsts f = {};
+	pid_t self = getpid();
+	int r;
+
+	if (!l->scan || !w->live || w->pod || w->how == WANT_PREFIX)
+		return 0;
+	r = others(l, w, &by);
+	for (size_t i = 0; i < l->scan->n && r == 0; i++) {
+		const struct proc_stat *p = &l->scan->v[i];
+		bool own_pid;
+
+		/* "runc:[2:INIT]" waits in a container that was created and not started */
+		if (p->kthread || p->state == 'Z' || p->pid == self ||
+		    str_starts(p->comm, "runc:[") || scan_monitor(l->scan, p->pid) ||
+		    belongs(l, w->how == WANT_ALL ? out : &by, p))
+			continue;
+		if (is_first(l, p, &own_pid))
+			r = firsts_add(&f, p, own_pid);
+	}
+	if (r == 0)
+		r = take_all(l, w, &f, out);
+	free(f.v);
+	return r;
+}
+
+const struct engine engine_none = {.name = "none", .find = find};
