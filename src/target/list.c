@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "sys/proc.h"
@@ -123,6 +124,8 @@ int target_list(const struct target_roots *r, bool all, struct targets *out, str
 
 	if (ret < 0)
 		return err_set(e, ret, "listing containers");
+	if (l.denied && geteuid() != 0)
+		look_warn(&l, "%s is closed to you, there may be more: run with sudo", l.denied);
 	for (size_t i = 0; warnings && i < l.warnings.n; i++)
 		strv_add(warnings, l.warnings.v[i]);
 	return 0;

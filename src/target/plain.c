@@ -173,6 +173,21 @@ static int others(struct look *l, const struct want *w, struct targets *by)
 	return 0;
 }
 
+/* What rootless engines keep running for themselves: the holder of their user namespace, the
+ * network's other end. And "runc:[2:INIT]", which waits in a container that was created and not
+ * started. */
+static bool is_helper(const struct scan *s, const struct proc_stat *p)
+{
+	static const char *const comms[] = {"podman pause", "catatonit", "rootlesskit",
+					    "slirp4netns",  "pasta",	 "pasta.avx2"};
+	const struct proc_stat *parent = scan_find(s, p->ppid);
+
+	for (size_t i = 0; i < ARRAY_LEN(comms); i++)
+		if (str_eq(p->comm, comms[i]))
+			return true;
+	return str_starts(p->comm, "runc:[") || (parent && str_eq(parent->comm, "rootlesskit"));
+}
+
 static int find(struct look *l, const struct want *w, struct targets *out)
 {
 	_cleanup_targets_ struct targets by = {};
@@ -187,10 +202,8 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 		const struct proc_stat *p = &l->scan->v[i];
 		bool own_pid;
 
-		/* "runc:[2:INIT]" waits in a container that was created and not started */
-		if (p->kthread || p->state == 'Z' || p->pid == self ||
-		    str_starts(p->comm, "runc:[") || scan_monitor(l->scan, p->pid) ||
-		    belongs(l, w->how == WANT_ALL ? out : &by, p))
+		if (p->kthread || p->state == 'Z' || p->pid == self || is_helper(l->scan, p) ||
+		    scan_monitor(l->scan, p->pid) || belongs(l, w->how == WANT_ALL ? out : &by, p))
 			continue;
 		if (is_first(l, p, &own_pid))
 			r = firsts_add(&f, p, own_pid);
