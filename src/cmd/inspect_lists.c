@@ -6,7 +6,7 @@
 #include "out/human.h"
 #include "out/table.h"
 
-enum { INDENT = 16, ENV_SHOWN = 12, SOCKETS_SHOWN = 20, MOUNTS_SHOWN = 20 };
+enum { INDENT = 2, ENV_SHOWN = 12, SOCKETS_SHOWN = 20, MOUNTS_SHOWN = 20 };
 
 static void more(struct page *p, size_t n, const char *what, const char *option)
 {
@@ -41,24 +41,31 @@ static const char *mount_from(const struct fact_mount *m)
 	return strchr(m->row->source, '/') ? m->row->source : "";
 }
 
+/* Shown without --all: what is neither the system's, nor the engine's, nor came with another. */
+static bool mount_tells(const struct fact_mount *m)
+{
+	return m->class == MOUNT_OTHER && !m->nested;
+}
+
 static void mounts(struct page *p)
 {
 	static const struct column columns[] = {{"MOUNTED AT", COL_SHRINK, 16, 60},
-						{"FROM THE HOST'S", COL_SHRINK | COL_HIDE, 20, 70},
+						{"ON THE HOST", COL_SHRINK | COL_HIDE, 20, 70},
 						{"TYPE", 0, 0, 24},
-						{"HOW", COL_HIDE, 0, 0}};
+						{"OPTIONS", COL_HIDE, 0, 0}};
 	const struct facts_files *l = &p->in->f->files;
 	_cleanup_table_ struct table t = TABLE_INIT(columns);
 	size_t hidden = 0, shown = 0;
 
 	t.indent = INDENT;
+	t.head = OUT_DIM;
 	for (size_t i = 0; i < l->n; i++) {
 		const struct fact_mount *m = &l->v[i];
 		_cleanup_free_ char *how = NULL;
 
 		if (m->class == MOUNT_ROOT)
 			continue;
-		if (!p->in->all && (m->class != MOUNT_OTHER || shown == MOUNTS_SHOWN)) {
+		if (!p->in->all && (!mount_tells(m) || shown == MOUNTS_SHOWN)) {
 			hidden++;
 			continue;
 		}
@@ -69,11 +76,11 @@ static void mounts(struct page *p)
 		table_add(&t, OUT_PLAIN, how);
 		shown++;
 	}
+	if (hidden)
+		page_line(p, "mounts", "%zu, and %zu of the usual ones (--all shows them)", shown,
+			  hidden);
 	if (shown)
 		p->oom = table_print(p->out, &t, p->style) < 0 || p->oom;
-	if (hidden)
-		fprintf(p->out, "%*s%s%zu of the system's and the engine's (--all shows them)\n",
-			INDENT, "", shown ? "and " : "", hidden);
 }
 
 static const char *libc_words(enum libc_kind kind)
@@ -121,6 +128,7 @@ static void sockets(struct page *p)
 	size_t shown = p->in->all || n->n < SOCKETS_SHOWN ? n->n : SOCKETS_SHOWN;
 
 	t.indent = INDENT;
+	t.head = OUT_DIM;
 	for (size_t i = 0; i < shown; i++) {
 		const struct fact_socket *s = &n->v[i];
 		bool is_unix = str_eq(s->proto, "unix");
@@ -216,7 +224,10 @@ void inspect_text_env(struct page *p)
 	}
 	if (left) {
 		page_title(p);
-		fprintf(p->out, "  %s%zu more (--env shows all)\n", shown ? "and " : "", left);
+		fprintf(p->out,
+			shown ? "  and %zu more (--env shows all)\n"
+			      : "  %zu ordinary ones (--env shows them)\n",
+			left);
 	} else if (env->known && !env->n && !env->cut) {
 		page_line(p, "environment", "empty");
 	}

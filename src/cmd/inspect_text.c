@@ -90,7 +90,7 @@ static void header(struct page *p)
 	if (!str_eq(t->engine, "none"))
 		buf_printf(&b, "%s", t->engine);
 	else
-		buf_puts(&b, "a process of no engine");
+		buf_puts(&b, "no engine");
 	if (t->id && !str_eq(t->id, t->name))
 		buf_printf(&b, " %.12s", t->id);
 	if (t->image)
@@ -127,7 +127,8 @@ static void process_table(struct page *p)
 
 	if (l->total < 2)
 		return;
-	t.indent = VALUE;
+	t.indent = 2;
+	t.head = OUT_DIM;
 	for (size_t i = 0; i < shown; i++) {
 		const struct fact_proc *q = &l->v[i];
 		_cleanup_free_ char *args = facts_mask_argv(&q->argv, p->in->secrets);
@@ -148,7 +149,7 @@ static void process_table(struct page *p)
 	if (table_print(p->out, &t, p->style) < 0)
 		p->oom = true;
 	if (l->total > shown)
-		fprintf(p->out, "%*sand %zu more\n", VALUE, "", l->total - shown);
+		fprintf(p->out, "  and %zu more\n", l->total - shown);
 }
 
 static void process(struct page *p)
@@ -170,7 +171,7 @@ static void process(struct page *p)
 			  (unsigned long long)i->fd_limit);
 	if (i->oom_score_adj)
 		page_line(p, "oom score", "%d, adjusted by %d", i->oom_score, i->oom_score_adj);
-	else
+	else if (p->in->all)
 		page_line(p, "oom score", "%d", i->oom_score);
 	page_line(p, "processes", "%zu, with %zu thread%s%s", l->total, l->threads,
 		  l->threads == 1 ? "" : "s", l->zombies ? ", zombies among them" : "");
@@ -192,9 +193,10 @@ static void id_map(struct page *p, const char *label, const struct idmap *m)
 		if (r->count > 1)
 			buf_printf(&b, " to %u", r->inside + r->count - 1);
 		if (r->count > 1)
-			buf_printf(&b, " are %u to %u", r->outside, r->outside + r->count - 1);
+			buf_printf(&b, " are %u to %u on the host", r->outside,
+				   r->outside + r->count - 1);
 		else
-			buf_printf(&b, " is %u", r->outside);
+			buf_printf(&b, " is %u on the host", r->outside);
 	}
 	if (m->n > 6)
 		buf_printf(&b, " and %zu more ranges", m->n - 6);
@@ -372,6 +374,8 @@ static void limits(struct page *p)
 	const struct facts_limits *l = &p->in->f->limits;
 	char a[HUMAN_MAX], b[HUMAN_MAX];
 
+	if (l->n_paths && !l->own)
+		page_line(p, "cgroup", "none of its own: these are of all that share it");
 	memory(p, l);
 	cpu(p, l);
 	if (l->pids.known && l->pids.limit == CGROUP_NONE)
@@ -401,11 +405,13 @@ static void engine(struct page *p)
 	page_line(p, "command", "%s", cmd ? cmd : "");
 	page_line(p, "user", "%s", n->user ? n->user : "");
 	page_line(p, "directory", "%s", n->workdir ? n->workdir : "");
-	page_line(p, "host name", "%s", n->hostname ? n->hostname : "");
+	if (n->hostname &&
+	    strncmp(n->hostname, p->in->t->id ? p->in->t->id : "", strlen(n->hostname)) != 0)
+		page_line(p, "host name", "%s", n->hostname);
 	if (n->restarts > 0)
 		page_line(p, "restarts", "%s, %lld so far",
 			  n->restart ? n->restart : "by its engine", (long long)n->restarts);
-	else
+	else if (!str_eq(n->restart, "no"))
 		page_line(p, "restarts", "%s", n->restart ? n->restart : "");
 	page_line(p, "network", "%s", n->network ? n->network : "");
 	for (size_t i = 0; i < n->ports.n; i++)

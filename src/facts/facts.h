@@ -124,7 +124,7 @@ struct fact_cgroup_path {
 struct facts_limits {
 	struct fact_cgroup_path *paths; /* one a hierarchy */
 	size_t n_paths;
-	bool v1, v2;		  /* which kinds have a controller we read */
+	bool own;		  /* at least one is neither the root nor where we are ourselves */
 	struct fact_limit memory; /* without the file cache that can be dropped at once */
 	struct fact_limit pids;
 	uint64_t cache;		   /* file cache, bytes */
@@ -148,6 +148,7 @@ struct fact_mount {
 	enum mount_class class;
 	char *host_path; /* what of the host it shows, where that can be told */
 	bool ro;
+	bool nested; /* came along with a mount above it (a recursive bind of the host's tree) */
 };
 
 struct facts_files {

@@ -126,6 +126,30 @@ char *facts_host_path(const struct mountinfo *host, const struct mount_row *row)
 	return str_fmt("%s%s", best->target, rest);
 }
 
+/* Did a recursive bind of the host's tree at `top` bring `m` along? Then it shows the same part of
+ * the host that the path below `top` says. */
+static bool came_with(const struct fact_mount *m, const struct fact_mount *top)
+{
+	size_t n = strlen(top->row->target), host;
+
+	if (top->nested)
+		return true;
+	if (top->class != MOUNT_OTHER || !top->host_path || !m->host_path)
+		return false;
+	host = str_eq(top->host_path, "/") ? 0 : strlen(top->host_path);
+	return below(m->row->target, top->row->target) &&
+	       strncmp(m->host_path, top->host_path, host) == 0 &&
+	       str_eq(m->host_path + host, m->row->target + n);
+}
+
+static void mark_nested(struct facts_files *files, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (files->v[k].row->id == files->v[i].row->parent)
+				files->v[i].nested = came_with(&files->v[i], &files->v[k]);
+}
+
 /* Where the other mounts come from; at most HOST_PATHS, since each is searched for in two tables.
  */
 static int host_paths(const struct target_roots *r, struct facts_files *files)
@@ -133,16 +157,17 @@ static int host_paths(const struct target_roots *r, struct facts_files *files)
 	enum { HOST_PATHS = 200 };
 	_cleanup_close_ int self = openat(r->proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_mountinfo_ struct mountinfo host = {};
-	size_t done = 0;
+	size_t done = 0, i;
 
 	if (self < 0 || mountinfo_read(self, &host) < 0)
 		return 0; /* a nicety */
-	for (size_t i = 0; i < files->n && done < HOST_PATHS; i++) {
+	for (i = 0; i < files->n && done < HOST_PATHS; i++) {
 		if (files->v[i].class == MOUNT_SYSTEM)
 			continue;
 		files->v[i].host_path = facts_host_path(&host, files->v[i].row);
 		done++;
 	}
+	mark_nested(files, i);
 	return 0;
 }
 

@@ -42,19 +42,21 @@ static void cut_init_scope(char *path)
 		path[strlen(path) - strlen("/init.scope")] = '\0';
 }
 
-static int paths_read(const struct target *t, const struct cgroup_hiers *all,
+static int paths_read(const struct target *t, int self, const struct cgroup_hiers *all,
 		      struct facts_limits *l)
 {
 	l->paths = calloc(all->n + 1, sizeof(*l->paths));
 	if (!l->paths)
 		return -ENOMEM;
 	for (size_t i = 0; i < all->n; i++) {
+		_cleanup_free_ char *ours = cgroup_path_read(self, &all->v[i]);
 		struct fact_cgroup_path *p = &l->paths[l->n_paths];
 
 		p->path = cgroup_path_read(t->proc_fd, &all->v[i]);
 		if (!p->path)
 			continue;
 		cut_init_scope(p->path);
+		l->own = l->own || (!str_eq(p->path, "/") && !str_eq(p->path, ours));
 		p->names = strdup(all->v[i].names);
 		l->n_paths++;
 		if (!p->names)
@@ -126,7 +128,6 @@ static int memory_read(const struct cgroup_hiers *all, struct facts_limits *l)
 		       p.h->v2 ? "memory.max" : "memory.limit_in_bytes", &l->memory);
 	if (r < 0 || !l->memory.known)
 		return r;
-	*(p.h->v2 ? &l->v2 : &l->v1) = true;
 	counted = l->memory.counted;
 	l->memory.used = without_cache(p.dir, p.h->v2, l->memory.used, &l->cache);
 	l->memory.counted = l->memory.used;
@@ -153,14 +154,10 @@ static int memory_read(const struct cgroup_hiers *all, struct facts_limits *l)
 static int pids_read(const struct cgroup_hiers *all, struct facts_limits *l)
 {
 	_cleanup_place_ struct place p = place_of(all, l, "pids");
-	int r;
 
 	if (p.dir < 0)
 		return 0;
-	r = limit_read(&p, "pids.current", "pids.max", &l->pids);
-	if (r == 0 && l->pids.known)
-		*(p.h->v2 ? &l->v2 : &l->v1) = true;
-	return r;
+	return limit_read(&p, "pids.current", "pids.max", &l->pids);
 }
 
 /* "max 100000" or "50000 100000": quota and period in microseconds. */
@@ -194,15 +191,14 @@ static void cpu_read(const struct cgroup_hiers *all, struct facts_limits *l)
 		l->cpu_known =
 			faccessat(p.dir, p.h->v2 ? "cpu.max" : "cpu.cfs_quota_us", F_OK, 0) == 0;
 		if (l->cpu_known)
-			*(p.h->v2 ? &l->v2 : &l->v1) = true;
-		for (int depth = 0; depth < DEPTH_MAX && *path; depth++) {
-			_cleanup_close_ int dir = cgroup_open(p.h, path);
-			double cpus = dir >= 0 ? cpu_max(dir, p.h->v2) : 0;
+			for (int depth = 0; depth < DEPTH_MAX && *path; depth++) {
+				_cleanup_close_ int dir = cgroup_open(p.h, path);
+				double cpus = dir >= 0 ? cpu_max(dir, p.h->v2) : 0;
 
-			if (cpus > 0 && (l->cpus <= 0 || cpus < l->cpus))
-				l->cpus = cpus;
-			*strrchr(path, '/') = '\0';
-		}
+				if (cpus > 0 && (l->cpus <= 0 || cpus < l->cpus))
+					l->cpus = cpus;
+				*strrchr(path, '/') = '\0';
+			}
 		cgroup_key(p.dir, "cpu.stat", "nr_periods", &l->periods);
 		cgroup_key(p.dir, "cpu.stat", "nr_throttled", &l->throttled);
 		cgroup_key(p.dir, "cpu.stat", "usage_usec", &l->cpu_usec);
@@ -263,7 +259,7 @@ int facts_limits_read(const struct target_roots *r, const struct target *t, stru
 	int err = self < 0 ? -errno : cgroup_hiers_read(self, &all);
 
 	if (err == 0)
-		err = paths_read(t, &all, &f->limits);
+		err = paths_read(t, self, &all, &f->limits);
 	if (err == 0)
 		err = memory_read(&all, &f->limits);
 	if (err == 0)

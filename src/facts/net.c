@@ -150,7 +150,16 @@ void facts_route_parse(const char *text, char *gateway, size_t size)
 	}
 }
 
-/* The tables list what listens before what is connected: the first part of a long one is enough. */
+/* The tables of TCP list what listens before what is connected, and every further read walks the whole
+ * hash table again (2 ms), the one that only finds the end too. A read returns what fits in a page, so
+ * a shorter one was the last. */
+static bool tcp_is_done(const char *part, size_t n)
+{
+	const char *last = n > 1 ? memrchr(part, '\n', n - 1) : NULL;
+
+	return n < 4096 - 512 || (last && !memmem(last, n - (size_t)(last - part), " 0A ", 4));
+}
+
 static char *table_read(int proc_fd, const char *name, size_t max)
 {
 	_cleanup_close_ int fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
@@ -162,8 +171,7 @@ static char *table_read(int proc_fd, const char *name, size_t max)
 		return NULL;
 	while (b.len < max && (n = read(fd, part, sizeof(part))) > 0) {
 		buf_add(&b, part, (size_t)n);
-		if (str_starts(name, "net/tcp") && b.len > sizeof(part) * 4 &&
-		    !memmem(part, (size_t)n, " 0A ", 4))
+		if (str_starts(name, "net/tcp") && tcp_is_done(part, (size_t)n))
 			break;
 	}
 	return buf_take(&b);

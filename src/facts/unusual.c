@@ -285,17 +285,17 @@ static const struct {
 	int cap;
 	const char *can;
 } grave[] = {
-	{CAP_SYS_ADMIN, "mount file systems and do most of what root can"},
-	{CAP_SYS_PTRACE, "take over any process it can see"},
-	{CAP_SYS_MODULE, "load kernel modules"},
-	{CAP_SYS_RAWIO, "reach hardware and memory directly"},
-	{CAP_DAC_READ_SEARCH, "read any file of the host's disks"},
-	{CAP_BPF, "load BPF programs"},
-	{CAP_PERFMON, "watch the whole kernel"},
-	{CAP_SYS_BOOT, "reboot the host"},
-	{CAP_SYS_TIME, "set the host's clock"},
-	{CAP_SYSLOG, "read the kernel's log"},
-	{CAP_NET_ADMIN, "change its network"},
+	{CAP_SYS_ADMIN, "it can mount, and do most of what root can"},
+	{CAP_SYS_PTRACE, "it can take over any process it sees"},
+	{CAP_SYS_MODULE, "it can load kernel modules"},
+	{CAP_SYS_RAWIO, "it can reach hardware and memory directly"},
+	{CAP_DAC_READ_SEARCH, "it can read any file on the host's disks"},
+	{CAP_BPF, "it can load BPF programs"},
+	{CAP_PERFMON, "it can watch the whole kernel"},
+	{CAP_SYS_BOOT, "it can reboot the host"},
+	{CAP_SYS_TIME, "it can set the host's clock"},
+	{CAP_SYSLOG, "it can read the kernel's log"},
+	{CAP_NET_ADMIN, "it can change its network"},
 };
 
 RULE(more_caps)
@@ -385,7 +385,7 @@ RULE(host_root)
 	for (size_t i = 0; i < f->files.n; i++) {
 		const struct fact_mount *m = &f->files.v[i];
 
-		if (m->class != MOUNT_OTHER || !str_eq(m->host_path, "/"))
+		if (m->class != MOUNT_OTHER || m->nested || !str_eq(m->host_path, "/"))
 			continue;
 		buf_printf(b, "%s (%s)", m->row->target, m->ro ? "read-only" : "writable");
 		return !is_kind(f, CLONE_NEWNS, NS_HOST);
@@ -411,10 +411,7 @@ RULE(host_dirs)
 					   "/var/lib/kubelet",
 					   "/lib/modules",
 					   "/usr/lib/modules",
-					   "/var/run",
-					   "/opt",
-					   "/srv",
-					   "/tmp"};
+					   "/var/run"};
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->files.n; i++) {
@@ -422,7 +419,8 @@ RULE(host_dirs)
 		bool dev = str_eq(m->row->fstype, "devtmpfs") && str_eq(m->row->target, "/dev");
 
 		for (size_t k = 0; !dev && k < ARRAY_LEN(dirs); k++)
-			if (m->class == MOUNT_OTHER && str_eq(m->host_path, dirs[k])) {
+			if (m->class == MOUNT_OTHER && !m->nested &&
+			    str_eq(m->host_path, dirs[k])) {
 				buf_printf(b, "%s%s%s", n++ ? ", " : "", m->host_path,
 					   m->ro ? " (read-only)" : "");
 				break;
@@ -524,7 +522,7 @@ static const struct {
 	 "It is root without any capability: even root's usual rights fail in it."},
 	{"privileged", UNUSUAL_DANGER, privileged,
 	 "It is privileged: who gets into it owns the host."},
-	{"more-caps", UNUSUAL_DANGER, more_caps, "It has rights beyond the usual: @."},
+	{"more-caps", UNUSUAL_DANGER, more_caps, "It has capabilities beyond the usual: @."},
 	{"no-seccomp", UNUSUAL_DANGER, no_seccomp,
 	 "No seccomp filter is on: every system call is open to it."},
 	{"host-mnt", UNUSUAL_DANGER, no_own_files,

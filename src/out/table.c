@@ -145,7 +145,7 @@ static void print_header(FILE *f, const struct table *t, const int *width,
 		return;
 	for (size_t i = 0; i < t->n_cols; i++) {
 		const char *name = t->cols[i].name ? t->cols[i].name : "";
-		struct cell c = {.text = (char *)name, .width = out_width(name), .color = OUT_BOLD};
+		struct cell c = {.text = (char *)name, .width = out_width(name), .color = t->head};
 
 		if (width[i] >= 0)
 			print_cell(f, &t->cols[i], &c, width[i], style, &owed);

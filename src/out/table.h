@@ -35,11 +35,13 @@ struct table {
 	struct cell *cells;
 	size_t n_cells, size;
 	int indent; /* blanks before every line */
+	enum out_color head;
 	bool oom;
 };
 
-#define TABLE_INIT(columns) ((struct table){.cols = (columns), .n_cols = ARRAY_LEN(columns)})
-#define _cleanup_table_	    _cleanup_(table_done)
+#define TABLE_INIT(columns)                                                                        \
+	((struct table){.cols = (columns), .n_cols = ARRAY_LEN(columns), .head = OUT_BOLD})
+#define _cleanup_table_ _cleanup_(table_done)
 
 void table_done(struct table *t);
 

@@ -95,11 +95,13 @@ uint64_t caps_all(void)
 
 uint64_t caps_bounding(void)
 {
-	uint64_t mask = 0;
+	static uint64_t mask;
+	static bool read;
 
-	for (int n = 0; n <= caps_last(); n++)
+	for (int n = 0; !read && n <= caps_last(); n++)
 		if (prctl(PR_CAPBSET_READ, n, 0, 0, 0) == 1)
 			mask |= CAPS_BIT(n);
+	read = true;
 	return mask;
 }
 
