@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "facts/parse.h"
 #include "out/human.h"
@@ -67,12 +68,13 @@ static char *state_words(const struct inspection *in)
 	if (in->live && in->f->init.age >= 0)
 		return str_fmt("%s for %s", target_state_name(t->state),
 			       human_age(in->f->init.age > 0 ? in->f->init.age : 1, age));
-	if (t->state == TARGET_EXITED && t->exit_code >= 0 && t->finished)
-		return str_fmt("exited with code %d, %s ago", t->exit_code,
-			       human_age(time(NULL) - t->finished, age));
-	if (t->state == TARGET_EXITED && t->exit_code >= 0)
+	if (t->state != TARGET_EXITED || t->exit_code < 0)
+		return strdup(target_state_name(t->state));
+	if (!t->finished)
 		return str_fmt("exited with code %d", t->exit_code);
-	return strdup(target_state_name(t->state));
+	human_age(time(NULL) - t->finished, age);
+	return str_fmt("exited with code %d %s%s", t->exit_code, str_eq(age, "now") ? "just " : "",
+		       str_eq(age, "now") ? age : strcat(age, " ago"));
 }
 
 static void header(struct page *p)
@@ -456,6 +458,8 @@ static void unusual(struct page *p)
 		fputs("  ? ", p->out);
 		out_para(p->out, p->style, 4, 4, safe ? safe : "");
 	}
+	if (p->in->f->unread.n && geteuid() != 0)
+		fputs("    Root could: try it with sudo.\n", p->out);
 }
 
 static const struct {

@@ -83,7 +83,7 @@ struct facts_init {
 	int64_t age; /* seconds, -1: unknown */
 	int oom_score, oom_score_adj;
 	uint64_t swap;		/* bytes of its own memory that are swapped out */
-	uint64_t fds, fd_limit; /* open descriptors; limit 0: unknown */
+	uint64_t fds, fd_limit; /* open descriptors; limit 0: neither is known */
 };
 
 /* ---- rights (rights.c) ---- */

@@ -83,25 +83,28 @@ static uint64_t fd_limit(const char *limits)
 }
 
 /* How many descriptors are open: the size of the directory since Linux 6.2, else its entries. */
-static uint64_t fd_count(int proc_fd)
+static int fd_count(int proc_fd, uint64_t *n)
 {
 	_cleanup_dir_ DIR *dir = NULL;
 	int fd = openat(proc_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	uint64_t n = 0;
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+	if (fd < 0)
+		return -errno;
+	*n = 0;
+	if (fstat(fd, &st) == 0 && st.st_size > 0) {
 		close(fd);
-		return (uint64_t)st.st_size;
-	}
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		cleanup_close(&fd);
+		*n = (uint64_t)st.st_size;
 		return 0;
 	}
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return -ENOMEM;
+	}
 	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
-		n += d->d_name[0] != '.';
-	return n;
+		*n += d->d_name[0] != '.';
+	return 0;
 }
 
 static void tracer_read(const struct target_roots *r, struct facts_init *i)
@@ -143,6 +146,7 @@ int facts_init_read(const struct target_roots *r, const struct target *t, struct
 		i->oom_score_adj = atoi(text);
 	if (file_read_small_at(t->proc_fd, "limits", text, sizeof(text)) > 0)
 		i->fd_limit = fd_limit(text);
-	i->fds = fd_count(t->proc_fd);
+	if (fd_count(t->proc_fd, &i->fds) < 0)
+		i->fd_limit = 0;
 	return i->exe ? 0 : -EACCES;
 }

@@ -150,9 +150,9 @@ void facts_route_parse(const char *text, char *gateway, size_t size)
 	}
 }
 
-/* The tables of TCP list what listens before what is connected, and every further read walks the whole
- * hash table again (2 ms), the one that only finds the end too. A read returns what fits in a page, so
- * a shorter one was the last. */
+/* The tables of TCP list what listens before what is connected, and every further read walks the
+ * whole hash table again (2 ms), the one that only finds the end too. A read returns what fits in a
+ * page, so a shorter one was the last. */
 static bool tcp_is_done(const char *part, size_t n)
 {
 	const char *last = n > 1 ? memrchr(part, '\n', n - 1) : NULL;
