@@ -383,7 +383,7 @@ static const struct {
 	{SECTION_LIMITS, "limits", true, limits},
 	{SECTION_FILES, "files", true, files},
 	{SECTION_NETWORK, "network", true, network},
-	{SECTION_ENGINE, "engine", false, engine},
+	{SECTION_ENGINE, "engine_config", false, engine},
 };
 
 json_t *inspect_json(const struct inspection *in)

@@ -72,9 +72,10 @@ static char *state_words(const struct inspection *in)
 		return strdup(target_state_name(t->state));
 	if (!t->finished)
 		return str_fmt("exited with code %d", t->exit_code);
-	human_age(time(NULL) - t->finished, age);
-	return str_fmt("exited with code %d %s%s", t->exit_code, str_eq(age, "now") ? "just " : "",
-		       str_eq(age, "now") ? age : strcat(age, " ago"));
+	if (t->finished >= time(NULL))
+		return str_fmt("exited with code %d just now", t->exit_code);
+	return str_fmt("exited with code %d, %s ago", t->exit_code,
+		       human_age(time(NULL) - t->finished, age));
 }
 
 static void header(struct page *p)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "facts/facts.h"
 #include "facts/parse.h"
 #include "sys/proc.h"
@@ -31,21 +32,29 @@ static int argv_read(int proc_fd, struct strv *argv)
 	return 0;
 }
 
-/* A link of /proc/PID: where it leads inside, without the kernel's " (deleted)". */
-static char *link_inside(int proc_fd, const char *name, bool *deleted)
+/* A link of /proc/PID: where it leads inside. */
+static char *link_inside(int proc_fd, const char *name)
+{
+	char link[4096];
+
+	return link_read_at(proc_fd, name, link, sizeof(link)) < 0 ? NULL : strdup(link);
+}
+
+/* Cut the kernel's " (deleted)" off; a file that is really so named is still there. (The link count
+ * does not tell: overlay keeps that of the layer below.) */
+static void exe_check(int proc_fd, struct facts_init *i)
 {
 	static const char mark[] = " (deleted)";
-	char link[4096];
-	struct stat st;
+	_cleanup_close_ int root = openat(proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = -EBADF;
 
-	if (link_read_at(proc_fd, name, link, sizeof(link)) < 0)
-		return NULL;
-	if (deleted && str_ends(link, mark) && fstatat(proc_fd, name, &st, 0) == 0 &&
-	    st.st_nlink == 0) {
-		link[strlen(link) - strlen(mark)] = '\0';
-		*deleted = true;
-	}
-	return strdup(link);
+	if (!i->exe || !str_ends(i->exe, mark) || root < 0)
+		return;
+	fd = path_open_in_root(root, i->exe, O_PATH | O_NOFOLLOW);
+	if (fd >= 0)
+		return;
+	i->exe[strlen(i->exe) - strlen(mark)] = '\0';
+	i->exe_deleted = true;
 }
 
 static int interp_read(int proc_fd, struct facts_init *i)
@@ -126,8 +135,9 @@ int facts_init_read(const struct target_roots *r, const struct target *t, struct
 	i->age = -1;
 	if (err == -ENOMEM)
 		return err;
-	i->cwd = link_inside(t->proc_fd, "cwd", NULL);
-	i->exe = link_inside(t->proc_fd, "exe", &i->exe_deleted);
+	i->cwd = link_inside(t->proc_fd, "cwd");
+	i->exe = link_inside(t->proc_fd, "exe");
+	exe_check(t->proc_fd, i);
 	if (interp_read(t->proc_fd, i) < 0)
 		return -ENOMEM;
 	if (proc_stat_read(t->proc_fd, &st) == 0) {

@@ -62,7 +62,7 @@ RULE(traced)
 
 RULE(blocked)
 {
-	return f->init.state == 'D' && !f->limits.frozen;
+	return f->init.state == 'D' && !frozen(t, f, b);
 }
 
 RULE(unhealthy)
