@@ -190,7 +190,7 @@ is_plain_text() {
 }
 
 _joined_net() {
-	[[ $(readlink "/proc/$1/ns/net") == "$(readlink "/proc/$2/ns/net")" ]]
+	[[ $(readlink "/proc/$1/ns/net") == "$(readlink "/proc/$2/ns/net")" && $(<"/proc/$1/comm") == sleep ]]
 }
 
 @test "user namespace: ids inside and on the host" {
