@@ -41,7 +41,7 @@ struct inspection {
 /* One page of text for a person. 0 or -ENOMEM. */
 int inspect_text(FILE *out, const struct inspection *in, const struct out_style *style);
 
-/* The two longest parts of it, in a file of their own. */
+/* Its longer parts are in files of their own. */
 struct page {
 	FILE *out;
 	const struct out_style *style;
@@ -56,6 +56,7 @@ void page_line(struct page *p, const char *label, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* The section's title, if it still waits. */
 void page_title(struct page *p);
+void inspect_text_limits(struct page *p);
 void inspect_text_files(struct page *p);
 void inspect_text_network(struct page *p);
 void inspect_text_env(struct page *p);

@@ -76,9 +76,11 @@ static void mounts(struct page *p)
 		table_add(&t, OUT_PLAIN, how);
 		shown++;
 	}
-	if (hidden)
+	if (hidden && shown)
 		page_line(p, "mounts", "%zu, and %zu of the usual ones (--all shows them)", shown,
 			  hidden);
+	else if (hidden)
+		page_line(p, "mounts", "only the %zu usual ones (--all shows them)", hidden);
 	if (shown)
 		p->oom = table_print(p->out, &t, p->style) < 0 || p->oom;
 }
@@ -222,12 +224,12 @@ void inspect_text_env(struct page *p)
 			fprintf(p->out, "  %s\n", text);
 		shown++;
 	}
-	if (left) {
+	if (left && shown) {
+		fprintf(p->out, "  and %zu more (--env shows all)\n", left);
+	} else if (left) {
 		page_title(p);
-		fprintf(p->out,
-			shown ? "  and %zu more (--env shows all)\n"
-			      : "  %zu ordinary ones (--env shows them)\n",
-			left);
+		fprintf(p->out, "  %zu ordinary variable%s (--env shows all)\n", left,
+			left == 1 ? "" : "s");
 	} else if (env->known && !env->n && !env->cut) {
 		page_line(p, "environment", "empty");
 	}

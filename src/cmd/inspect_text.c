@@ -11,7 +11,6 @@
 #include "out/human.h"
 #include "out/table.h"
 #include "sys/caps.h"
-#include "sys/cgroup.h"
 
 enum { LABEL = 14, VALUE = LABEL + 2, PROCS_SHOWN = 8, LINE_MAX_BYTES = 600 };
 
@@ -297,103 +296,6 @@ static void namespaces(struct page *p)
 	}
 }
 
-/* ---- limits ---- */
-
-static void memory(struct page *p, const struct facts_limits *l)
-{
-	char used[HUMAN_MAX], limit[HUMAN_MAX], cache[HUMAN_MAX], swap[HUMAN_MAX];
-	_cleanup_buf_ struct buf b = {};
-
-	if (!l->memory.known)
-		return;
-	buf_puts(&b, human_size(l->memory.used, used));
-	if (l->memory.limit == CGROUP_NONE)
-		buf_puts(&b, ", no limit");
-	else if (!l->memory.at)
-		buf_printf(&b, " of %s (%u %%)", human_size(l->memory.limit, limit),
-			   human_percent(l->memory.used, l->memory.limit));
-	else
-		buf_printf(&b, ", limit %s for all of %s (%u %% used)",
-			   human_size(l->memory.limit, limit), l->memory.at,
-			   human_percent(l->memory.counted, l->memory.limit));
-	if (l->cache >= 1 << 20)
-		buf_printf(&b, ", and %s of file cache", human_size(l->cache, cache));
-	if (l->swap)
-		buf_printf(&b, ", and %s swapped out", human_size(l->swap, swap));
-	page_line(p, "memory", "%s", b.oom ? "" : b.data);
-	if (l->oom_kills)
-		page_line(p, "oom kills", "%llu", (unsigned long long)l->oom_kills);
-}
-
-static void cpu(struct page *p, const struct facts_limits *l)
-{
-	_cleanup_buf_ struct buf b = {};
-	char age[HUMAN_MAX];
-
-	if (l->cpus > 0)
-		buf_printf(&b, "%.4g CPU%s", l->cpus,
-			   l->cpus > 0.999 && l->cpus < 1.001 ? "" : "s");
-	else if (l->cpu_known)
-		buf_puts(&b, "no limit");
-	if (l->cpuset[0])
-		buf_printf(&b, "%son CPU %s", b.len ? ", " : "", l->cpuset);
-	if (l->cpu_usec >= 1000000)
-		buf_printf(&b, "%s%s used", b.len ? ", " : "",
-			   human_age((int64_t)(l->cpu_usec / 1000000), age));
-	else if (l->cpu_usec)
-		buf_printf(&b, "%s%llu ms used", b.len ? ", " : "",
-			   (unsigned long long)(l->cpu_usec / 1000));
-	if (l->throttled && l->periods)
-		buf_printf(&b, ", held back in %u %% of periods",
-			   human_percent(l->throttled, l->periods));
-	page_line(p, "cpu", "%s", b.len ? b.data : "");
-}
-
-/* The path once where it is the same in all hierarchies, as it is with every engine but a few. */
-static void cgroup_paths(struct page *p, const struct facts_limits *l)
-{
-	_cleanup_strv_ struct strv seen = {};
-
-	for (size_t i = 0; i < l->n_paths; i++) {
-		_cleanup_buf_ struct buf names = {};
-
-		if (strv_has(&seen, l->paths[i].path) || strv_add(&seen, l->paths[i].path) < 0)
-			continue;
-		for (size_t k = i; k < l->n_paths; k++)
-			if (str_eq(l->paths[k].path, l->paths[i].path))
-				buf_printf(&names, "%s%s", names.len ? ", " : "",
-					   *l->paths[k].names ? l->paths[k].names : "v2");
-		if (names.oom)
-			p->oom = true;
-		else if (l->n_paths == 1 || (i == 0 && seen.n == 1 && names.len > 60))
-			page_line(p, "cgroup", "%s", l->paths[i].path);
-		else
-			page_line(p, "cgroup", "%s (%s)", l->paths[i].path, names.data);
-	}
-}
-
-static void limits(struct page *p)
-{
-	const struct facts_limits *l = &p->in->f->limits;
-	char a[HUMAN_MAX], b[HUMAN_MAX];
-
-	if (l->n_paths && !l->own)
-		page_line(p, "cgroup", "none of its own: these are of all that share it");
-	memory(p, l);
-	cpu(p, l);
-	if (l->pids.known && l->pids.limit == CGROUP_NONE)
-		page_line(p, "processes", "%llu, no limit", (unsigned long long)l->pids.used);
-	else if (l->pids.known)
-		page_line(p, "processes", "%llu of %llu (%u %%)%s%s",
-			  (unsigned long long)l->pids.counted, (unsigned long long)l->pids.limit,
-			  human_percent(l->pids.counted, l->pids.limit),
-			  l->pids.at ? ", for all of " : "", l->pids.at ? l->pids.at : "");
-	if (l->io_read || l->io_written)
-		page_line(p, "disk i/o", "%s read, %s written", human_size(l->io_read, a),
-			  human_size(l->io_written, b));
-	cgroup_paths(p, l);
-}
-
 /* ---- engine ---- */
 
 static void engine(struct page *p)
@@ -406,8 +308,10 @@ static void engine(struct page *p)
 		return;
 	page_line(p, "entry point", "%s", entry ? entry : "");
 	page_line(p, "command", "%s", cmd ? cmd : "");
-	page_line(p, "user", "%s", n->user ? n->user : "");
-	page_line(p, "directory", "%s", n->workdir ? n->workdir : "");
+	if (!str_eq(n->user, "0:0"))
+		page_line(p, "user", "%s", n->user ? n->user : "");
+	if (!str_eq(n->workdir, "/"))
+		page_line(p, "directory", "%s", n->workdir ? n->workdir : "");
 	if (n->hostname &&
 	    strncmp(n->hostname, p->in->t->id ? p->in->t->id : "", strlen(n->hostname)) != 0)
 		page_line(p, "host name", "%s", n->hostname);
@@ -420,7 +324,8 @@ static void engine(struct page *p)
 	for (size_t i = 0; i < n->ports.n; i++)
 		page_line(p, i ? "" : "published", "%s", n->ports.v[i]);
 	page_line(p, "health", "%s", n->health ? n->health : "");
-	page_line(p, "stop signal", "%s", n->stop_signal ? n->stop_signal : "");
+	if (!str_eq(n->stop_signal, "15") && !str_eq(n->stop_signal, "SIGTERM"))
+		page_line(p, "stop signal", "%s", n->stop_signal ? n->stop_signal : "");
 	if (n->privileged)
 		page_line(p, "privileged", "yes");
 	for (size_t i = 0; i < n->labels.n; i++)
@@ -472,7 +377,7 @@ static const struct {
 	{SECTION_PROCESS, "Process", true, process},
 	{SECTION_RIGHTS, "Rights", true, rights},
 	{SECTION_NAMESPACES, "Namespaces", true, namespaces},
-	{SECTION_LIMITS, "Limits", true, limits},
+	{SECTION_LIMITS, "Limits", true, inspect_text_limits},
 	{SECTION_FILES, "Files", true, inspect_text_files},
 	{SECTION_NETWORK, "Network", true, inspect_text_network},
 	{SECTION_ENVIRONMENT, "Environment", true, inspect_text_env},

@@ -72,7 +72,6 @@ static int labels_add(json_t *labels, struct strv *out)
 		"io.kubernetes.cri-o.KubeName",
 		"io.kubernetes.cri-o.Namespace",
 		"PODMAN_SYSTEMD_UNIT",
-		"io.podman.annotations.autoremove",
 		"nerdctl/name",
 		"org.opencontainers.image.version",
 		"org.opencontainers.image.source",

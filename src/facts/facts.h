@@ -26,6 +26,7 @@ enum ns_kind {
 
 struct fact_ns {
 	uint64_t inode;
+	uint64_t host; /* inode of the host's, 0: unknown */
 	enum ns_kind kind;
 	struct strv with; /* raw names of containers, "pid 123 (comm)" for other processes */
 	size_t more;	  /* how many were left out of `with` */
@@ -119,12 +120,12 @@ struct fact_limit {
 struct fact_cgroup_path {
 	char *names; /* "memory", "" for version 2 */
 	char *path;
+	bool own; /* neither the root nor where we are ourselves: its numbers say something */
 };
 
 struct facts_limits {
 	struct fact_cgroup_path *paths; /* one a hierarchy */
 	size_t n_paths;
-	bool own;		  /* at least one is neither the root nor where we are ourselves */
 	struct fact_limit memory; /* without the file cache that can be dropped at once */
 	struct fact_limit pids;
 	uint64_t cache;		   /* file cache, bytes */

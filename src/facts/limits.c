@@ -9,7 +9,8 @@
 
 enum { DEPTH_MAX = 32 };
 
-/* One controller's view: its hierarchy and the target's cgroup in it. */
+/* One controller's view: its hierarchy and the target's cgroup in it (path NULL: none of its own).
+ */
 struct place {
 	const struct cgroup_hier *h;
 	char *path; /* borrowed */
@@ -28,7 +29,7 @@ static struct place place_of(const struct cgroup_hiers *all, const struct facts_
 	struct place p = {.h = cgroup_find(all, controller), .dir = -EBADF};
 
 	for (size_t i = 0; p.h && i < l->n_paths; i++)
-		if (str_eq(l->paths[i].names, p.h->names))
+		if (l->paths[i].own && str_eq(l->paths[i].names, p.h->names))
 			p.path = l->paths[i].path;
 	if (p.path)
 		p.dir = cgroup_open(p.h, p.path);
@@ -56,7 +57,7 @@ static int paths_read(const struct target *t, int self, const struct cgroup_hier
 		if (!p->path)
 			continue;
 		cut_init_scope(p->path);
-		l->own = l->own || (!str_eq(p->path, "/") && !str_eq(p->path, ours));
+		p->own = !str_eq(p->path, "/") && !str_eq(p->path, ours);
 		p->names = strdup(all->v[i].names);
 		l->n_paths++;
 		if (!p->names)

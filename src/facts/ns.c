@@ -42,7 +42,6 @@ int facts_ns_read(const struct target_roots *r, const struct target *t, struct f
 
 	for (size_t i = 0; i < NS_COUNT; i++) {
 		struct fact_ns *ns = &f->ns.v[i];
-		uint64_t of_host;
 
 		errno = 0;
 		ns->inode = ns_inode(t->proc_fd, &ns_types[i]);
@@ -52,10 +51,10 @@ int facts_ns_read(const struct target_roots *r, const struct target *t, struct f
 				err = -errno;
 			continue;
 		}
-		of_host = host >= 0 ? ns_inode(host, &ns_types[i]) : 0;
-		if (!of_host && self >= 0) /* kthreadd is not ours to look at: we are no root */
-			of_host = ns_inode(self, &ns_types[i]);
-		ns->kind = ns->inode == of_host ? NS_HOST : NS_OWN;
+		ns->host = host >= 0 ? ns_inode(host, &ns_types[i]) : 0;
+		if (!ns->host && self >= 0) /* kthreadd is not ours to look at: we are no root */
+			ns->host = ns_inode(self, &ns_types[i]);
+		ns->kind = ns->inode == ns->host ? NS_HOST : NS_OWN;
 	}
 	return err;
 }
@@ -90,7 +89,7 @@ static bool belongs(const struct fact_outsider *o, const struct facts *f,
 {
 	for (size_t i = 0; i < NS_COUNT; i++)
 		if ((ns_types[i].flag & (CLONE_NEWPID | CLONE_NEWNS)) && o->home[i] &&
-		    o->home[i] == v[i] && f->ns.v[i].inode != v[i])
+		    o->home[i] == v[i] && v[i] != f->ns.v[i].host && v[i] != f->ns.v[i].inode)
 			return true;
 	return false;
 }
@@ -133,14 +132,17 @@ int facts_ns_share(const struct target_roots *r, const struct target *t, struct 
 	int err = target_list(r, false, &all, NULL, NULL);
 
 	for (size_t k = 0; err == 0 && k < all.n; k++) {
+		_cleanup_free_ char *name = NULL;
 		uint64_t v[NS_COUNT];
 
 		if (all.v[k].pid <= 0 || all.v[k].pid == t->pid)
 			continue;
+		if (all.v[k].sandbox && all.v[k].pod)
+			name = str_fmt("pod %s", all.v[k].pod);
 		inodes_of(r, all.v[k].pid, v);
 		for (size_t i = 0; i < NS_COUNT && err == 0; i++)
 			if (v[i] && v[i] == f->ns.v[i].inode && f->ns.v[i].kind != NS_HOST)
-				err = share(&f->ns.v[i], all.v[k].name);
+				err = share(&f->ns.v[i], name ? name : all.v[k].name);
 		for (size_t o = 0; o < f->ns.n_outsiders; o++)
 			if (belongs(&f->ns.outsiders[o], f, v))
 				f->ns.outsiders[o].flags = 0;

@@ -89,8 +89,7 @@ const struct unusual_rule unusual_nature[] = {
 	 "The program it runs, @, was replaced or deleted since it started: a debugger must read "
 	 "/proc/PID/exe instead."},
 	{"no-shell", UNUSUAL_NOTE, no_shell,
-	 "There is no shell in it, so 'docker exec' has nothing to run; 'porthole exec' brings "
-	 "one."},
+	 "There is no shell in it; 'porthole exec' brings one."},
 	{"no-libc", UNUSUAL_NOTE, no_libc,
 	 "There is no C library in it: only static programs run there, and the kit's."},
 	{"musl", UNUSUAL_NOTE, musl,

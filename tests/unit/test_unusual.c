@@ -278,7 +278,7 @@ static void test_limits_v2(void **state)
 	    "8:0 rbytes=10 wbytes=20 rios=1\n8:16 rbytes=1 wbytes=2\nx\n");
 	read_limits(fd, &f);
 	assert_string_equal(l->paths[0].path, "/pod/ctr");
-	assert_true(l->own);
+	assert_true(l->paths[0].own);
 	assert_int_equal(l->memory.used, 400000);
 	assert_int_equal(l->memory.limit, 1000000);
 	assert_string_equal(l->memory.at, "/pod");
@@ -312,7 +312,7 @@ static void test_limits_v1(void **state)
 
 	(void)state;
 	put(fd, "self/mountinfo", info);
-	put(fd, "self/cgroup", "1:memory:/d/x\n");
+	put(fd, "self/cgroup", "1:memory:/d/y\n3:freezer:/d/x\n");
 	put(fd, "7/cgroup", "4:blkio:/d/x\n3:freezer:/d/x\n2:cpu,cpuacct:/d/x\n1:memory:/d/x\n");
 	put(fd, "m/d/x/memory.usage_in_bytes", "500\n");
 	put(fd, "m/d/x/memory.limit_in_bytes", "1000\n");
@@ -323,7 +323,7 @@ static void test_limits_v1(void **state)
 	put(fd, "c/d/x/cpu.cfs_period_us", "100000\n");
 	put(fd, "c/d/x/cpu.stat", "nr_periods 10\nnr_throttled 1\n");
 	put(fd, "c/d/x/cpuacct.usage", "5000000\n");
-	put(fd, "f/d/x/freezer.state", "THAWED\n");
+	put(fd, "f/d/x/freezer.state", "FROZEN\n"); /* not its own: we are in it too */
 	put(fd, "b/d/x/blkio.throttle.io_service_bytes_recursive",
 	    "8:0 Read 10\n8:0 Write 20\n8:0 Sync 30\n8:0 Total 30\nTotal 30\n");
 	read_limits(fd, &f);
