@@ -123,5 +123,10 @@ int kit_unpack(const struct kit *k, int dir_fd, struct err *e);
  * or not at all. -EINVAL for a kit that is a directory. */
 int kit_attach(const struct kit *k, const char *out, struct err *e);
 
+/* Read what starting `program` (a name in the kit's b/) needs first into memory, from the mount `mnt`,
+ * while others still prepare its start: the loader, the C library, itself, 2 MiB of each at most.
+ * Names that are not there are passed over. */
+void kit_prefetch(int mnt, const char *program);
+
 /* "file", "loop", "unpack", "dir". */
 const char *kit_rung_name(enum kit_rung r);

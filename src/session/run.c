@@ -174,7 +174,7 @@ static int send_kit(struct supervisor *s, struct err *e)
 	const struct plan *p = s->plan;
 	_cleanup_close_ int userns = -EBADF, kit = -EBADF;
 	struct wire_msg m = {.type = WIRE_KIT};
-	enum kit_rung rung;
+	enum kit_rung rung = KIT_RUNG_DIR;
 
 	if (p->kit.kind == KIT_NONE)
 		return 0;
@@ -186,6 +186,8 @@ static int send_kit(struct supervisor *s, struct err *e)
 			return kit;
 	}
 	wire_send(s->sock, &m, kit); /* a dead agent is seen when its message is awaited */
+	if (kit >= 0 && rung == KIT_RUNG_FILE && !strchr(p->argv.v[0], '/'))
+		kit_prefetch(kit, p->argv.v[0]);
 	return 0;
 }
 
