@@ -159,6 +159,9 @@ static void set_interp(struct elf *f, struct elf_stats *st)
 		memset(s, 0, p->p_filesz);
 		memcpy(s, loader, sizeof(loader));
 		p->p_filesz = p->p_memsz = sizeof(loader);
+		for (size_t j = 0; f->sh && j < f->eh->e_shnum; j++)
+			if (f->sh[j].sh_offset == p->p_offset)
+				f->sh[j].sh_size = sizeof(loader); /* strip looks here */
 		st->interp = true;
 	}
 }

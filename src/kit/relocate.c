@@ -73,6 +73,18 @@ static int do_elf(struct walk *k, int fd, size_t size, const char *path)
 	return r;
 }
 
+/* A table of another kind: strings keep their length, as in an ELF file. */
+static int do_bytes(struct walk *k, int fd, size_t size)
+{
+	char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	k->st->elf.strings += rewrite_fixed(&k->w, map, size, NULL);
+	munmap(map, size);
+	return 0;
+}
+
 /* Scripts by their first line, modules by their name. */
 static bool is_text(const char *path, const char *head, size_t n)
 {
@@ -157,6 +169,8 @@ static int do_file(struct walk *k, const char *path)
 		return -errno;
 	if (elf_is(head, (size_t)n))
 		return do_elf(k, fd, (size_t)st.st_size, path);
+	if (rules_match(&k->w.rules->bytes, path))
+		return do_bytes(k, fd, (size_t)st.st_size);
 	return is_text(path, head, (size_t)n) ? do_text(k, fd, path) : 0;
 }
 

@@ -22,6 +22,7 @@ void rules_done(struct rules *r)
 	strv_done(&r->plain);
 	strv_done(&r->blank);
 	strv_done(&r->asis);
+	strv_done(&r->bytes);
 	pairs_done(&r->links);
 	pairs_done(&r->strings);
 	pairs_done(&r->exact);
@@ -57,11 +58,11 @@ struct directive {
 };
 
 static const struct directive directives[] = {
-	{"drop", 1, offsetof(struct rules, drop)},	{"keep", 1, offsetof(struct rules, keep)},
-	{"plain", 1, offsetof(struct rules, plain)},	{"blank", 1, offsetof(struct rules, blank)},
-	{"asis", 1, offsetof(struct rules, asis)},	{"link", 2, offsetof(struct rules, links)},
-	{"string", 2, offsetof(struct rules, strings)}, {"exact", 3, offsetof(struct rules, exact)},
-	{"subst", 3, offsetof(struct rules, subst)},
+	{"drop", 1, offsetof(struct rules, drop)},   {"keep", 1, offsetof(struct rules, keep)},
+	{"plain", 1, offsetof(struct rules, plain)}, {"blank", 1, offsetof(struct rules, blank)},
+	{"asis", 1, offsetof(struct rules, asis)},   {"bytes", 1, offsetof(struct rules, bytes)},
+	{"link", 2, offsetof(struct rules, links)},  {"string", 2, offsetof(struct rules, strings)},
+	{"exact", 3, offsetof(struct rules, exact)}, {"subst", 3, offsetof(struct rules, subst)},
 };
 
 /* "\\s" in a word is a blank. */

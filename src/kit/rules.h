@@ -40,6 +40,7 @@ struct rules {
 	struct strv plain;	  /* globs of kit paths stored uncompressed */
 	struct strv blank;	  /* globs of kit paths (ELF) whose read-only data is zeroed */
 	struct strv asis;	  /* globs of kit paths whose text is not rewritten */
+	struct strv bytes;	  /* globs of kit paths (data) rewritten like ELF strings */
 	struct rules_pairs links; /* from: kit path of the link; to: kit path it leads to */
 	struct rules_pairs
 		strings; /* from: a path of the system; to: a kit path that replaces it */
@@ -66,3 +67,4 @@ bool rules_is_package(const char *s);
 /* The texts compiled in. */
 extern const char rules_text_base[];
 extern const char rules_text_default[];
+extern const char rules_text_check[];
