@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
@@ -244,6 +245,28 @@ static int enter(struct agent *a, struct err *e)
 	return r < 0 ? r : view_build(p, &a->parts, e);
 }
 
+/* A terminal the kit knows nothing of is most often a better xterm. */
+static void settle_term(const struct plan *p)
+{
+	static const char *const dirs[] = {"/s/terminfo", "/l/terminfo", "/e/t"};
+	static char fallback[] = "TERM=xterm-256color";
+	char path[PATH_MAX];
+
+	for (size_t i = 0; p->tty && p->kit.kind != KIT_NONE && i < p->env.n; i++) {
+		const char *term = p->env.v[i] + strlen("TERM=");
+		bool known = false;
+
+		if (!str_starts(p->env.v[i], "TERM="))
+			continue;
+		for (size_t d = 0; d < ARRAY_LEN(dirs) && !strchr(term, '/') && *term; d++) {
+			snprintf(path, sizeof(path), KIT_PREFIX "%s/%c/%s", dirs[d], *term, term);
+			known = known || access(path, R_OK) == 0;
+		}
+		if (!known)
+			p->env.v[i] = fallback; /* in this process only: the plan is a copy here */
+	}
+}
+
 /* Nothing of the supervisor's stays open in a process the target can see, but what is needed. */
 static void let_go(struct agent *a, int slave)
 {
@@ -269,6 +292,7 @@ _Noreturn void agent_main(struct agent *a)
 	pid_t command;
 
 	title_set("porthole: session");
+	setsid(); /* away from the host's terminal */
 	/* while we build we die with the supervisor; later its end wakes us to clear up */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -276,6 +300,7 @@ _Noreturn void agent_main(struct agent *a)
 	if (enter(a, &e) < 0 || (p->tty && open_pty(p, &master, &slave, &e) < 0))
 		agent_fail(a, &e);
 
+	settle_term(p);
 	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	sigemptyset(&set);
