@@ -1,6 +1,7 @@
 #include "sys/cred.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,15 +36,38 @@ static int number(const char *status, const char *key, int missing)
 	return v ? atoi(v) : missing;
 }
 
+/* The text of `status`, in `room` where it fits. A process may have 65536 groups, which stand
+ * before its capabilities: then in `more`, which the caller frees. NULL with errno set. */
+static const char *status_read(int proc_fd, char *room, size_t size, char **more)
+{
+	enum { STATUS_MAX = 2 << 20 };
+	ssize_t n = file_read_small_at(proc_fd, "status", room, size);
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	if (n >= 0 && (size_t)n + 1 < size)
+		return room;
+	if (n < 0) {
+		errno = (int)-n;
+		return NULL;
+	}
+	fd = openat(proc_fd, "status", O_RDONLY | O_CLOEXEC);
+	r = fd < 0 ? -errno : fd_read_all(fd, STATUS_MAX, more, NULL);
+	if (r < 0)
+		errno = -r;
+	return r < 0 ? NULL : *more;
+}
+
 int cred_read(int proc_fd, struct cred *c)
 {
-	char status[8192];
-	ssize_t n = file_read_small_at(proc_fd, "status", status, sizeof(status));
+	_cleanup_free_ char *more = NULL;
+	char room[8192];
+	const char *status = status_read(proc_fd, room, sizeof(room), &more);
 	const char *v;
 	char *end;
 
-	if (n < 0)
-		return (int)n;
+	if (!status)
+		return -errno;
 	*c = (struct cred){};
 	v = field(status, "Uid");
 	if (!v || sscanf(v, "%u %u %*u %u", &c->uid, &c->euid, &c->fsuid) != 3)
