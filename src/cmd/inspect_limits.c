@@ -3,9 +3,21 @@
 #include "out/human.h"
 #include "sys/cgroup.h"
 
+/* "12 %", "under 1 %" */
+static char *share_of(uint64_t part, uint64_t whole, char out[HUMAN_MAX])
+{
+	unsigned n = human_percent(part, whole);
+
+	if (n || !part)
+		snprintf(out, HUMAN_MAX, "%u %%", n);
+	else
+		snprintf(out, HUMAN_MAX, "under 1 %%");
+	return out;
+}
+
 static void memory(struct page *p, const struct facts_limits *l)
 {
-	char used[HUMAN_MAX], limit[HUMAN_MAX], cache[HUMAN_MAX], swap[HUMAN_MAX];
+	char part[HUMAN_MAX], used[HUMAN_MAX], limit[HUMAN_MAX], cache[HUMAN_MAX], swap[HUMAN_MAX];
 	_cleanup_buf_ struct buf b = {};
 
 	if (!l->memory.known)
@@ -14,12 +26,12 @@ static void memory(struct page *p, const struct facts_limits *l)
 	if (l->memory.limit == CGROUP_NONE)
 		buf_puts(&b, ", no limit");
 	else if (!l->memory.at)
-		buf_printf(&b, " of %s (%u %%)", human_size(l->memory.limit, limit),
-			   human_percent(l->memory.used, l->memory.limit));
+		buf_printf(&b, " of %s (%s)", human_size(l->memory.limit, limit),
+			   share_of(l->memory.used, l->memory.limit, part));
 	else
-		buf_printf(&b, ", limit %s for all of %s (%u %% used)",
+		buf_printf(&b, ", limit %s for all of %s (%s used)",
 			   human_size(l->memory.limit, limit), l->memory.at,
-			   human_percent(l->memory.counted, l->memory.limit));
+			   share_of(l->memory.counted, l->memory.limit, part));
 	if (l->cache >= 1 << 20)
 		buf_printf(&b, ", and %s of file cache", human_size(l->cache, cache));
 	if (l->swap)
@@ -32,7 +44,7 @@ static void memory(struct page *p, const struct facts_limits *l)
 static void cpu(struct page *p, const struct facts_limits *l)
 {
 	_cleanup_buf_ struct buf b = {};
-	char age[HUMAN_MAX];
+	char age[HUMAN_MAX], part[HUMAN_MAX];
 
 	if (l->cpus > 0)
 		buf_printf(&b, "%.4g CPU%s", l->cpus,
@@ -48,8 +60,8 @@ static void cpu(struct page *p, const struct facts_limits *l)
 		buf_printf(&b, "%s%llu ms used", b.len ? ", " : "",
 			   (unsigned long long)(l->cpu_usec / 1000));
 	if (l->throttled && l->periods)
-		buf_printf(&b, ", held back in %u %% of periods",
-			   human_percent(l->throttled, l->periods));
+		buf_printf(&b, ", held back in %s of periods",
+			   share_of(l->throttled, l->periods, part));
 	page_line(p, "cpu", "%s", b.len ? b.data : "");
 }
 
@@ -82,7 +94,7 @@ static void cgroup_paths(struct page *p, const struct facts_limits *l)
 
 static void pids(struct page *p, const struct fact_limit *l)
 {
-	unsigned percent = human_percent(l->counted, l->limit);
+	char part[HUMAN_MAX];
 	_cleanup_buf_ struct buf b = {};
 
 	if (!l->known)
@@ -91,10 +103,11 @@ static void pids(struct page *p, const struct fact_limit *l)
 	if (l->limit == CGROUP_NONE)
 		buf_puts(&b, ", no limit");
 	else if (l->at)
-		buf_printf(&b, ", limit %llu for all of %s (%u %% used)",
-			   (unsigned long long)l->limit, l->at, percent);
+		buf_printf(&b, ", limit %llu for all of %s (%s used)", (unsigned long long)l->limit,
+			   l->at, share_of(l->counted, l->limit, part));
 	else
-		buf_printf(&b, " of %llu (%u %%)", (unsigned long long)l->limit, percent);
+		buf_printf(&b, " of %llu (%s)", (unsigned long long)l->limit,
+			   share_of(l->counted, l->limit, part));
 	page_line(p, "tasks", "%s", b.oom ? "" : b.data);
 }
 

@@ -97,7 +97,9 @@ static void header(struct page *p)
 		buf_printf(&b, " %.12s", t->id);
 	if (t->image)
 		buf_printf(&b, ", image %s", t->image);
-	if (t->pod)
+	if (t->pod && str_eq(t->engine, "docker"))
+		buf_printf(&b, ", project %s", t->pod);
+	else if (t->pod)
 		buf_printf(&b, ", pod %s%s%s", t->pod_ns ? t->pod_ns : "", t->pod_ns ? "/" : "",
 			   t->pod);
 	if (t->owner)

@@ -192,36 +192,72 @@ static void add_arg(struct buf *b, const char *arg)
 	buf_putc(b, '\'');
 }
 
-/* One argument with its secret hidden. *next: the following argument is the secret. */
-static void add_masked(struct buf *b, const char *arg, bool *next)
+/* One word of an argument with its secret hidden, in a new string; NULL: there is none in it.
+ * *next: the following word is the secret. */
+static char *mask_word(const char *word, bool *next)
 {
-	const char *name = arg + strspn(arg, "-");
+	const char *name = word + strspn(word, "-");
 	const char *eq = strchr(name, '=');
-	_cleanup_free_ char *text = NULL;
 	size_t len;
 
 	if (*next) {
 		*next = false;
-		add_arg(b, "***");
-		return;
+		return strdup("***");
+	}
+	if (eq && url_password(eq + 1, &len)) {
+		_cleanup_free_ char *value = facts_mask_value(eq + 1);
+
+		return str_fmt("%.*s%s", (int)(eq + 1 - word), word, value ? value : "***");
 	}
 	if (eq && (option_is_secret(name, (size_t)(eq - name)) ? !value_is_harmless(eq + 1)
-							       : facts_is_secret("", eq + 1))) {
-		if (url_password(eq + 1, &len)) {
-			_cleanup_free_ char *value = facts_mask_value(eq + 1);
-
-			text = str_fmt("%.*s%s", (int)(eq + 1 - arg), arg, value ? value : "***");
-		} else {
-			text = str_fmt("%.*s***", (int)(eq + 1 - arg), arg);
-		}
-	} else if (url_password(arg, &len)) {
-		text = facts_mask_value(arg);
-	} else if (!eq && name > arg) {
+							       : facts_is_secret("", eq + 1)))
+		return str_fmt("%.*s***", (int)(eq + 1 - word), word);
+	if (url_password(word, &len))
+		return facts_mask_value(word);
+	if (!eq && name > word)
 		*next = option_is_secret(name, strlen(name));
-	} else if (!eq && facts_is_secret("", arg)) {
-		text = strdup("***");
+	else if (!eq && facts_is_secret("", word))
+		return strdup("***");
+	return NULL;
+}
+
+/* Bytes of the word at s: up to a blank or an operator of the shell, quoted parts as a whole. */
+static size_t shell_word(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] && !strchr(" \t\n;&|()", s[n])) {
+		const char *end = s[n] == '\'' || s[n] == '"' ? strchr(s + n + 1, s[n]) : NULL;
+
+		n = end ? (size_t)(end - s) + 1 : n + 1;
 	}
-	add_arg(b, text ? text : arg);
+	return n;
+}
+
+/* An argument may be a whole script ("sh -c ..."): word by word. */
+static char *mask_arg(const char *arg, bool *next)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	if (!arg[strcspn(arg, " \t\n")]) {
+		char *masked = mask_word(arg, next);
+
+		return masked ? masked : strdup(arg);
+	}
+	for (bool in = false; *arg;) {
+		size_t n = shell_word(arg);
+		_cleanup_free_ char *word = n ? strndup(arg, n) : NULL;
+		_cleanup_free_ char *masked = word ? mask_word(word, &in) : NULL;
+
+		if (n && !word)
+			return NULL;
+		if (!n)
+			buf_putc(&b, *arg);
+		else
+			buf_puts(&b, masked ? masked : word);
+		arg += n ? n : 1;
+	}
+	return buf_take(&b);
 }
 
 char *facts_mask_argv(const struct strv *argv, bool show_secrets)
@@ -230,10 +266,11 @@ char *facts_mask_argv(const struct strv *argv, bool show_secrets)
 	bool next = false;
 
 	for (size_t i = 0; i < argv->n; i++) {
-		if (show_secrets)
-			add_arg(&b, argv->v[i]);
-		else
-			add_masked(&b, argv->v[i], &next);
+		_cleanup_free_ char *masked = show_secrets ? NULL : mask_arg(argv->v[i], &next);
+
+		if (!show_secrets && !masked)
+			return NULL;
+		add_arg(&b, masked ? masked : argv->v[i]);
 	}
 	return buf_take(&b);
 }

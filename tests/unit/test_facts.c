@@ -107,8 +107,8 @@ static void expect_args(const char *joined, const char *want)
 
 static void test_mask_argv(void **state)
 {
-	_cleanup_strv_ struct strv argv = {};
-	_cleanup_free_ char *shown = NULL;
+	_cleanup_strv_ struct strv argv = {}, script = {};
+	_cleanup_free_ char *shown = NULL, *hidden = NULL;
 
 	(void)state;
 	expect_args("app --port 80 -v", "app --port 80 -v");
@@ -119,6 +119,13 @@ static void test_mask_argv(void **state)
 	expect_args("app --dsn=pg://u:hunter2@h/x", "app --dsn=pg://u:***@h/x");
 	expect_args("app pg://u:hunter2@h/x", "app pg://u:***@h/x");
 	expect_args("app --token-ttl=true", "app --token-ttl=true");
+	assert_int_equal(strv_add(&script, "sh"), 0);
+	assert_int_equal(strv_add(&script, "PGPASSWORD=\"a b\" psql; x --password y & z --token=t;"
+					   "curl u://a:hunter2@h -v"),
+			 0);
+	hidden = facts_mask_argv(&script, false);
+	assert_string_equal(hidden, "sh 'PGPASSWORD=*** psql; x --password *** & z --token=***;"
+				    "curl u://a:***@h -v'");
 	assert_int_equal(strv_add(&argv, "sh"), 0);
 	assert_int_equal(strv_add(&argv, "it's --password=x"), 0);
 	assert_int_equal(strv_add(&argv, ""), 0);
