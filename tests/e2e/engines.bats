@@ -90,8 +90,8 @@ started() {
 	for k in ro user nocaps passwd-fifo passwd-dev passwd-big passwd-host no-dev dev-link dev-ro no-proc \
 		bare hostile-name hostile-env huge-env frozen pids-limit memory-limit host-pid shared-net \
 		shared-pid userns exited zombie zombie-leader attacker; do
-		odd_start "$k" || return 1
-		[[ $ODD_PID == 0 || -e /proc/$ODD_PID ]] || return 1
+		odd_start "$k" || die "$k: not started" || return 1
+		[[ $ODD_PID == 0 || -e /proc/$ODD_PID ]] || die "$k: no process" || return 1
 		odd_stop
 	done
 	refute odd_start no-such-kind

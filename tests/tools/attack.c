@@ -90,11 +90,13 @@ static void try_exe(int pid, const char *comm)
 
 static void try_ptrace(int pid, const char *comm)
 {
-	if (ptrace(PTRACE_ATTACH, pid, NULL, NULL) < 0) {
+	/* not PTRACE_ATTACH, whose SIGSTOP may stay behind and stop the victim for good */
+	if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) < 0) {
 		say(pid, comm, "ptrace", errno);
 		return;
 	}
 	say(pid, comm, "ptrace", 0);
+	ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
 	waitpid(pid, NULL, __WALL);
 	ptrace(PTRACE_DETACH, pid, NULL, NULL);
 }
