@@ -131,14 +131,20 @@ _has_sharers() {
 
 _odd_memory_limit() {
 	ODD_CGROUP=$(cgroup_new memory "$ODD_NAME") || return 1
-	local limit=$ODD_CGROUP/memory.limit_in_bytes
-	[[ -e $limit ]] || limit=$ODD_CGROUP/memory.max
-	echo 16M >"$limit"
+	local limit=$ODD_CGROUP/memory.limit_in_bytes now=$ODD_CGROUP/memory.usage_in_bytes
+	[[ -e $limit ]] || limit=$ODD_CGROUP/memory.max now=$ODD_CGROUP/memory.current
 	# born in the cgroup, so that what it eats is charged there
 	ODD_PID=$(
 		echo "$BASHPID" >"$ODD_CGROUP/cgroup.procs"
-		_plain_spawn "$ODD_NAME" -- /app --eat 14
-	)
+		_plain_spawn "$ODD_NAME" -- /app --eat 12
+	) || return 1
+	wait_until 5 grep -q '^State:.S' "/proc/$ODD_PID/status" &&
+		wait_until 5 _set_limit "$limit" "$now"
+}
+
+# As much as is used now and 64 KB. (Refused while the kernel still reclaims: to be tried again.)
+_set_limit() {
+	echo $(($(<"$2") + 65536)) >"$1"
 }
 
 _odd_other() {
