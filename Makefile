@@ -13,7 +13,7 @@ $(BUILD)/build.ninja: meson.build
 	@meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS) >/dev/null
 
 # The default kit, beside the binary that finds it there; anew when what decides its content changed.
-KIT_SOURCES = $(wildcard kits/*.list $(addprefix src/kit/,apt.c build.c debs.c elf*.c finish.c ldcache.c \
+KIT_SOURCES = $(wildcard kits/*.list kits/hot.pages $(addprefix src/kit/,apt.c build.c debs.c elf*.c finish.c finish_hot.c ldcache.c \
 	manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
 kit: all
 	@$(MAKE) --no-print-directory $(BUILD)/kit.erofs

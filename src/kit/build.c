@@ -186,6 +186,8 @@ static int shape(const struct kit_build *b, int rootfd, const struct kit_package
 		r = finish_same(rootfd, &after, e);
 	if (r == 0)
 		r = finish_manifest(rootfd, &after, p, &out->count, e);
+	if (r == 0)
+		r = finish_hot(rootfd, e);
 	return r;
 }
 

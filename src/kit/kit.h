@@ -18,6 +18,8 @@
 	"/dev/p" /* where a kit's files expect to be; compiled into every program of it */
 #define KIT_BIN KIT_PREFIX "/b"
 
+#define KIT_HOT "hot" /* in the kit: what kit_prefetch() reads */
+
 enum kit_kind {
 	KIT_NONE,
 	KIT_IMAGE, /* an EROFS image: a file, or the tail of our own executable */
@@ -123,9 +125,10 @@ int kit_unpack(const struct kit *k, int dir_fd, struct err *e);
  * or not at all. -EINVAL for a kit that is a directory. */
 int kit_attach(const struct kit *k, const char *out, struct err *e);
 
-/* Read what starting `program` (a name in the kit's b/) needs first into memory, from the mount `mnt`,
- * while others still prepare its start: the loader, the C library, itself, 2 MiB of each at most.
- * Names that are not there are passed over. */
+/* Read what starting `program` (a name in the kit's b/) touches into memory, from the mount `mnt`,
+ * while others still prepare its start. The list is the kit's own file KIT_HOT: lines "PROGRAM FILE
+ * FIRST-LAST..." in pages of 4 KiB, PROGRAM "*" for all that have no lines; 32 MiB at most are
+ * read. A kit without the list is not read ahead. */
 void kit_prefetch(int mnt, const char *program);
 
 /* "file", "loop", "unpack", "dir". */

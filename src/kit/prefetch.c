@@ -1,44 +1,69 @@
 /* Reading ahead: every mount of the image is a file system of its own that starts with nothing in
- * memory, and a program that faults its pages in one by one pays for each. */
+ * memory, and a program that faults its pages in one window after the other pays for each, and for
+ * more than it needs. The kit's own list tells which pages a program's start touches. */
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/str.h"
 #include "kit/kit.h"
 
-#if defined(__x86_64__)
-#define TRIPLET "x86_64-linux-gnu"
-#elif defined(__aarch64__)
-#define TRIPLET "aarch64-linux-gnu"
-#else
-#define TRIPLET ""
-#endif
+enum { PAGE = 4096, LIST_MAX = 64 << 10, PAGES_MAX = 8192 };
 
-/* One readahead(2) reads no more than the device's window, most often 128 KiB. */
-enum { AHEAD_MAX = 2 << 20, WINDOW = 128 << 10 };
-
-static void ahead(int mnt, const char *path)
+/* "A-B A-B ..." of one file. The list is a kit's, so numbers are bounded: at most 32 MiB in all. */
+static void read_pages(int fd, const char *ranges, long *budget)
 {
-	_cleanup_close_ int fd = openat(mnt, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	struct stat st;
+	while (*budget > 0) {
+		char *end;
+		long a = strtol(ranges, &end, 10), b;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return;
-	for (off_t at = 0; at < st.st_size && at < AHEAD_MAX; at += WINDOW)
-		readahead(fd, at, WINDOW);
+		if (end == ranges || *end != '-')
+			return;
+		b = strtol(end + 1, &end, 10);
+		if (a < 0 || b < a || b - a >= *budget)
+			return;
+		readahead(fd, (off_t)a * PAGE, (size_t)(b - a + 1) * PAGE);
+		*budget -= b - a + 1;
+		ranges = end;
+	}
+}
+
+/* Every line that starts with `program` and a blank. Returns how many there were. */
+static int read_lines(int mnt, const char *list, const char *program)
+{
+	long budget = PAGES_MAX;
+	size_t n = strlen(program);
+	int found = 0;
+
+	for (const char *p = list; p && *p; p = strchr(p, '\n')) {
+		_cleanup_close_ int fd = -EBADF;
+		char path[256];
+		size_t len;
+
+		p += *p == '\n';
+		if (strncmp(p, program, n) != 0 || p[n] != ' ')
+			continue;
+		len = strcspn(p + n + 1, " \n");
+		if (len >= sizeof(path))
+			continue;
+		memcpy(path, p + n + 1, len);
+		path[len] = '\0';
+		found++;
+		fd = openat(mnt, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd >= 0)
+			read_pages(fd, p + n + 1 + len, &budget);
+	}
+	return found;
 }
 
 void kit_prefetch(int mnt, const char *program)
 {
-	static const char *const always[] = {"ld.so", "ld.cache", "l/" TRIPLET "/libc.so.6"};
-	char path[PATH_MAX];
+	_cleanup_free_ char *list = NULL;
 
-	if (snprintf(path, sizeof(path), "b/%s", program) >= (int)sizeof(path))
+	if (file_read_at(mnt, KIT_HOT, LIST_MAX, &list, NULL) < 0)
 		return;
-	ahead(mnt, path);
-	for (size_t i = 0; i < ARRAY_LEN(always); i++)
-		ahead(mnt, always[i]);
+	if (read_lines(mnt, list, program) == 0)
+		read_lines(mnt, list, "*");
 }

@@ -68,3 +68,4 @@ bool rules_is_package(const char *s);
 extern const char rules_text_base[];
 extern const char rules_text_default[];
 extern const char rules_text_check[];
+extern const char rules_text_hot[]; /* kits/hot.pages */
