@@ -14,96 +14,137 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-/* Put the text of a link before what is still to be walked. */
-static int splice_link(char *rest, size_t size, const char *link, const char *after)
-{
-	char tmp[PATH_MAX];
-	int n = snprintf(tmp, sizeof(tmp), "%s/%s", link, after);
-
-	if (n < 0 || (size_t)n >= sizeof(tmp) || (size_t)n >= size)
-		return -ENAMETOOLONG;
-	memcpy(rest, tmp, (size_t)n + 1);
-	return 0;
-}
+enum { WALK_DEPTH = 128, WALK_LINKS = 40 };
 
 /* The walk for kernels without openat2. `..` is resolved on our own stack of components, never by
  * the kernel, so a directory moved meanwhile cannot lead out. */
-static int walk_in_root(int rootfd, const char *path, int flags)
+struct walk {
+	int stack[WALK_DEPTH]; /* [0] is the root, then the directories on the way */
+	int depth, links;
+	char rest[PATH_MAX]; /* still to be walked, from `p` on */
+	const char *p;
+};
+
+static void walk_back(struct walk *w, int depth)
 {
-	enum { DEPTH = 128, LINKS = 40 };
-	int stack[DEPTH], depth = 0, links = 0, r = 0;
-	char rest[PATH_MAX];
-	char *p = rest;
+	while (w->depth > depth)
+		close(w->stack[w->depth--]);
+}
 
-	if (strlen(path) >= sizeof(rest))
+/* Take the next name off the path. Its length, 0 at the end, or -ENAMETOOLONG. */
+static int walk_name(struct walk *w, char name[NAME_MAX + 1])
+{
+	size_t n;
+
+	w->p += strspn(w->p, "/");
+	n = strcspn(w->p, "/");
+	if (n > NAME_MAX)
 		return -ENAMETOOLONG;
-	strcpy(rest, path);
-	stack[0] = fcntl(rootfd, F_DUPFD_CLOEXEC, 3);
-	if (stack[0] < 0)
+	memcpy(name, w->p, n);
+	name[n] = '\0';
+	w->p += n;
+	return (int)n;
+}
+
+/* Put the text of a link before what is still to be walked. 1; 0 when it is no link, or -errno. */
+static int walk_link(struct walk *w, const char *name)
+{
+	char link[PATH_MAX], tmp[PATH_MAX];
+	int n;
+
+	if (link_read_at(w->stack[w->depth], name, link, sizeof(link)) <= 0)
+		return 0;
+	if (++w->links > WALK_LINKS)
+		return -ELOOP;
+	n = snprintf(tmp, sizeof(tmp), "%s%s", link, w->p);
+	if (n < 0 || (size_t)n >= sizeof(tmp))
+		return -ENAMETOOLONG;
+	memcpy(w->rest, tmp, (size_t)n + 1);
+	w->p = w->rest;
+	if (link[0] == '/')
+		walk_back(w, 0);
+	return 1;
+}
+
+/* The last name of the path: the descriptor asked for, or -errno. */
+static int walk_last(const struct walk *w, const char *name, int flags)
+{
+	_cleanup_close_ int fd = openat(w->stack[w->depth], name, flags | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
 		return -errno;
+	/* O_PATH opens links too: one that was put there since it was no link */
+	if ((flags & (O_PATH | O_NOFOLLOW)) == O_PATH && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode))
+		return -ELOOP;
+	return TAKE_FD(fd);
+}
 
-	while (r == 0) {
-		char name[NAME_MAX + 1], link[PATH_MAX];
-		size_t n;
-		bool last;
-		int fd;
+static int walk_down(struct walk *w, const char *name)
+{
+	int fd;
 
-		p += strspn(p, "/");
-		n = strcspn(p, "/");
-		if (n == 0)
-			break;
-		if (n > NAME_MAX) {
-			r = -ENAMETOOLONG;
-			break;
-		}
-		memcpy(name, p, n);
-		name[n] = '\0';
-		p += n;
+	if (w->depth + 1 >= WALK_DEPTH)
+		return -ENAMETOOLONG;
+	fd = openat(w->stack[w->depth], name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	w->stack[++w->depth] = fd;
+	return 0;
+}
+
+/* Walk to the end: the descriptor asked for, or -errno. */
+static int walk(struct walk *w, int flags)
+{
+	char name[NAME_MAX + 1];
+	int r;
+
+	while ((r = walk_name(w, name)) > 0) {
+		bool last = w->p[strspn(w->p, "/")] == '\0';
+		int must = *w->p == '/' ? O_DIRECTORY : 0;
+
 		if (str_eq(name, "."))
 			continue;
 		if (str_eq(name, "..")) {
-			if (depth > 0)
-				close(stack[depth--]);
+			walk_back(w, w->depth > 0 ? w->depth - 1 : 0);
 			continue;
 		}
-		last = p[strspn(p, "/")] == '\0';
-		if (!(last && (flags & O_NOFOLLOW))) {
-			ssize_t len = link_read_at(stack[depth], name, link, sizeof(link));
-
-			if (len > 0) {
-				if (++links > LINKS) {
-					r = -ELOOP;
-					break;
-				}
-				if (link[0] == '/')
-					while (depth > 0)
-						close(stack[depth--]);
-				r = splice_link(rest, sizeof(rest), link, p);
-				p = rest;
+		if (!last || must || !(flags & O_NOFOLLOW)) {
+			r = walk_link(w, name);
+			if (r < 0)
+				return r;
+			if (r > 0)
 				continue;
-			}
 		}
-		fd = openat(stack[depth], name,
-			    (last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			r = -errno;
-		else if (depth + 1 >= DEPTH) {
-			close(fd);
-			r = -ENAMETOOLONG;
-		} else
-			stack[++depth] = fd;
-		if (last && r == 0) {
-			r = stack[depth--];
-			break;
-		}
-	}
-	if (r == 0) { /* "/", or a path that ended on ".." */
-		r = openat(stack[depth], ".", flags | O_CLOEXEC);
+		if (last)
+			return walk_last(w, name, flags | must);
+		r = walk_down(w, name);
 		if (r < 0)
-			r = -errno;
+			return r;
 	}
-	while (depth >= 0)
-		close(stack[depth--]);
+	if (r < 0)
+		return r;
+	/* "/", or a path that ended on ".." */
+	r = openat(w->stack[w->depth], ".", flags | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+static int walk_in_root(int rootfd, const char *path, int flags)
+{
+	struct walk w = {.p = w.rest};
+	size_t n = strlen(path);
+	int r;
+
+	if (n == 0)
+		return -ENOENT;
+	if (n >= sizeof(w.rest))
+		return -ENAMETOOLONG;
+	memcpy(w.rest, path, n + 1);
+	w.stack[0] = fcntl(rootfd, F_DUPFD_CLOEXEC, 3);
+	if (w.stack[0] < 0)
+		return -errno;
+	r = walk(&w, flags);
+	walk_back(&w, -1);
 	return r;
 }
 

@@ -35,9 +35,9 @@ static size_t utf8_printable(const unsigned char *s, size_t len)
 	}
 	if (c < kind[n].min || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
 		return 0;
-	/* C0, DEL, C1; the bidirectional overrides and isolates can reorder a line */
-	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x202a && c <= 0x202e) ||
-	    (c >= 0x2066 && c <= 0x2069) || c == 0x2028 || c == 0x2029)
+	/* C0, DEL, C1; line and paragraph separators; what can reorder a line (bidirectional) */
+	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) ||
+	    (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f || c == 0x61c)
 		return 0;
 	return n + 1;
 }
@@ -101,34 +101,37 @@ int str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 	return 0;
 }
 
+/* What may follow the digits: a unit, then b or ib. Its power of 1024, or -EINVAL. */
+static int size_unit(const char *s)
+{
+	static const char units[] = "kmgtp";
+	const char *unit = *s ? strchr(units, *s | 0x20) : NULL;
+
+	if (unit) {
+		s++;
+		s += (*s | 0x20) == 'i';
+	}
+	s += (*s | 0x20) == 'b';
+	return *s ? -EINVAL : unit ? (int)(unit - units) + 1 : 0;
+}
+
 int str_to_size(const char *s, uint64_t *out)
 {
-	static const char units[] = "bkmgtp";
-	const char *unit;
-	char *end;
+	size_t digits = s ? strspn(s, "0123456789") : 0, n = digits;
+	int power;
 	double v;
 
-	if (!s || *s < '0' || *s > '9')
+	if (digits == 0)
 		return -EINVAL;
-	errno = 0;
-	v = strtod(s, &end);
-	if (errno || v < 0)
-		return -ERANGE;
-	if (*end) {
-		unit = strchr(units, *end | 0x20);
-		if (!unit)
-			return -EINVAL;
-		for (; unit > units; unit--)
-			v *= 1024;
-		end++;
-		if ((*end | 0x20) == 'i')
-			end++;
-		if ((*end | 0x20) == 'b' && (end[-1] | 0x20) != 'b')
-			end++;
-		if (*end)
-			return -EINVAL;
-	}
-	if (v >= 9.2e18)
+	if (s[n] == '.')
+		n += 1 + strspn(s + n + 1, "0123456789");
+	/* strtod() would also take exponents and hexadecimal digits */
+	power = n == digits + 1 ? -EINVAL : size_unit(s + n);
+	if (power < 0)
+		return power;
+	for (v = strtod(s, NULL); power > 0; power--)
+		v *= 1024;
+	if (!(v < 9.2e18))
 		return -ERANGE;
 	*out = (uint64_t)v;
 	return 0;

@@ -26,8 +26,8 @@ static inline bool str_starts(const char *s, const char *prefix)
 bool str_ends(const char *s, const char *suffix);
 
 /* Copy `len` bytes of anything into `out` as text that is safe on a terminal: control bytes (also
- * DEL and C1 controls) and invalid UTF-8 become \xNN, valid UTF-8 stays. Always ends with NUL, cut
- * to fit. Returns the bytes written without the NUL. */
+ * DEL and C1 controls), bidirectional controls and invalid UTF-8 become \xNN, valid UTF-8 stays.
+ * Always ends with NUL, cut to fit. Returns the bytes written without the NUL. */
 size_t str_printable(const char *s, size_t len, char *out, size_t size);
 
 /* The same in a new string the caller frees; NULL only when memory is out. */
@@ -36,8 +36,8 @@ char *str_printable_dup(const char *s);
 /* Whole decimal number in [min, max], no sign, no blanks. 0, or -EINVAL, -ERANGE. */
 int str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
-/* Bytes with an optional unit, as docker takes them: 512, 64k, 1.5m, 2g, 1t (powers of 1024; a
- * trailing b is allowed). 0 or -EINVAL, -ERANGE. */
+/* Bytes with an optional unit, as docker takes them: 512, 64k, 1.5m, 2g, 1t (powers of 1024; also
+ * 64kb and 64KiB). 0 or -EINVAL, -ERANGE. */
 int str_to_size(const char *s, uint64_t *out);
 
 /* Levenshtein distance of two strings, at most 64 bytes of each are looked at. */
