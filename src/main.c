@@ -34,11 +34,13 @@ static void print_error(const struct ctx *ctx, const struct err *e, int exit_cod
 		fputc('\n', stderr);
 }
 
-/* A descriptor opened later must never become 0, 1 or 2 by accident. */
+/* A descriptor opened later must never become 0, 1 or 2 by accident. Output that goes nowhere is
+ * still an error: what stands in for a closed standard output cannot be written. */
 static void fill_standard_fds(void)
 {
 	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) < 0)
 			return;
 }
 
@@ -60,9 +62,10 @@ int main(int argc, char **argv)
 			err_set(&e, EIO, "it failed without saying why");
 		print_error(&ctx, &e, r);
 	}
-	if (fflush(stdout) != 0 && r == 0) {
-		fprintf(stderr, "porthole: writing to standard output failed\n");
+	if ((fflush(stdout) != 0 || ferror(stdout)) && e.num == 0) {
+		err_set(&e, errno ? errno : EIO, "cannot write to standard output");
 		r = EXIT_PORTHOLE;
+		print_error(&ctx, &e, r);
 	}
 	return r;
 }
