@@ -38,38 +38,92 @@ const struct verb *cli_find(int argc, char **argv, int *used)
 	return NULL;
 }
 
-/* The first words of two-word verbs: "kit" needs a second one. */
-static int unknown_verb(int argc, char **argv, struct err *e)
+bool cli_is_group(const char *word)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (strncmp(cli_verbs[i]->name, word, n) == 0 && cli_verbs[i]->name[n] == ' ')
+			return true;
+	return false;
+}
+
+/* The nearest verb to what was typed, or NULL. */
+static const char *nearest(const char *word)
 {
 	const char *best = NULL;
 	unsigned best_d = 3;
-	struct buf second = {};
-	size_t n = strlen(argv[0]);
 
 	for (size_t i = 0; cli_verbs[i]; i++) {
-		const char *name = cli_verbs[i]->name;
-		unsigned d = str_distance(argv[0], name);
+		unsigned d = str_distance(word, cli_verbs[i]->name);
 
-		if (strncmp(name, argv[0], n) == 0 && name[n] == ' ')
-			buf_printf(&second, "%s%s", second.len ? ", " : "", name + n + 1);
 		if (!(cli_verbs[i]->flags & VERB_HIDDEN) && d < best_d) {
-			best = name;
+			best = cli_verbs[i]->name;
 			best_d = d;
 		}
 	}
+	return best;
+}
+
+/* The second words of the verbs that start with `word`, "build, list". */
+static void second_words(const char *word, struct buf *out)
+{
+	size_t n = strlen(word);
+
+	for (size_t i = 0; cli_verbs[i]; i++) {
+		const char *name = cli_verbs[i]->name;
+
+		if (strncmp(name, word, n) == 0 && name[n] == ' ')
+			buf_printf(out, "%s%s", out->len ? ", " : "", name + n + 1);
+	}
+}
+
+int cli_unknown(int argc, char **argv, struct err *e)
+{
+	_cleanup_buf_ struct buf second = {};
+	const char *best = nearest(argv[0]);
+
+	second_words(argv[0], &second);
 	if (second.len && argc > 1)
 		err_say(e, EINVAL, "'%s' has no '%s': it takes one of %s", argv[0], argv[1],
 			second.data);
 	else if (second.len)
 		err_say(e, EINVAL, "'%s' needs a second word: one of %s", argv[0], second.data);
+	else if (argv[0][0] == '-')
+		err_say(e, EINVAL, "'%s' where a verb is expected: options follow it", argv[0]);
 	else
 		err_say(e, EINVAL, "there is no verb '%s'", argv[0]);
 	if (best && !second.len)
 		err_hint(e, "did you mean 'porthole %s'? 'porthole help' lists all verbs", best);
 	else
 		err_hint(e, "'porthole help' lists all verbs");
-	buf_done(&second);
 	return err_exit(e, EXIT_USAGE);
+}
+
+static bool is_help(const char *word)
+{
+	return str_eq(word, "--help") || str_eq(word, "-h");
+}
+
+/* What is said without a verb's own code: help, and that there is no such verb. */
+static int no_verb(int argc, char **argv, struct ctx *ctx, struct err *e)
+{
+	if (argc == 0) {
+		cli_help_all(stderr);
+		return EXIT_USAGE;
+	}
+	if (is_help(argv[0])) {
+		cli_help_all(stdout);
+		return 0;
+	}
+	if (argc > 1 && is_help(argv[1]) && cli_is_group(argv[0])) {
+		cli_help_group(stdout, argv[0]);
+		return 0;
+	}
+	for (int i = 0; i < argc && !str_eq(argv[i], "--"); i++)
+		if (str_eq(argv[i], "--json"))
+			ctx->json = true;
+	return cli_unknown(argc, argv, e);
 }
 
 int cli_main(int argc, char **argv, struct ctx *ctx, struct err *e)
@@ -79,15 +133,11 @@ int cli_main(int argc, char **argv, struct ctx *ctx, struct err *e)
 	int used, nargs, r;
 	bool help = false;
 
-	if (argc < 2 || str_eq(argv[1], "--help") || str_eq(argv[1], "-h")) {
-		cli_help_all(argc < 2 ? stderr : stdout);
-		return argc < 2 ? EXIT_USAGE : 0;
-	}
-	if (str_eq(argv[1], "--version") || str_eq(argv[1], "-V"))
+	if (argc > 1 && (str_eq(argv[1], "--version") || str_eq(argv[1], "-V")))
 		argv[1] = (char *)"version";
 	v = cli_find(argc - 1, argv + 1, &used);
 	if (!v)
-		return unknown_verb(argc - 1, argv + 1, e);
+		return no_verb(argc > 1 ? argc - 1 : 0, argv + 1, ctx, e);
 
 	argv += 1 + used;
 	argc -= 1 + used;

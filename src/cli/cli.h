@@ -85,12 +85,20 @@ int cli_parse(const struct verb *v, struct ctx *ctx, void *opts, int argc, char 
 	      bool *help, struct err *e);
 void cli_free(const struct verb *v, void *opts);
 
+/* Whether verbs of two words start with this one ("kit"). */
+bool cli_is_group(const char *word);
+
+/* Say that argv[0] (and argv[1]) is no verb, with the nearest one as a hint. Returns -EINVAL. */
+int cli_unknown(int argc, char **argv, struct err *e);
+
 /* Find, parse and run; returns the process's exit code, or -errno with `e` filled. */
 int cli_main(int argc, char **argv, struct ctx *ctx, struct err *e);
 
 /* Help texts, to `out`. */
 void cli_help(FILE *out, const struct verb *v);
 void cli_help_all(FILE *out);
+/* The verbs whose first word is `group`. */
+void cli_help_group(FILE *out, const char *group);
 /* The OPTIONS section in scdoc, for man pages. */
 void cli_help_scdoc(FILE *out, const struct verb *v);
 /* A completion script for "bash", "zsh" or "fish". 0 or -EINVAL. */

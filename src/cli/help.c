@@ -2,6 +2,29 @@
 
 #include "cli/cli.h"
 
+enum { WIDTH = 80 };
+
+/* Text filled to WIDTH columns, the cursor being at `indent`, where every further line starts too.
+ * An empty line ends a paragraph, one newline is a blank. Ends with a newline. */
+static void filled(FILE *out, const char *text, int indent)
+{
+	int at = indent;
+
+	while (*(text += strspn(text, " \n"))) {
+		int n = (int)strcspn(text, " \n");
+
+		if (at > indent && at + 1 + n > WIDTH)
+			at = fprintf(out, "\n%*s", indent, "") - 1;
+		else if (at > indent)
+			at += fprintf(out, " ");
+		at += fprintf(out, "%.*s", n, text);
+		text += n;
+		if (strncmp(text, "\n\n", 2) == 0)
+			at = fprintf(out, "\n\n%*s", indent, "") - 2;
+	}
+	fputc('\n', out);
+}
+
 static int option_column(char *out, size_t size, const struct opt *o)
 {
 	char letter[5] = "    ";
@@ -14,42 +37,59 @@ static int option_column(char *out, size_t size, const struct opt *o)
 
 void cli_help(FILE *out, const struct verb *v)
 {
-	int width = 0;
+	int width = (int)strlen("  -h, --help");
 	char col[128];
 
-	fprintf(out, "%s\n\nUsage: porthole %s%s%s%s\n", v->summary, v->name,
-		v->opts ? " [OPTION...]" : "", v->args && *v->args ? " " : "",
-		v->args ? v->args : "");
-	if (v->details)
-		fprintf(out, "\n%s\n", v->details);
+	fprintf(out, "%s\n\nUsage: porthole %s [OPTION...]%s%s\n", v->summary, v->name,
+		v->args && *v->args ? " " : "", v->args ? v->args : "");
+	if (v->details) {
+		fputc('\n', out);
+		filled(out, v->details, 0);
+	}
 	for (const struct opt *o = v->opts; o && o->type; o++) {
 		int n = option_column(col, sizeof(col), o);
 
 		if (n > width && n <= 34)
 			width = n;
 	}
-	if (v->opts)
-		fprintf(out, "\nOptions:\n");
+	fprintf(out, "\nOptions:\n");
 	for (const struct opt *o = v->opts; o && o->type; o++) {
 		if (option_column(col, sizeof(col), o) > width)
-			fprintf(out, "%s\n%*s  %s\n", col, width, "", o->help);
+			fprintf(out, "%s\n%*s  ", col, width, "");
 		else
-			fprintf(out, "%-*s  %s\n", width, col, o->help);
+			fprintf(out, "%-*s  ", width, col);
+		filled(out, o->help, width + 2);
 	}
-	if (v->opts)
-		fprintf(out, "%-*s  %s\n", width, "  -h, --help", "show this help");
+	fprintf(out, "%-*s  %s\n", width, "  -h, --help", "show this help");
 	if (v->examples)
 		fprintf(out, "\nExamples:\n%s", v->examples);
+}
+
+/* The verbs that start with `prefix`, with what they do. */
+static void verbs(FILE *out, const char *prefix)
+{
+	fputs("\nVerbs:\n", out);
+	for (size_t i = 0; cli_verbs[i]; i++)
+		if (!(cli_verbs[i]->flags & VERB_HIDDEN) && str_starts(cli_verbs[i]->name, prefix))
+			fprintf(out, "  %-12s %s\n", cli_verbs[i]->name, cli_verbs[i]->summary);
+}
+
+void cli_help_group(FILE *out, const char *group)
+{
+	char prefix[64];
+
+	snprintf(prefix, sizeof(prefix), "%s ", group);
+	fprintf(out, "Usage: porthole %s VERB [OPTION...] [ARG...]\n", group);
+	verbs(out, prefix);
+	fprintf(out, "\n'porthole %s VERB --help' tells more about each.\n", group);
 }
 
 void cli_help_all(FILE *out)
 {
 	fputs("Look into any Linux container from outside, and out at the host from inside one\n\n"
-	      "Usage: porthole VERB [OPTION...] [ARG...]\n\nVerbs:\n",
+	      "Usage: porthole VERB [OPTION...] [ARG...]\n",
 	      out);
-	for (size_t i = 0; cli_verbs[i]; i++)
-		if (!(cli_verbs[i]->flags & VERB_HIDDEN))
-			fprintf(out, "  %-12s %s\n", cli_verbs[i]->name, cli_verbs[i]->summary);
+	verbs(out, "");
 	fputs("\nExamples:\n"
 	      "  sudo porthole ps                 every container of every engine on this host\n"
 	      "  sudo porthole exec web           a shell with all tools inside the container "

@@ -1,4 +1,4 @@
-#include <stdlib.h>
+#include <string.h>
 
 #include "cli/cli.h"
 
@@ -15,7 +15,7 @@ static const struct opt *by_name(const struct verb *v, const char *name, size_t 
 {
 	const struct opt *found = NULL;
 
-	for (const struct opt *o = v->opts; o && o->type; o++) {
+	for (const struct opt *o = v->opts; n && o && o->type; o++) {
 		if (strncmp(o->name, name, n) != 0)
 			continue;
 		if (o->name[n] == '\0')
@@ -82,6 +82,8 @@ static int set_value(const struct opt *o, void *opts, const char *val, struct er
 			return err_set(e, ENOMEM, "option --%s", o->name);
 		return check_word(o, val, e);
 	case OPT_CSV:
+		if (val[strspn(val, ",")] == '\0') /* "$LIST" that is empty: not as if not given */
+			return err_say(e, EINVAL, "--%s takes a list, not '%s'", o->name, val);
 		if (strv_split(p, val, ",") < 0)
 			return err_set(e, ENOMEM, "option --%s", o->name);
 		return check_words(o, p, e);
@@ -100,6 +102,19 @@ static int set_value(const struct opt *o, void *opts, const char *val, struct er
 	return err_say(e, EINVAL, "option --%s is of no known type", o->name);
 }
 
+/* docker's habit: --tty=true, --tty=false. */
+static int set_flag(const struct opt *o, void *opts, const char *val, struct err *e)
+{
+	if (val && str_eq(val, "false"))
+		memset((char *)opts + o->off, 0,
+		       o->type == OPT_FLAG ? sizeof(bool) : sizeof(unsigned));
+	else if (!val || str_eq(val, "true"))
+		return set_value(o, opts, NULL, e);
+	else
+		return err_say(e, EINVAL, "option --%s takes no value", o->name);
+	return 0;
+}
+
 /* One argv word that starts with "--name". Returns the words used (1 or 2) or -EINVAL. */
 static int parse_long(const struct verb *v, struct ctx *ctx, void *opts, int left, char **argv,
 		      bool *help, struct err *e)
@@ -116,13 +131,7 @@ static int parse_long(const struct verb *v, struct ctx *ctx, void *opts, int lef
 	o = by_name(v, name, n, e);
 	if (!o)
 		return -EINVAL;
-	if (val && !takes_arg(o)) {
-		/* docker's habit: --tty=true, --tty=false */
-		if (str_eq(val + 1, "false"))
-			return 1;
-		if (!str_eq(val + 1, "true"))
-			return err_say(e, EINVAL, "option --%s takes no value", o->name);
-	} else if (val) {
+	if (val) {
 		val++;
 	} else if (takes_arg(o)) {
 		if (left < 2)
@@ -130,11 +139,11 @@ static int parse_long(const struct verb *v, struct ctx *ctx, void *opts, int lef
 		val = argv[1];
 		used = 2;
 	}
-	r = set_value(o, opts, val, e);
+	r = takes_arg(o) ? set_value(o, opts, val, e) : set_flag(o, opts, val, e);
 	if (r < 0)
 		return r;
 	if (str_eq(o->name, "json"))
-		ctx->json = true;
+		ctx->json = *(bool *)((char *)opts + o->off);
 	return used;
 }
 
@@ -168,6 +177,23 @@ static int parse_short(const struct verb *v, void *opts, int left, char **argv, 
 	return 1;
 }
 
+/* After an error: is --json among the words not read, so that it is printed as such? */
+static bool asks_json(const struct verb *v, int argc, char **argv)
+{
+	const struct opt *json = NULL;
+
+	for (const struct opt *o = v->opts; o && o->type; o++)
+		if (str_eq(o->name, "json"))
+			json = o;
+	for (int i = 0; json && i < argc && !str_eq(argv[i], "--"); i++) {
+		if (str_eq(argv[i], "--json"))
+			return true;
+		if (argv[i][0] != '-' && v->flags & VERB_STOP_AT_ARG)
+			break;
+	}
+	return false;
+}
+
 static int parse_words(const struct verb *v, struct ctx *ctx, void *opts, int argc, char **argv,
 		       int *nargs, bool *help, struct err *e)
 {
@@ -188,8 +214,10 @@ static int parse_words(const struct verb *v, struct ctx *ctx, void *opts, int ar
 		}
 		used = argv[i][1] == '-' ? parse_long(v, ctx, opts, argc - i, argv + i, help, e)
 					 : parse_short(v, opts, argc - i, argv + i, help, e);
-		if (used < 0)
+		if (used < 0) {
+			ctx->json = ctx->json || asks_json(v, argc - i, argv + i);
 			return used;
+		}
 		i += used;
 	}
 	while (i < argc)

@@ -21,9 +21,14 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		return 0;
 	}
 	v = cli_find(argc, argv, &used);
-	if (!v) {
-		err_say(e, EINVAL, "there is no verb '%s'", argv[0]);
-		err_hint(e, "'porthole help' lists all verbs");
+	if (!v && argc == 1 && cli_is_group(argv[0]) && !o->scdoc) {
+		cli_help_group(stdout, argv[0]);
+		return 0;
+	}
+	if (!v)
+		return cli_unknown(argc, argv, e);
+	if (used < argc) {
+		err_say(e, EINVAL, "'porthole help %s' does not take '%s'", v->name, argv[used]);
 		return err_exit(e, EXIT_USAGE);
 	}
 	if (o->scdoc)
