@@ -157,9 +157,11 @@ static int find_default(struct kit *k, struct err *e)
 	char exe[PATH_MAX];
 	const char *env = getenv("PORTHOLE_KIT");
 	bool named = link_read_at(AT_FDCWD, SELF, exe, sizeof(exe)) > 0;
-	int fd = open(SELF, O_RDONLY | O_CLOEXEC); /* fails without /proc, or when of mode 0711 */
-	int r;
+	int fd, r;
 
+	if (env && *env)
+		return kit_find(env, k, e);
+	fd = open(SELF, O_RDONLY | O_CLOEXEC); /* fails without /proc, or when of mode 0711 */
 	if (fd >= 0) {
 		r = take(fd, named ? exe : SELF, true, k, e);
 		if (r != -ENODATA)
@@ -170,8 +172,6 @@ static int find_default(struct kit *k, struct err *e)
 		if (r != -ENOENT)
 			return r;
 	}
-	if (env && *env)
-		return kit_find(env, k, e);
 	for (size_t i = 0; i < ARRAY_LEN(installed); i++) {
 		r = open_kit(installed[i], k, e);
 		if (r != -ENOENT)

@@ -238,17 +238,17 @@ bad() {
 	[[ $status == 125 && $output == *"there is no kit"* && $output == *"kit build"* ]]
 }
 
-@test "which kit: the appended, then the one beside, then PORTHOLE_KIT" {
+@test "which kit: PORTHOLE_KIT, then the appended, then the one beside" {
 	local d=$BATS_TEST_TMPDIR
 	"$PORTHOLE" kit attach --kit none -o "$d/thin"
-	run env PORTHOLE_KIT="$PWD/src" "$d/thin" kit info --json
-	[[ $(jq -r .path <<<"$output") == "$PWD/src" ]]
 	cp kit.erofs "$d/kit.erofs"
-	run env PORTHOLE_KIT="$PWD/src" "$d/thin" kit info --json
+	run env -u PORTHOLE_KIT "$d/thin" kit info --json
 	[[ $(jq -r .path <<<"$output") == "$d/kit.erofs" ]]
 	cp full "$d/full"
-	run env PORTHOLE_KIT="$PWD/src" "$d/full" kit info --json
+	run env -u PORTHOLE_KIT "$d/full" kit info --json
 	[[ $(jq -r .path <<<"$output") == "$d/full" ]]
+	run env PORTHOLE_KIT="$PWD/src" "$d/full" kit info --json
+	[[ $(jq -r .path <<<"$output") == "$PWD/src" ]]
 }
 
 @test "kit attach: twice does not stack, none takes it off, and it is atomic" {
