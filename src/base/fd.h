@@ -31,3 +31,8 @@ int fd_write_all(int fd, const void *data, size_t len);
 
 /* Set or clear O_NONBLOCK. 0 or -errno. */
 int fd_nonblock(int fd, bool on);
+
+/* Close every descriptor above 2 that has no FD_CLOEXEC. Ours all have it, so these came from whoever
+ * started us; they must not reach what we start, nor a target that can look at us. `proc_fd`: /proc.
+ * 0 or -errno. */
+int fd_close_inherited(int proc_fd);

@@ -189,8 +189,9 @@ static int set_asked(struct plan *p, const char *var, struct err *e)
 static int env_file(struct plan *p, const char *path, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC); /* a pipe will do */
 	char *save = NULL;
-	int r = file_read_at(AT_FDCWD, path, ENV_FILE_MAX, &text, NULL);
+	int r = fd < 0 ? -errno : fd_read_all(fd, ENV_FILE_MAX, &text, NULL);
 
 	if (r < 0)
 		return err_set(e, r, "reading the environment file %s", path);

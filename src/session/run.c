@@ -340,6 +340,9 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	s->agent.host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (s->agent.host_proc < 0)
 		return err_set(e, errno, "opening /proc");
+	r = fd_close_inherited(s->agent.host_proc);
+	if (r < 0)
+		return err_set(e, r, "closing what we have inherited");
 	s->agent.parts.classic = fsopen(NULL, 0) < 0 && errno == ENOSYS;
 	r = block_signals(s, e);
 	if (r == 0)

@@ -193,11 +193,15 @@ int plan_user(struct plan *p, const char *spec, struct err *e)
 	_cleanup_free_ char *copy = spec ? strdup(spec) : NULL;
 	char *group = copy ? strchr(copy, ':') : NULL;
 	unsigned gid;
+	bool dflt;
 	int r;
 
+	if (spec && !copy)
+		return err_set(e, ENOMEM, "looking up the user '%s'", spec);
 	if (group)
 		*group++ = '\0';
-	if (!spec)
+	dflt = !copy || !*copy; /* ":GROUP" is docker's too */
+	if (dflt)
 		r = default_user(p, e);
 	else if (str_eq(copy, "target"))
 		r = target_user(p, e);
@@ -211,7 +215,7 @@ int plan_user(struct plan *p, const char *spec, struct err *e)
 
 		find_passwd(p, NULL, &p->who);
 		p->who.uid = uid;
-		if (!spec || str_eq(copy, "target"))
+		if (dflt || str_eq(copy, "target"))
 			p->who.gid = own;
 	}
 	if (!p->who.name)
