@@ -9,6 +9,8 @@ PT_TOOLS=$PORTHOLE_BUILD/tests
 PT_CACHE=${PT_CACHE:-/var/tmp/porthole-tests}
 export PORTHOLE_SRC PORTHOLE_BUILD PORTHOLE PT_TOOLS PT_CACHE
 
+[[ -z ${BATS_VERSION:-} ]] || bats_require_minimum_version 1.5.0 # run -N, --separate-stderr
+
 # shellcheck source=/dev/null
 for _lib in base require proc image engine docker podman containerd oci lxc nspawn plain odd residue; do
 	. "$PT_LIB/$_lib.bash"
