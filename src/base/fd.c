@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -144,4 +145,22 @@ int fd_close_inherited(int proc_fd)
 			close(fd);
 	}
 	return 0;
+}
+
+void fd_keep_only(int *const fds[], size_t n)
+{
+	enum { BASE = 64, ALL = 4096 };
+	int last = BASE;
+
+	for (size_t i = 0; i < n; i++) {
+		if (*fds[i] >= 0)
+			*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, last);
+		if (*fds[i] >= 0)
+			last = *fds[i] + 1;
+	}
+	for (int fd = 0; fd < BASE; fd++)
+		close(fd);
+	if (syscall(SYS_close_range, last, ~0U, 0) < 0)
+		for (int fd = last; fd < ALL; fd++)
+			close(fd);
 }

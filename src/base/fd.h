@@ -32,7 +32,11 @@ int fd_write_all(int fd, const void *data, size_t len);
 /* Set or clear O_NONBLOCK. 0 or -errno. */
 int fd_nonblock(int fd, bool on);
 
-/* Close every descriptor above 2 that has no FD_CLOEXEC. Ours all have it, so these came from whoever
- * started us; they must not reach what we start, nor a target that can look at us. `proc_fd`: /proc.
- * 0 or -errno. */
+/* Close every descriptor above 2 that has no FD_CLOEXEC. Ours all have it, so these came from
+ * whoever started us; they must not reach what we start, nor a target that can look at us.
+ * `proc_fd`: /proc. 0 or -errno. */
 int fd_close_inherited(int proc_fd);
+
+/* Close every descriptor but these, 0 to 2 as well; they get new numbers, from 64 on (negative ones
+ * stay as they are). For a process that goes on alone with little. [child] */
+void fd_keep_only(int *const fds[], size_t n);

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <termios.h>
 
+#include "base/fd.h"
 #include "session/leave.h"
 #include "session/wire.h"
 #include "sys/cred.h"
@@ -268,23 +269,18 @@ static void settle_term(const struct plan *p)
 }
 
 /* Nothing of the supervisor's stays open in a process the target can see, but what is needed. */
-static void let_go(struct agent *a, int slave)
+static void let_go(struct agent *a, int *sigfd, struct session_cgroup *cgroup)
 {
-	cleanup_close(&slave);
-	for (int i = 0; i < 3; i++) {
-		close(i);
-		if (a->stdio[i] > 2)
-			cleanup_close(&a->stdio[i]);
-	}
-	cleanup_close(&a->parts.kit_fd);
-	cleanup_close(&a->parts.proc_fd);
-	for (size_t i = 0; i < a->cgroup->n; i++)
-		close(a->cgroup->procs[i]);
+	int *const keep[] = {&a->sock,		 &a->host_proc,	     &a->alive,		sigfd,
+			     &cgroup->parent[0], &cgroup->parent[1], &cgroup->parent[2]};
+
+	fd_keep_only(keep, ARRAY_LEN(keep));
 }
 
 _Noreturn void agent_main(struct agent *a)
 {
 	const struct plan *p = a->plan;
+	struct session_cgroup cgroup = *a->cgroup;
 	int master = -EBADF, slave = -EBADF, sigfd, code;
 	struct wire_msg ready = {.type = WIRE_READY};
 	struct err e = {};
@@ -319,10 +315,10 @@ _Noreturn void agent_main(struct agent *a)
 			waitpid(command, NULL, 0);
 		agent_fail(a, &e);
 	}
-	let_go(a, slave);
+	let_go(a, &sigfd, &cgroup);
 	code = attend(a, command, sigfd);
 	leave_children(a->host_proc);
 	if (code == SUPERVISOR_GONE) /* nobody else may be left to do it */
-		session_cgroup_remove(a->cgroup);
+		session_cgroup_remove(&cgroup);
 	_exit(code);
 }

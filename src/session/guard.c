@@ -4,10 +4,10 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "session/leave.h"
 #include "sys/title.h"
 
@@ -16,33 +16,15 @@ int guard_open(struct guard *g, struct err *e)
 	return pipe2(g->pipe, O_CLOEXEC) < 0 ? err_set(e, errno, "making a pipe") : 0;
 }
 
-/* Keep only these descriptors, at new numbers: anything else of the supervisor's that stayed open
- * (its end of the socket, the terminal, a pipe) would make others believe that it still lives. */
-static void keep_only(int *const fds[], size_t n)
-{
-	enum { BASE = 64, ALL = 4096 };
-	int last = BASE;
-
-	for (size_t i = 0; i < n; i++) {
-		if (*fds[i] >= 0)
-			*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, last);
-		if (*fds[i] >= 0)
-			last = *fds[i] + 1;
-	}
-	for (int fd = 0; fd < BASE; fd++)
-		close(fd);
-	if (syscall(SYS_close_range, last, ~0U, 0) < 0)
-		for (int fd = last; fd < ALL; fd++)
-			close(fd);
-}
-
 _Noreturn static void guard_main(struct guard *g, int host_proc, uint64_t mnt_ns,
 				 const char *cookie, struct session_cgroup c)
 {
 	int *const keep[] = {&g->pipe[0], &host_proc, &c.parent[0], &c.parent[1], &c.parent[2]};
 	char byte;
 
-	keep_only(keep, ARRAY_LEN(keep));
+	/* anything else of the supervisor's that stayed open (its end of the socket, the terminal,
+	 * a pipe) would make others believe that it still lives */
+	fd_keep_only(keep, ARRAY_LEN(keep));
 	setsid();
 	prctl(PR_SET_NAME, "ph-guard", 0, 0, 0);
 	title_set("ph-guard");

@@ -152,7 +152,11 @@ static int start_agent(struct supervisor *s, struct err *e)
 	}
 	s->agent_pid = fork();
 	if (s->agent_pid == 0) {
+		/* a copy of ours would keep a pipe of the command's from ever ending */
+		for (size_t i = 0; i < s->n_relay; i++)
+			relay_done(&s->relay[i]);
 		close(s->sock);
+		close(s->sigfd);
 		agent_main(&s->agent);
 	}
 	if (s->agent_pid < 0 && errno == ENOMEM && p->ns_join & CLONE_NEWPID)
@@ -364,6 +368,7 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	s->agent.parts.nodes = &s->nodes;
 	s->agent.parts.kit_ready = &s->kit_ready;
 	s->agent.cgroup = &s->cgroup;
+	s->agent.alive = s->guard.pipe[1];
 	r = start_agent(s, e);
 	if (r < 0)
 		return r;
