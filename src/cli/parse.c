@@ -86,6 +86,8 @@ static int set_value(const struct opt *o, void *opts, const char *val, struct er
 			return err_say(e, EINVAL, "--%s takes a list, not '%s'", o->name, val);
 		if (strv_split(p, val, ",") < 0)
 			return err_set(e, ENOMEM, "option --%s", o->name);
+		if (!((struct strv *)p)->n) /* "$EMPTY" must not mean the default */
+			return err_say(e, EINVAL, "--%s takes a list, not '%s'", o->name, val);
 		return check_words(o, p, e);
 	case OPT_UINT:
 		if (str_to_u64(val, 0, INT64_MAX, p) < 0)
