@@ -21,27 +21,6 @@ teardown_file() {
 	target_stop plain "$BARE"
 }
 
-# x ARG...: porthole exec, never for long.
-x() {
-	timeout -k 2 20 "$PORTHOLE" exec "$@"
-}
-
-# says CODE WORDS ARG...: exec ends with that code and one sentence on stderr that has the words.
-says() {
-	local code=$1 words=$2
-	shift 2
-	run --separate-stderr -"$code" x "$@"
-	[[ $stderr == "porthole: "*"$words"* ]] || die "stderr: $stderr"
-	[[ -z $output ]]
-}
-
-# ends CODE PID: our child PID ends with it.
-ends() {
-	local code=0
-	wait "$2" || code=$?
-	[[ $code == "$1" ]] || die "ended with $code, not $1"
-}
-
 @test "pipes: 5 MB of noise through the session, both ways" {
 	local f=$BATS_TEST_TMPDIR/noise sum
 	head -c 5000000 /dev/urandom >"$f"

@@ -18,20 +18,6 @@ teardown_file() {
 	target_stop plain "$BARE"
 }
 
-# x ARG...: porthole exec, never for long.
-x() {
-	timeout -k 2 20 "$PORTHOLE" exec "$@"
-}
-
-# says CODE WORDS ARG...: exec ends with that code and one sentence on stderr that has the words.
-says() {
-	local code=$1 words=$2
-	shift 2
-	run --separate-stderr -"$code" x "$@"
-	[[ $stderr == "porthole: "*"$words"* ]] || die "stderr: $stderr"
-	[[ -z $output ]]
-}
-
 ns() {
 	readlink "/proc/$1/ns/$2"
 }
@@ -142,25 +128,6 @@ set_of() {
 	run --separate-stderr -0 setpriv --bounding-set=-net_raw "$PORTHOLE" exec --caps net_raw,kill "$WEB" \
 		sed -nE 's/^CapEff:\t0*//p' /proc/self/status
 	[[ $output == 20 && $stderr == "porthole: capabilities asked for that we do not have ourselves: net_raw" ]]
-}
-
-# in_session ARG...: start a session in the background that waits; sets S_PID (Porthole), S_CMD (the
-# command's pid here).
-in_session() {
-	local mark=m$RANDOM$RANDOM
-	"$PORTHOLE" exec -e "PT_FIND=$mark" "$@" sleep 60 3>&- &
-	S_PID=$!
-	wait_until 5 find_marked "$mark"
-}
-
-find_marked() {
-	S_CMD=$(grep -lz "^PT_FIND=$1" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | head -n 1)
-	[[ -n $S_CMD && $(<"/proc/$S_CMD/comm") == sleep ]]
-}
-
-end_session() {
-	kill -TERM "$S_PID"
-	wait "$S_PID" || true
 }
 
 @test "--cgroup: the caller's, unless told otherwise; target: the target's" {

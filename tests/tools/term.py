@@ -12,8 +12,8 @@ Steps, in order:
   run:COMMAND    run a shell command here; it must succeed
   hangup         close the terminal
   mode           print "[raw]" or "[cooked]": how the terminal is now
-Afterwards waits for CMD's end. All that the terminal showed goes to stdout; the exit status is
-CMD's (128+N for signal N), or 99 when a step was in vain: stderr says which.
+Afterwards waits for CMD's end. All that the terminal showed goes to stdout, without colours and
+such (expect does not see them either); the exit status is CMD's (128+N for signal N), or 99 when a step was in vain: stderr says which.
 """
 import errno
 import fcntl
@@ -27,6 +27,8 @@ import subprocess
 import sys
 import termios
 import time
+
+ESCAPES = re.compile(rb"\x1b(\[[0-9;?>]*[ -/]*[@-~]|\][^\x07]*\x07|P[^\x1b]*\x1b\\|[=>78]|[()].)")
 
 
 class Term:
@@ -75,16 +77,21 @@ class Term:
         self.text += data
         return bool(data)
 
+    def plain(self):
+        return ESCAPES.sub(b"", self.text)
+
     def expect(self, what):
         end = time.monotonic() + self.limit
+        wanted = re.compile(what.encode(), re.S)
+        more = True
         while True:
-            m = re.compile(what.encode(), re.S).search(self.text, self.at)
+            m = wanted.search(self.plain(), self.at)
             if m:
                 self.at = m.end()
                 return
-            if time.monotonic() > end or not self.read(0.05):
-                if not re.compile(what.encode(), re.S).search(self.text, self.at):
-                    raise TimeoutError("expect:" + what)
+            if time.monotonic() > end or not more:
+                raise TimeoutError("expect:" + what)
+            more = self.read(0.05)
 
     def send(self, data):
         end = time.monotonic() + self.limit
@@ -160,7 +167,7 @@ def main(argv):
         print("term.py: in vain: %s" % e, file=sys.stderr)
         os.kill(t.pid, signal.SIGKILL)
         os.waitpid(t.pid, 0)
-    sys.stdout.buffer.write(t.text)
+    sys.stdout.buffer.write(t.plain())
     return code
 
 

@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# porthole exec: run, refused, at a terminal, in the background.
+
+# x ARG...: porthole exec ARG..., never for long.
+x() {
+	timeout -k 2 20 "$PORTHOLE" exec "$@"
+}
+
+# says CODE WORDS ARG...: it ends with that code, nothing on stdout, and a sentence on stderr that has the
+# words, without control characters.
+says() {
+	local code=$1 words=$2
+	shift 2
+	run --separate-stderr "-$code" x "$@"
+	[[ $stderr == "porthole: "*"$words"* && -z $output ]] || die "not '$words': $stderr$output" || return 1
+	refute grep -qP '[\x00-\x09\x0b-\x1f\x7f]' <<<"$stderr"
+}
+
+# ends CODE PID: our child PID ends with it.
+ends() {
+	local code=0
+	wait "$2" || code=$?
+	[[ $code == "$1" ]] || die "ended with $code, not $1"
+}
+
+# at_term [-0|-1|-2] STEP... -- ARG...: these steps (tests/tools/term.py) at a terminal in which porthole
+# exec ARG... runs.
+at_term() {
+	local args=()
+	while [[ $1 != -- ]]; do
+		args+=("$1")
+		shift
+	done
+	shift
+	TERM=xterm timeout -k 2 60 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/term.py" "${args[@]}" -- \
+		"$PORTHOLE" exec "$@"
+}
+
+# in_session ARG...: a session of `sleep 60` in the background; S_PID is Porthole's pid, S_CMD the
+# command's here, S_MARK what the command carries in its environment.
+in_session() {
+	S_MARK=PT_FIND=m$BASHPID.$RANDOM$RANDOM
+	"$PORTHOLE" exec -e "$S_MARK" "$@" sleep 60 </dev/null 3>&- &
+	S_PID=$!
+	wait_until 5 _session_runs || die "no session"
+}
+
+_session_runs() {
+	S_CMD=$(marked "$S_MARK" | head -n 1)
+	[[ -n $S_CMD && $(<"/proc/$S_CMD/comm") == sleep ]]
+}
+
+# marked NAME=VALUE: processes that have it in their environment.
+marked() {
+	grep -lsz "^$1" /proc/[0-9]*/environ | cut -d/ -f3
+	return 0
+}
+
+end_session() {
+	kill -TERM "$S_PID"
+	wait "$S_PID" || true
+}
