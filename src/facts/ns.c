@@ -74,13 +74,8 @@ static int share(struct fact_ns *ns, const char *name)
 /* The inode of each namespace of another container's first process. */
 static void inodes_of(const struct target_roots *r, pid_t pid, uint64_t v[NS_COUNT])
 {
-	_cleanup_close_ int fd = -EBADF;
-	char name[16];
-
-	snprintf(name, sizeof(name), "%d", pid);
-	fd = openat(r->proc_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	for (size_t i = 0; i < NS_COUNT; i++)
-		v[i] = fd >= 0 ? ns_inode(fd, &ns_types[i]) : 0;
+		v[i] = proc_ns_inode_at(r->proc_fd, pid, ns_types[i].name);
 }
 
 /* Is the outsider a process of that container? Then the container's name is enough. */
@@ -129,7 +124,8 @@ static int share_outsider(const struct target_roots *r, const struct target *t, 
 int facts_ns_share(const struct target_roots *r, const struct target *t, struct facts *f)
 {
 	_cleanup_targets_ struct targets all = {};
-	int err = target_list(r, false, &all, NULL, NULL);
+	/* listing the containers is dear, and most share nothing */
+	int err = f->ns.n_outsiders ? target_list(r, false, &all, NULL, NULL) : 0;
 
 	for (size_t k = 0; err == 0 && k < all.n; k++) {
 		_cleanup_free_ char *name = NULL;

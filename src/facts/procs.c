@@ -5,6 +5,7 @@
 
 #include "base/fd.h"
 #include "facts/facts.h"
+#include "sys/proc.h"
 
 enum { OUTSIDERS_MAX = 256, CMDLINE_MAX = 4096 };
 
@@ -91,54 +92,72 @@ static int member(struct facts *f, const struct target *t, int fd, pid_t pid)
 	return keep(&f->procs, fd, &p);
 }
 
-/* Remember a process that is no member and yet is in a namespace that is not the host's. */
-static int outsider(struct facts *f, pid_t pid, const uint64_t home[NS_COUNT])
+/* Remember a process that may belong to another container: the types of `flags` it has in common
+ * with the target. */
+static int outsider(struct facts *f, int proc_fd, pid_t pid, unsigned flags)
 {
-	struct fact_outsider o = {.pid = pid};
+	struct fact_outsider o = {.pid = pid, .flags = flags};
 
-	for (size_t i = 0; i < NS_COUNT; i++)
-		if (home[i] && f->ns.v[i].kind == NS_OWN && home[i] == f->ns.v[i].inode)
-			o.flags |= ns_types[i].flag;
-	if (!o.flags || f->ns.n_outsiders == OUTSIDERS_MAX)
+	if (!flags || f->ns.n_outsiders == OUTSIDERS_MAX)
 		return 0;
 	if (!f->ns.outsiders) {
 		f->ns.outsiders = calloc(OUTSIDERS_MAX, sizeof(o));
 		if (!f->ns.outsiders)
 			return -ENOMEM;
 	}
-	memcpy(o.home, home, sizeof(o.home));
+	for (size_t i = 0; i < NS_COUNT; i++)
+		o.home[i] = proc_ns_inode_at(proc_fd, pid, ns_types[i].name);
 	f->ns.outsiders[f->ns.n_outsiders++] = o;
 	return 0;
 }
 
+static int member_open(const struct rule *rule, int proc_fd, pid_t pid, bool zombies_only)
+{
+	_cleanup_close_ int fd = proc_dir_open(proc_fd, pid);
+	struct proc_stat st;
+
+	if (fd < 0)
+		return 0; /* it ended meanwhile */
+	if (zombies_only &&
+	    (proc_stat_read(fd, &st) < 0 || st.state != 'Z' || st.ppid != rule->t->pid))
+		return 0;
+	return member(rule->f, rule->t, fd, pid);
+}
+
 /* The namespaces worth comparing: that another process has the same uts, cgroup or time namespace
- * helps nobody, and every link read costs a microsecond on every process of the host. */
+ * helps nobody, and every link read costs microseconds for every process of the host. */
 static const unsigned compared =
 	CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUSER;
 
-static int look(const struct rule *rule, int fd, pid_t pid)
+static int look(const struct rule *rule, int proc_fd, pid_t pid)
 {
-	uint64_t home[NS_COUNT] = {};
-	bool in_pid = false, in_mnt = false, no_mnt = false;
+	const struct facts_ns *ns = &rule->f->ns;
+	uint64_t in_pid = 0, in_mnt = 0;
+	unsigned same = 0;
+	int err = 0;
 
 	for (size_t i = 0; i < NS_COUNT; i++) {
-		if (!(ns_types[i].flag & compared))
-			continue;
-		home[i] = ns_inode(fd, &ns_types[i]);
-		if (ns_types[i].flag == CLONE_NEWPID)
-			in_pid = home[i] && home[i] == rule->pidns;
-		if (ns_types[i].flag == CLONE_NEWNS)
-			in_mnt = home[i] && home[i] == rule->mntns, no_mnt = !home[i];
-	}
-	if ((rule->pidns || rule->mntns) && (!rule->pidns || in_pid) && (!rule->mntns || in_mnt))
-		return member(rule->f, rule->t, fd, pid);
-	if (rule->mntns && no_mnt) { /* zombies have no mount namespace any more */
-		struct fact_proc p;
+		uint64_t inode;
 
-		if (proc_fill(fd, pid, &p) == 0 && p.state == 'Z')
-			return p.ppid == rule->t->pid ? member(rule->f, rule->t, fd, pid) : 0;
+		if (!(ns_types[i].flag & compared) || ns->v[i].kind != NS_OWN)
+			continue;
+		inode = proc_ns_inode_at(proc_fd, pid, ns_types[i].name);
+		if (inode == ns->v[i].inode)
+			same |= ns_types[i].flag;
+		if (ns_types[i].flag == CLONE_NEWPID)
+			in_pid = inode;
+		if (ns_types[i].flag == CLONE_NEWNS)
+			in_mnt = inode;
 	}
-	return outsider(rule->f, pid, home);
+	if ((rule->pidns || rule->mntns) && (!rule->pidns || in_pid == rule->pidns) &&
+	    (!rule->mntns || in_mnt == rule->mntns)) {
+		err = member_open(rule, proc_fd, pid, false);
+		/* with files of its own: a program's sandbox, or another container's */
+		same = in_mnt && !(same & CLONE_NEWNS) ? same : 0;
+	} else if (rule->mntns && !in_mnt) { /* zombies have no mount namespace any more */
+		err = member_open(rule, proc_fd, pid, true);
+	}
+	return err < 0 ? err : outsider(rule->f, proc_fd, pid, same);
 }
 
 /* A pid namespace that is its own names the members. In one that is somebody else's (or the host's)
@@ -178,14 +197,11 @@ int facts_procs_read(const struct target_roots *r, const struct target *t, struc
 		return err;
 	}
 	while (err == 0 && (d = readdir(dir))) {
-		_cleanup_close_ int pfd = -EBADF;
 		uint64_t pid;
 
 		if (str_to_u64(d->d_name, 1, INT32_MAX, &pid) < 0 || (pid_t)pid == t->pid)
 			continue;
-		pfd = openat(dirfd(dir), d->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (pfd >= 0)
-			err = look(&rule, pfd, (pid_t)pid);
+		err = look(&rule, r->proc_fd, (pid_t)pid);
 	}
 	return err;
 }

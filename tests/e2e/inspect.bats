@@ -324,10 +324,11 @@ _zombies() {
 	odd_start pids-limit
 	has_rule pids-full "$ODD_PID"
 	odd_stop
-	odd_start memory-limit
-	wait_until 5 _eaten "$ODD_PID"
-	has_rule memory-full "$ODD_PID"
-	odd_stop
+	name=$(uniq_name full)
+	pid=$(target_start docker "$name" --memory 64m -- /app --eat 59)
+	wait_until 5 _eaten "$pid"
+	has_rule memory-full "$pid"
+	target_stop docker "$name"
 	name=$(uniq_name tight)
 	pid=$(target_start docker "$name" busybox --memory 16m --cpu-period 2000 --cpu-quota 1000 \
 		-- sh -c 'tail /dev/zero; i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done; exec sleep 1000')
@@ -340,7 +341,7 @@ _zombies() {
 }
 
 _eaten() {
-	[[ $(facts "$1" '.limits.memory.used > 14000000') == true ]]
+	[[ $(facts "$1" '.limits.memory.used > 61000000') == true ]]
 }
 
 _runs() {
