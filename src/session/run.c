@@ -173,6 +173,14 @@ static int start_agent(struct supervisor *s, struct err *e)
 	return 0;
 }
 
+/* The name of a program of the kit, or NULL when it is run from elsewhere. */
+static const char *kit_program(const char *cmd)
+{
+	if (str_starts(cmd, KIT_BIN "/"))
+		cmd += strlen(KIT_BIN "/");
+	return strchr(cmd, '/') ? NULL : cmd;
+}
+
 static int send_kit(struct supervisor *s, struct err *e)
 {
 	const struct plan *p = s->plan;
@@ -190,8 +198,8 @@ static int send_kit(struct supervisor *s, struct err *e)
 			return kit;
 	}
 	wire_send(s->sock, &m, kit); /* a dead agent is seen when its message is awaited */
-	if (kit >= 0 && rung == KIT_RUNG_FILE && !strchr(p->argv.v[0], '/'))
-		kit_prefetch(kit, p->argv.v[0]);
+	if (kit >= 0 && rung == KIT_RUNG_FILE && kit_program(p->argv.v[0]))
+		kit_prefetch(kit, kit_program(p->argv.v[0]));
 	return 0;
 }
 

@@ -39,8 +39,9 @@ static bool listed(const char *const *names, const char *name)
 	return false;
 }
 
-/* Fill one entry; -EAGAIN: leave it out. */
-static int entry_read(int dirfd, const char *name, bool clone, struct view_entry *en)
+/* Fill one entry; -EAGAIN: leave it out. `dev`: the file system of the directory. */
+static int entry_read(int dirfd, const char *name, enum view_how how, dev_t dev,
+		      struct view_entry *en)
 {
 	char link[PATH_MAX];
 	struct stat st;
@@ -54,7 +55,9 @@ static int entry_read(int dirfd, const char *name, bool clone, struct view_entry
 		en->link = strdup(link);
 		if (!en->link)
 			return -ENOMEM;
-	} else if (clone) {
+	} else if (how == VIEW_NODES && S_ISCHR(st.st_mode) && st.st_dev == dev && st.st_rdev) {
+		en->node = st;
+	} else if (how != VIEW_LIST) {
 		en->fd = open_tree(dirfd, name,
 				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW |
 					   AT_RECURSIVE);
@@ -69,14 +72,15 @@ static int entry_read(int dirfd, const char *name, bool clone, struct view_entry
 	return -ENOMEM;
 }
 
-int view_entries_read(int dirfd, const char *const *skip, bool clone, struct view_entries *l)
+int view_entries_read(int dirfd, const char *const *skip, enum view_how how, struct view_entries *l)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_close_ int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *de;
+	struct stat st;
 
 	*l = (struct view_entries){};
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
 	d = fdopendir(fd);
 	if (!d)
@@ -94,12 +98,25 @@ int view_entries_read(int dirfd, const char *const *skip, bool clone, struct vie
 				return -ENOMEM;
 			l->v = v;
 		}
-		r = entry_read(dirfd, de->d_name, clone, &l->v[l->n]);
+		r = entry_read(dirfd, de->d_name, how, st.st_dev, &l->v[l->n]);
 		if (r == 0)
 			l->n++;
 		else if (r != -EAGAIN)
 			return r;
 	}
+	return 0;
+}
+
+/* The same node, mode and owner. */
+static int make_node(int dirfd, const struct view_entry *en)
+{
+	const struct stat *st = &en->node;
+
+	if (mknodat(dirfd, en->name, st->st_mode & (S_IFMT | 0777), st->st_rdev) < 0)
+		return -errno;
+	if ((st->st_uid || st->st_gid) &&
+	    fchownat(dirfd, en->name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
 	return 0;
 }
 
@@ -111,6 +128,8 @@ int view_entry_make(int dirfd, const struct view_entry *en)
 		return symlinkat(en->link, dirfd, en->name) < 0 ? -errno : 0;
 	if (en->dir)
 		return mkdirat(dirfd, en->name, 0755) < 0 ? -errno : 0;
+	if (en->node.st_rdev)
+		return make_node(dirfd, en);
 	fd = openat(dirfd, en->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 	return fd < 0 ? -errno : 0;
 }
@@ -131,11 +150,26 @@ static int attach(int mnt, int dirfd, const char *name)
 	return move_mount(mnt, "", dirfd, name, flags) < 0 ? -errno : 0;
 }
 
-static int attach_all(const struct view_entries *l, int dirfd)
+/* A node that may not be made here (a device cgroup says so) is attached from where it lies, below
+ * the new directory. */
+static int attach_node(int under, int dirfd, const struct view_entry *en)
+{
+	_cleanup_close_ int mnt = open_tree(
+		under, en->name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	const struct view_entry file = {.name = en->name};
+	int r = mnt < 0 ? -errno : view_entry_make(dirfd, &file);
+
+	return r < 0 ? r : attach(mnt, dirfd, en->name);
+}
+
+/* All entries again in `dirfd`; `under`: the directory it lies over. */
+static int attach_all(const struct view_entries *l, int dirfd, int under)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		int r = view_entry_make(dirfd, &l->v[i]);
 
+		if (r == -EPERM && l->v[i].node.st_rdev)
+			r = attach_node(under, dirfd, &l->v[i]);
 		if (r == 0 && l->v[i].fd >= 0)
 			r = attach(l->v[i].fd, dirfd, l->v[i].name);
 		if (r < 0 && r != -ENOENT && r != -ENOTDIR)
@@ -187,7 +221,7 @@ static int build_dev(const struct plan *p, const struct view_parts *parts,
 
 	if (r < 0)
 		return err_set(e, r, "laying a private /dev over that of '%s'", p->label);
-	r = attach_all(dev, mnt);
+	r = attach_all(dev, mnt, at);
 	if (r < 0)
 		return err_set(e, r, "attaching the entries of /dev of '%s' again", p->label);
 	if (p->tty)
@@ -211,7 +245,7 @@ int view_basic_nodes(struct view_entries *l)
 	if (!l->v)
 		return -ENOMEM;
 	for (size_t i = 0; i < ARRAY_LEN(basic_nodes); i++)
-		if (entry_read(dev, basic_nodes[i], true, &l->v[l->n]) == 0)
+		if (entry_read(dev, basic_nodes[i], VIEW_CLONE, 0, &l->v[l->n]) == 0)
 			l->n++;
 	return 0;
 }
@@ -269,7 +303,8 @@ static int build_root(const struct plan *p, const struct view_parts *parts,
 
 	if (r < 0)
 		return err_set(e, r, "laying a private root over that of '%s'", p->label);
-	r = p->view == VIEW_KIT ? fill_kit_root(p, mnt, target, e) : attach_all(root_entries, mnt);
+	r = p->view == VIEW_KIT ? fill_kit_root(p, mnt, target, e)
+				: attach_all(root_entries, mnt, -EBADF);
 	if (r < 0)
 		return e->num ? r : err_set(e, r, "attaching the files of '%s' again", p->label);
 	if (mkdirat(mnt, "dev", 0755) < 0 || mkdirat(mnt, "proc", 0755) < 0)
@@ -322,26 +357,29 @@ static void clones_done(struct clones *c)
 
 static int clone_all(const struct plan *p, const struct view_parts *parts, struct clones *c)
 {
+	bool own_root = view_needs_root(p);
+	enum view_how how = own_root || p->ns_join & CLONE_NEWUSER ? VIEW_CLONE : VIEW_NODES;
 	const unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE;
 	int r = 0;
 
 	if (p->kit.kind != KIT_NONE && p->shape.dev_dir) {
 		_cleanup_close_ int dev = openat(p->root_fd, "dev", ROOT_DIR_FLAGS);
 
-		r = dev < 0 ? -errno : view_entries_read(dev, skip_dev, true, &c->dev);
+		r = dev < 0 ? -errno : view_entries_read(dev, skip_dev, how, &c->dev);
 	}
-	if (r < 0 || !view_needs_root(p))
+	if (r < 0 || !own_root)
 		return r;
 	if (p->shape.proc_good && parts->proc_fd < 0)
 		c->proc = open_tree(p->root_fd, "proc", flags | AT_SYMLINK_NOFOLLOW);
 	if (p->view == VIEW_LIVE)
-		return view_entries_read(p->root_fd, skip_root, true, &c->root);
+		return view_entries_read(p->root_fd, skip_root, VIEW_CLONE, &c->root);
 	c->target = open_tree(p->root_fd, "", flags | AT_EMPTY_PATH);
 	return c->target < 0 ? -errno : 0;
 }
 
 int view_build(const struct plan *p, const struct view_parts *parts, struct err *e)
 {
+	mode_t mask = umask(0);
 	_cleanup_(clones_done) struct clones c = {.target = -EBADF, .proc = -EBADF};
 	const struct view_entries *dev = p->shape.dev_dir ? &c.dev : parts->nodes;
 	int r = clone_all(p, parts, &c);
@@ -357,6 +395,7 @@ int view_build(const struct plan *p, const struct view_parts *parts, struct err 
 		r = build_in_place(p, parts, dev, e);
 	if (r == 0)
 		build_proc(c.proc >= 0 ? c.proc : parts->proc_fd);
+	umask(mask);
 	return r;
 }
 

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "base/err.h"
 #include "session/plan.h"
 
@@ -39,7 +41,8 @@ struct view_entry {
 	char *name;
 	char *link; /* text of a symbolic link, else NULL */
 	bool dir;
-	int fd; /* detached clone, or -EBADF */
+	int fd;		  /* detached clone, or -EBADF */
+	struct stat node; /* st_rdev != 0: a device node to be made anew */
 };
 
 struct view_entries {
@@ -47,9 +50,18 @@ struct view_entries {
 	size_t n;
 };
 
-/* List `dirfd` without the names in `skip` (NULL-terminated, may be NULL); `clone`: open a detached
- * clone of each (those that cannot be cloned are left out). 0 or -errno. */
-int view_entries_read(int dirfd, const char *const *skip, bool clone, struct view_entries *l);
+/* How entries are to be had again. */
+enum view_how {
+	VIEW_LIST,  /* names only */
+	VIEW_CLONE, /* a detached clone of each */
+	VIEW_NODES, /* device nodes that lie in the directory itself are made anew, which costs less
+		     * than a mount each (not from within a user namespace); clones of all else */
+};
+
+/* List `dirfd` without the names in `skip` (NULL-terminated, may be NULL). Those that cannot be
+ * cloned are left out. 0 or -errno. */
+int view_entries_read(int dirfd, const char *const *skip, enum view_how how,
+		      struct view_entries *l);
 void view_entries_done(struct view_entries *l);
 #define _cleanup_entries_ _cleanup_(view_entries_done)
 

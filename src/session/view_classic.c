@@ -34,7 +34,7 @@ static int bind_all(const char *from, const char *to, const char *const *skip)
 	_cleanup_entries_ struct view_entries l = {};
 	_cleanup_close_ int dir = open(from, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	_cleanup_close_ int dst = open(to, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int r = dir < 0 || dst < 0 ? -errno : view_entries_read(dir, skip, false, &l);
+	int r = dir < 0 || dst < 0 ? -errno : view_entries_read(dir, skip, VIEW_LIST, &l);
 
 	for (size_t i = 0; i < l.n && r == 0; i++) {
 		r = bind_entry(*from == '/' && !from[1] ? "" : from, to, dst, &l.v[i]);
