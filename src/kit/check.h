@@ -29,6 +29,7 @@ struct check {
 struct checks {
 	struct check *v;
 	size_t n;
+	struct buf prelude;    /* goes before every script */
 	struct strv bad, fine; /* globs of paths */
 };
 

@@ -12,6 +12,7 @@ void checks_done(struct checks *c)
 		free(c->v[i].expect);
 	}
 	free(c->v);
+	buf_done(&c->prelude);
 	strv_done(&c->bad);
 	strv_done(&c->fine);
 	*c = (struct checks){};
@@ -69,10 +70,14 @@ static int line(struct checks *c, char *s, const char *where, struct err *e)
 		return strv_add(&c->bad, s + 4);
 	if (str_starts(s, "fine "))
 		return strv_add(&c->fine, s + 5);
-	if (k && *s == '\t') {
-		buf_puts(&k->script, s + 1);
-		buf_putc(&k->script, '\n');
-		return k->script.oom ? -ENOMEM : 0;
+	if (*s == '\t') {
+		struct buf *to = k ? &k->script : &c->prelude;
+
+		if (k && !k->script.len && c->prelude.len)
+			buf_puts(to, c->prelude.data);
+		buf_puts(to, s + 1);
+		buf_putc(to, '\n');
+		return to->oom ? -ENOMEM : 0;
 	}
 	if (k && str_starts(s, "=> "))
 		return expect(k, s + 3, where, e);

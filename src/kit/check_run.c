@@ -15,7 +15,7 @@
 
 #define OUTPUT	    "/output"
 #define OUTPUT_MAX  ((size_t)4 << 20)
-#define LIMIT_DEEP  30 /* seconds */
+#define LIMIT_DEEP  60 /* seconds */
 #define LIMIT_OTHER 3
 
 static volatile sig_atomic_t late;

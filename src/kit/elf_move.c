@@ -126,11 +126,14 @@ static void visit(struct moves *m, struct elf *f)
 		if (p->p_type != PT_LOAD || p->p_offset > f->size ||
 		    p->p_filesz > f->size - p->p_offset)
 			continue;
-		if (p->p_flags & PF_X)
+		if (p->p_flags & PF_X) {
 			code(m, data, p->p_filesz, p->p_vaddr, fixed);
-		else if (in_place && (p->p_flags & PF_W) && p->p_offset % 8 == p->p_vaddr % 8)
-			words(m, data + (8 - p->p_offset % 8) % 8,
-			      p->p_filesz - (8 - p->p_offset % 8) % 8);
+		} else if (in_place && (p->p_flags & PF_W) && p->p_offset % 8 == p->p_vaddr % 8) {
+			size_t skip = (8 - p->p_offset % 8) % 8;
+
+			if (skip < p->p_filesz)
+				words(m, data + skip, p->p_filesz - skip);
+		}
 	}
 	relocations(m, f);
 }

@@ -120,13 +120,14 @@ int ldcache_parse(const char *data, size_t size, struct ldcache *c)
 		return -EBADMSG;
 	memcpy(&h, data, sizeof(h));
 	if (memcmp(h.magic, magic, sizeof(magic)) != 0 ||
-	    h.n > (size - sizeof(h)) / sizeof(struct entry) || data[size - 1])
+	    h.n > (size - sizeof(h)) / sizeof(struct entry))
 		return -EBADMSG;
 	for (uint32_t i = 0; i < h.n; i++) {
 		struct entry e;
 
 		memcpy(&e, data + sizeof(h) + i * sizeof(e), sizeof(e));
-		if (e.key >= size || e.value >= size)
+		if (e.key >= size || e.value >= size || !memchr(data + e.key, '\0', size - e.key) ||
+		    !memchr(data + e.value, '\0', size - e.value))
 			return -EBADMSG;
 		if (ldcache_add(c, data + e.key, data + e.value) < 0)
 			return -ENOMEM;

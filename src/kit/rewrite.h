@@ -40,7 +40,7 @@ size_t rewrite_path(const struct rewriter *w, const char *p, size_t len, char *o
 bool rewrite_pad(const char *kit, size_t len, char *out);
 
 /* Rewrite every path in a block of C strings; nothing changes its length. Paths in lists ("a:b")
- * count one by one. Whole strings that would have to grow go to `far` (may be NULL). Returns how
+ * count one by one. Ends of strings that would have to grow go to `far` (may be NULL). Returns how
  * many changed. */
 size_t rewrite_fixed(const struct rewriter *w, char *data, size_t len, struct rewrite_fars *far);
 

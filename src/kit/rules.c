@@ -142,6 +142,14 @@ static int directive(struct rules *r, struct strv *w, const char *where, struct 
 	return -EINVAL;
 }
 
+static bool is_directive(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(directives); i++)
+		if (str_eq(directives[i].word, word))
+			return true;
+	return false; /* "file" is a package as well: it needs a second word */
+}
+
 static int line(struct rules *r, const char *name, size_t number, char *s, struct err *e)
 {
 	_cleanup_strv_ struct strv w = {};
@@ -157,7 +165,7 @@ static int line(struct rules *r, const char *name, size_t number, char *s, struc
 		return k;
 	if (w.n == 1 && w.v[0][0] == '-' && rules_is_package(w.v[0] + 1))
 		return strv_add(&r->without, w.v[0] + 1);
-	if (w.n == 1 && rules_is_package(w.v[0]))
+	if (w.n == 1 && rules_is_package(w.v[0]) && !is_directive(w.v[0]))
 		return strv_has(&r->packages, w.v[0]) ? 0 : strv_add(&r->packages, w.v[0]);
 	return directive(r, &w, where, e);
 }

@@ -8,39 +8,45 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "kit/check.h"
+#include "sys/fsmount.h"
 
 #ifndef MOVE_MOUNT_F_EMPTY_PATH
 #define MOVE_MOUNT_F_EMPTY_PATH 0x00000004
 #endif
 
-/* Root of the new user namespace is whoever we are outside; nobody else exists. */
-static int map_ids(uid_t uid, gid_t gid, struct err *e)
+/* As root the container's ids are ones nobody has: global root may write many a file of /proc/sys.
+ */
+#define ID_BASE	 0x70000000u
+#define ID_COUNT 65536u
+
+static int write_map(const char *proc, const char *file, const char *text)
 {
-	const struct {
-		const char *file;
-		unsigned id;
-	} maps[] = {{"/proc/self/uid_map", uid}, {"/proc/self/gid_map", gid}};
-	_cleanup_close_ int deny = open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC);
+	char path[64];
+	_cleanup_close_ int fd = -EBADF;
 
-	if (deny >= 0 && fd_write_all(deny, "deny", 4) < 0)
-		return err_set(e, EPERM, "cannot write setgroups");
-	for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
-		_cleanup_close_ int fd = open(maps[i].file, O_WRONLY | O_CLOEXEC);
-		char text[32];
-		int n = snprintf(text, sizeof(text), "0 %u 1", maps[i].id), r;
+	snprintf(path, sizeof(path), "%s/%s", proc, file);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+}
 
-		r = fd < 0 ? -errno : fd_write_all(fd, text, (size_t)n);
-		if (r < 0)
-			return err_set(e, r, "cannot write %s", maps[i].file);
-	}
-	return 0;
+static int write_maps(const char *proc, unsigned uid, unsigned gid, unsigned count)
+{
+	char text[64];
+	int r;
+
+	snprintf(text, sizeof(text), "0 %u %u", uid, count);
+	r = write_map(proc, "uid_map", text);
+	snprintf(text, sizeof(text), "0 %u %u", gid, count);
+	return r < 0 ? r : write_map(proc, "gid_map", text);
 }
 
 static int unshare_all(int flags, struct err *e)
@@ -50,6 +56,53 @@ static int unshare_all(int flags, struct err *e)
 	err_set(e, errno, "cannot make namespaces for the check");
 	err_hint(e, "it needs root, or a kernel that lets users make user namespaces");
 	return -e->num;
+}
+
+/* A user namespace in which we are root and nobody else exists. */
+static int unshare_alone(int flags, struct err *e)
+{
+	unsigned uid = geteuid(), gid = getegid();
+	int r = unshare_all(CLONE_NEWUSER | flags, e);
+
+	if (r < 0)
+		return r;
+	r = write_map("/proc/self", "setgroups", "deny");
+	if (r == 0 || r == -ENOENT)
+		r = write_maps("/proc/self", uid, gid, 1);
+	return r < 0 ? err_set(e, r, "cannot map our ids for the check") : 0;
+}
+
+/* A user namespace with many ids; a process that stays outside must write its maps. */
+static int unshare_mapped(int flags, struct err *e)
+{
+	char proc[32], byte = 0;
+	int go[2], status = -1, r;
+	pid_t pid;
+
+	snprintf(proc, sizeof(proc), "/proc/%d", (int)getpid());
+	if (pipe2(go, O_CLOEXEC) < 0)
+		return err_set(e, errno, "cannot make a pipe");
+	pid = fork();
+	if (pid == 0) {
+		close(go[1]);
+		_exit(read(go[0], &byte, 1) != 1 ||
+		      write_maps(proc, ID_BASE, ID_BASE, ID_COUNT) < 0);
+	}
+	close(go[0]);
+	r = pid < 0 ? err_set(e, errno, "cannot start a process for the check")
+		    : unshare_all(CLONE_NEWUSER | flags, e);
+	if (r == 0 && write(go[1], &byte, 1) != 1)
+		r = err_set(e, EIO, "cannot map the ids for the check");
+	close(go[1]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (r == 0 && status != 0)
+		r = err_say(e, EPERM, "cannot map the ids for the check");
+	/* new ids make us undumpable, and our children out of reach of ptrace */
+	if (r == 0 &&
+	    (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0))
+		r = err_set(e, errno, "cannot become root of the check");
+	return r;
 }
 
 static int bind_device(const char *name, struct err *e)
@@ -66,19 +119,20 @@ static int bind_device(const char *name, struct err *e)
 }
 
 /* The new root, on a tmpfs over /tmp of a mount namespace of our own; we stand in it afterwards. */
-static int make_root(int kit_mnt, struct err *e)
+static int make_root(int kit_mnt, unsigned owner, struct err *e)
 {
 	static const char *const dirs[] = {"dev",  "dev/p", "dev/pts", "dev/shm",
 					   "proc", "tmp",   "root",    "work"};
 	static const char *const devices[] = {"null", "zero", "full", "random", "urandom", "tty"};
+	char opts[96];
 	int r;
 
+	snprintf(opts, sizeof(opts), "mode=755,size=512m,uid=%u,gid=%u", owner, owner);
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("scratch", "/tmp", "tmpfs", MS_NOSUID, "mode=755,size=512m") < 0 ||
-	    chdir("/tmp") < 0)
+	    mount("scratch", "/tmp", "tmpfs", MS_NOSUID, opts) < 0 || chdir("/tmp") < 0)
 		return err_set(e, errno, "cannot make a root for the check");
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-		if (mkdir(dirs[i], 0755) < 0)
+		if (mkdir(dirs[i], 0755) < 0 || chown(dirs[i], owner, owner) < 0)
 			return err_set(e, errno, "cannot make /%s for the check", dirs[i]);
 	for (size_t i = 0; i < ARRAY_LEN(devices); i++) {
 		r = bind_device(devices[i], e);
@@ -102,7 +156,20 @@ static int enter_root(struct err *e)
 	return 0;
 }
 
-static int mount_kit(const char *spec, enum kit_rung *rung, struct err *e)
+/* Without root an image cannot be mounted, in whatever namespace: a copy on a tmpfs. */
+static int unpack_kit(const struct kit *k, enum kit_rung *rung, struct err *e)
+{
+	static const struct fs_opt opts[] = {{"mode", "755"}, {}};
+	_cleanup_close_ int mnt = fs_mount_detached("tmpfs", opts, 0, NULL, e);
+	int r = mnt < 0 ? mnt : kit_unpack(k, mnt, e);
+
+	*rung = KIT_RUNG_UNPACK;
+	if (r == 0)
+		r = fs_make_readonly(mnt, e);
+	return r < 0 ? r : TAKE_FD(mnt);
+}
+
+static int mount_kit(const char *spec, bool root, enum kit_rung *rung, struct err *e)
 {
 	_cleanup_kit_ struct kit k = KIT_INIT;
 	int r = kit_find(spec, &k, e);
@@ -111,6 +178,8 @@ static int mount_kit(const char *spec, enum kit_rung *rung, struct err *e)
 		return r;
 	if (k.kind == KIT_NONE)
 		return err_say(e, EINVAL, "there is no kit to check");
+	if (k.kind == KIT_IMAGE && !root)
+		return unpack_kit(&k, rung, e);
 	return kit_mount(&k, -1, rung, e);
 }
 
@@ -118,29 +187,18 @@ int scratch_enter(const char *spec, enum kit_rung *rung, struct err *e)
 {
 	const int inner = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 	_cleanup_close_ int mnt = -EBADF;
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int r;
+	bool root = geteuid() == 0;
+	int r = root ? 0 : unshare_alone(inner, e);
 
-	if (uid == 0) {
-		mnt = mount_kit(spec, rung, e);
-		r = mnt < 0 ? mnt : unshare_all(CLONE_NEWNS, e);
-		if (r == 0)
-			r = make_root(mnt, e);
-		if (r == 0)
-			r = enter_root(e);
-		return r == 0 && (r = unshare_all(CLONE_NEWUSER | inner, e)) == 0
-			       ? map_ids(uid, gid, e)
-			       : r;
-	}
-	r = unshare_all(CLONE_NEWUSER | inner, e);
 	if (r == 0)
-		r = map_ids(uid, gid, e);
-	if (r == 0)
-		mnt = r = mount_kit(spec, rung, e);
+		mnt = r = mount_kit(spec, root, rung, e);
+	if (r >= 0 && root)
+		r = unshare_all(CLONE_NEWNS, e);
 	if (r >= 0)
-		r = make_root(mnt, e);
-	return r < 0 ? r : enter_root(e);
+		r = make_root(mnt, root ? ID_BASE : 0, e);
+	if (r >= 0)
+		r = enter_root(e);
+	return r == 0 && root ? unshare_mapped(inner, e) : r;
 }
 
 static void loopback_up(void)

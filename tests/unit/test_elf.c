@@ -1,0 +1,246 @@
+/* ELF files patched in place: this very program is the patient. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "kit/elf.h"
+
+/* In this program's data, for the copies to show: by an instruction, by a relocation, and where it
+ * lies. */
+static const char *const by_pointer[] = {"/bin/sh", "/bin/other"};
+const char *volatile *volatile patient = (const char *volatile *)by_pointer;
+
+__attribute__((noinline)) static const char *by_instruction(void)
+{
+	const char *s = "/sbin/far";
+
+	__asm__("" : "+r"(s));
+	return s;
+}
+
+__attribute__((noinline)) static const char *in_place(void)
+{
+	const char *s = "/usr/share/patient/data";
+
+	__asm__("" : "+r"(s));
+	return s;
+}
+
+static void show(void)
+{
+	printf("%s %s %s %s\n", by_instruction(), patient[0], patient[1], in_place());
+}
+
+static struct names names;
+static struct rules rules;
+static const struct rewriter w = {&names, &rules};
+
+static int group_setup(void **state)
+{
+	static const char *const have[] = {"b", "b/sh", "b/far", "s", "s/patient"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(have); i++)
+		if (names_add(&names, have[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int group_teardown(void **state)
+{
+	(void)state;
+	names_done(&names);
+	return 0;
+}
+
+static char *self(size_t *len)
+{
+	char *data;
+
+	assert_int_equal(file_read_at(AT_FDCWD, "/proc/self/exe", 1 << 28, &data, len), 0);
+	return data;
+}
+
+static char *interp_of(const struct elf *f)
+{
+	for (size_t i = 0; i < f->eh->e_phnum; i++)
+		if (f->ph[i].p_type == PT_INTERP)
+			return (char *)f->data + f->ph[i].p_offset;
+	return NULL;
+}
+
+static void test_patched_in_place(void **state)
+{
+	_cleanup_free_ char *data = NULL, *old = NULL;
+	struct elf_stats st = {};
+	struct elf f;
+	size_t len, old_len;
+
+	(void)state;
+	data = self(&len);
+	old = self(&old_len);
+	assert_int_equal(elf_open(&f, data, len), 0);
+	elf_relocate(&f, &w, "b/test", &st);
+	assert_string_equal(interp_of(&f), "/dev/p/ld.so");
+	assert_true(st.interp);
+	assert_true(st.strings > 0);
+	assert_non_null(memmem(data, len, "\0/dev/p///s/patient/data", 25));
+	assert_null(memmem(data, len, "\0/usr/share/patient/data", 25));
+	assert_non_null(memmem(data, len, "\0/bin/other", 12));
+	/* nothing moved: the file is as long, and its headers are where they were */
+	assert_int_equal(len, old_len);
+	assert_memory_equal(data, old, sizeof(Elf64_Ehdr));
+	assert_int_equal(elf_open(&f, data, len), 0);
+}
+
+static void test_the_copy_runs(void **state)
+{
+	char path[] = "/tmp/pt-elf-XXXXXX", cmd[256], line[256] = "";
+	_cleanup_close_ int fd = mkstemp(path);
+	_cleanup_free_ char *data = NULL, *loader = NULL;
+	struct elf_stats st = {};
+	struct elf f;
+	size_t len;
+	FILE *p;
+
+	(void)state;
+#if !defined(__x86_64__)
+	skip();
+#endif
+	data = self(&len);
+	assert_int_equal(elf_open(&f, data, len), 0);
+	loader = strdup(interp_of(&f));
+	elf_relocate(&f, &w, "b/test", &st);
+	assert_true(st.moved >= 2);
+	assert_int_equal(st.stuck, 0);
+	assert_int_equal(fd_write_all(fd, data, len), 0);
+	assert_int_equal(fchmod(fd, 0700), 0);
+	snprintf(cmd, sizeof(cmd), "%s %s --show", loader, path);
+	p = popen(cmd, "r");
+	assert_non_null(p);
+	assert_non_null(fgets(line, sizeof(line), p));
+	assert_int_equal(pclose(p), 0);
+	unlink(path);
+	assert_string_equal(line, "/dev/p/b/far /dev/p/b/sh /bin/other /dev/p///s/patient/data\n");
+}
+
+static void test_needed(void **state)
+{
+	_cleanup_free_ char *data = NULL;
+	bool libc = false;
+	size_t len, at = 0;
+	const char *s;
+	struct elf f;
+
+	(void)state;
+	data = self(&len);
+	assert_int_equal(elf_open(&f, data, len), 0);
+	while ((s = elf_dyn_string(&f, DT_NEEDED, &at)))
+		libc |= str_eq(s, "libc.so.6");
+	assert_true(libc);
+	at = 0;
+	assert_null(elf_dyn_string(&f, DT_SONAME, &at));
+}
+
+static void test_loader_directories(void **state)
+{
+	static const uint64_t old_len[] = {22, 26, 5, 9};
+	static const char old[] =
+		"/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/";
+	struct {
+		uint64_t len[4];
+		char dirs[sizeof(old)];
+	} data;
+	struct elf f = {.data = (unsigned char *)&data, .size = sizeof(data)};
+	size_t at = 0;
+
+	(void)state;
+	memcpy(data.len, old_len, sizeof(old_len));
+	memcpy(data.dirs, old, sizeof(old));
+	assert_int_equal(elf_loader_dirs(&f, "x86_64-linux-gnu"), 1);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(strlen(data.dirs + at), data.len[i]);
+		assert_true(data.len[i] <= 26);
+		assert_true(str_starts(data.dirs + at, "/dev/p/"));
+		assert_true(str_ends(data.dirs + at, "/l/"));
+		at += data.len[i] + 1;
+	}
+	assert_int_equal(at, sizeof(old));
+	/* without the lengths nothing may be touched */
+	memset(data.len, 0, sizeof(data.len));
+	memcpy(data.dirs, old, sizeof(old));
+	assert_int_equal(elf_loader_dirs(&f, "x86_64-linux-gnu"), 0);
+	assert_memory_equal(data.dirs, old, sizeof(old));
+}
+
+/* A header that lies, byte by byte: refused or harmless. */
+static void test_damaged(void **state)
+{
+	_cleanup_free_ char *good = NULL;
+	size_t len, head = sizeof(Elf64_Ehdr) + 13 * sizeof(Elf64_Phdr);
+
+	(void)state;
+	good = self(&len);
+	for (size_t i = 0; i < head; i++) {
+		_cleanup_free_ char *bad = malloc(len);
+		struct elf_stats st = {};
+		struct elf f;
+
+		memcpy(bad, good, len);
+		bad[i] ^= (char)0xff;
+		if (elf_open(&f, bad, len) == 0) {
+			size_t at = 0;
+
+			while (elf_dyn_string(&f, DT_NEEDED, &at))
+				;
+			if (i % 8 == 0)
+				elf_relocate(&f, &w, "b/test", &st);
+		}
+	}
+	for (size_t n = 0; n < 4096; n += 7) {
+		_cleanup_free_ char *cut = malloc(n ? n : 1);
+		struct elf f;
+
+		memcpy(cut, good, n);
+		if (elf_open(&f, cut, n) == 0)
+			fail_msg("a file of %zu bytes was taken", n);
+	}
+}
+
+static void test_other_kinds(void **state)
+{
+	_cleanup_free_ char *data = NULL;
+	struct elf f;
+	size_t len;
+
+	(void)state;
+	data = self(&len);
+	data[EI_CLASS] = ELFCLASS32;
+	assert_int_equal(elf_open(&f, data, len), -ENOTSUP);
+	assert_int_equal(elf_open(&f, (char *)"#!/bin/sh", 9), -ENOEXEC);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_patched_in_place), cmocka_unit_test(test_the_copy_runs),
+		cmocka_unit_test(test_needed),		 cmocka_unit_test(test_loader_directories),
+		cmocka_unit_test(test_damaged),		 cmocka_unit_test(test_other_kinds),
+	};
+
+	if (argc > 1 && str_eq(argv[1], "--show")) {
+		show();
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
