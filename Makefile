@@ -1,12 +1,18 @@
-# A short front for Meson: `make` builds build/porthole. See README.md.
+# A short front for Meson: `make` builds build/porthole and its default kit. See README.md.
+SHELL = /bin/bash
+.SHELLFLAGS = -o pipefail -c
 BUILD ?= build
 MESON_ARGS ?=
 PREFIX ?= /usr/local
 VERSION = $(shell sed -n "s/^ *version: '\(.*\)',/\1/p" meson.build)
 
-.PHONY: all deps kit try check bench lint install dist clean
-all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+.PHONY: all bin kit try check bench lint install dist clean
+# Without a working apt there is a binary all the same, and the reason why there is no kit.
+all: bin
+	@$(MAKE) --no-print-directory kit || echo "make: $(BUILD)/porthole is built, its kit is not: see above; 'make kit' tries again" >&2
+
+bin: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet | { grep -v 'no work to do' || true; }
 
 $(BUILD)/build.ninja: meson.build
 	@command -v meson >/dev/null || { echo "make: no meson; 'sudo tools/deps build' installs what building needs" >&2; exit 1; }
@@ -15,17 +21,17 @@ $(BUILD)/build.ninja: meson.build
 # The default kit, beside the binary that finds it there; anew when what decides its content changed.
 KIT_SOURCES = $(wildcard kits/*.list kits/hot.pages $(addprefix src/kit/,apt.c build.c debs.c elf*.c finish.c finish_hot.c ldcache.c \
 	manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
-kit: all
+kit: bin
 	@$(MAKE) --no-print-directory $(BUILD)/kit.erofs
-$(BUILD)/kit.erofs: $(KIT_SOURCES) | all
+$(BUILD)/kit.erofs: $(KIT_SOURCES) | bin
 	@$(BUILD)/porthole kit build -o $@.new && mv $@.new $@
 
 # These install what they need (Debian 12, as root) and then do as they say.
 try:
-	@tools/deps build && $(MAKE) --no-print-directory all && tools/try
+	@tools/deps build && $(MAKE) --no-print-directory kit && tools/try
 
 check:
-	@tools/deps build test && $(MAKE) --no-print-directory all && tools/check
+	@tools/deps build test && $(MAKE) --no-print-directory bin && tools/check
 
 bench:
 	@tools/deps build test && $(MAKE) --no-print-directory kit && bench/run
@@ -34,7 +40,7 @@ lint:
 	@tools/lint
 
 # The binary, man pages and completion, and the kit where it has been built.
-install: all
+install: bin
 	@meson install -C $(BUILD) --no-rebuild --quiet
 	@[ ! -e $(BUILD)/kit.erofs ] || install -D -m 644 $(BUILD)/kit.erofs $(DESTDIR)$(PREFIX)/lib/porthole/kit.erofs
 
