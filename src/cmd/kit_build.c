@@ -163,7 +163,6 @@ const struct verb verb_kit_build = {
 		    "  porthole kit build --list mine.list -o kit/\n",
 	.opts = options,
 	.opts_size = sizeof(struct kit_build_opts),
-	.complete = COMPLETE_FILE,
 	.max_args = -1,
 	.run = run,
 };
