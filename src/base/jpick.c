@@ -49,32 +49,31 @@ static const char *skip_word(const char *p, const char *end)
 /* Past an object or array, whatever is in it. */
 static const char *skip_nest(const char *p, const char *end)
 {
+	static const bool stops[256] = {
+		['"'] = true, ['{'] = true, ['['] = true, ['}'] = true, [']'] = true,
+	};
 	char open[DEPTH_MAX];
 	int depth = 0;
 
 	while (p < end) {
-		switch (*p) {
-		case '"':
+		if (!stops[(unsigned char)*p]) {
+			p++;
+			continue;
+		}
+		if (*p == '"') {
 			p = skip_string(p, end);
 			if (!p)
 				return NULL;
 			continue;
-		case '{':
-		case '[':
+		}
+		if (*p == '{' || *p == '[') {
 			if (depth == DEPTH_MAX)
 				return NULL;
 			open[depth++] = *p;
-			break;
-		case '}':
-		case ']':
-			/* '{' + 2 is '}', '[' + 2 is ']' */
-			if (open[--depth] + 2 != *p)
-				return NULL;
-			if (depth == 0)
-				return p + 1;
-			break;
-		default:
-			break;
+		} else if (open[--depth] + 2 != *p) { /* '{' + 2 is '}', '[' + 2 is ']' */
+			return NULL;
+		} else if (depth == 0) {
+			return p + 1;
 		}
 		p++;
 	}
@@ -172,30 +171,57 @@ static uint32_t matching(const struct picker *pk, uint32_t mask, int level, stru
 	return hit;
 }
 
-/* The members of one object; values further down by recursion, at most KEYS_MAX deep. */
-static int pick_object(struct picker *pk, struct slice obj, uint32_t mask, int level)
+static const char *pick_object(struct picker *pk, const char *p, const char *end, uint32_t mask,
+			       int level);
+
+/* One member's value at p: taken, entered, or passed over. Past it, or NULL. */
+static const char *pick_value(struct picker *pk, const char *p, const char *end, uint32_t hit,
+			      int level)
 {
-	struct slice at = obj, key, val;
+	uint32_t here = 0;
+	const char *q;
 
-	while (jpick_next(&at, &key, &val)) {
-		uint32_t hit = matching(pk, mask, level, key), deeper = 0;
+	for (size_t i = 0; hit && i < pk->n; i++)
+		if (hit >> i & 1 && pk->k[i].steps == level + 1)
+			here |= (uint32_t)1 << i;
+	if ((hit & ~here) && p < end && *p == '{')
+		q = pick_object(pk, p, end, hit & ~here, level + 1);
+	else
+		q = skip_value(p, end);
+	for (size_t i = 0; q && here && i < pk->n; i++)
+		if (here >> i & 1)
+			pk->out[i] = (struct slice){p, (size_t)(q - p)};
+	return q;
+}
 
-		for (size_t i = 0; hit && i < pk->n; i++) {
-			if (!(hit >> i & 1))
-				continue;
-			if (pk->k[i].steps == level + 1)
-				pk->out[i] = val;
-			else
-				deeper |= (uint32_t)1 << i;
-		}
-		if (deeper && *val.p == '{') {
-			int r = pick_object(pk, val, deeper, level + 1);
+/* The object at p; deeper ones by recursion, at most KEYS_MAX deep. Past its end, or NULL. */
+static const char *pick_object(struct picker *pk, const char *p, const char *end, uint32_t mask,
+			       int level)
+{
+	p = skip_blank(p + 1, end);
+	if (p < end && *p == '}')
+		return p + 1;
+	while (p < end && *p == '"') {
+		const char *q = skip_string(p, end);
+		struct slice key = {p, q ? (size_t)(q - p) : 0};
 
-			if (r < 0)
-				return r;
-		}
+		if (!q)
+			return NULL;
+		p = skip_blank(q, end);
+		if (p >= end || *p != ':')
+			return NULL;
+		p = skip_blank(p + 1, end);
+		p = pick_value(pk, p, end, matching(pk, mask, level, key), level);
+		if (!p)
+			return NULL;
+		p = skip_blank(p, end);
+		if (p < end && *p == '}')
+			return p + 1;
+		if (p >= end || *p != ',')
+			return NULL;
+		p = skip_blank(p + 1, end);
 	}
-	return at.p ? -EBADMSG : 0;
+	return NULL;
 }
 
 int jpick(struct slice doc, const char *const *paths, size_t n, struct slice *out)
@@ -210,12 +236,10 @@ int jpick(struct slice doc, const char *const *paths, size_t n, struct slice *ou
 		if (split_path(paths[i], &pk.k[i]) < 0)
 			return -EINVAL;
 	}
-	while (end > p && skip_blank(end - 1, end) == end)
-		end--;
-	if (p >= end || *p != '{' || end[-1] != '}')
+	if (p >= end || *p != '{')
 		return -EBADMSG;
-	doc = (struct slice){p, (size_t)(end - p)};
-	return pick_object(&pk, doc, (uint32_t)((UINT64_C(1) << n) - 1), 0);
+	p = pick_object(&pk, p, end, (uint32_t)((UINT64_C(1) << n) - 1), 0);
+	return p && skip_blank(p, end) == end ? 0 : -EBADMSG;
 }
 
 /* Four hex digits; -1 when they are none. */

@@ -12,19 +12,22 @@
 #include "target/scan.h"
 
 /* The program: init itself, or what bwrap's reaper has started. */
-static const char *program(const struct scan *s, pid_t init)
+static const char *program(struct look *l, pid_t init)
 {
-	const struct proc_stat *p = scan_find(s, init), *child;
+	const struct proc_stat *p = scan_stat(l, init), *child;
+	size_t i = 0;
 
-	if (p && str_eq(p->comm, "bwrap") && (child = scan_child(s, init, NULL)))
+	if (p && str_eq(p->comm, "bwrap") && (child = scan_child(l, init, &i)))
 		p = child;
 	return p ? p->comm : "bwrap";
 }
 
-static int find(struct look *l, const struct want *w, struct targets *out)
+static int more(struct look *l, const struct want *w, struct targets *out)
 {
-	for (size_t i = 0; l->scan && i < l->scan->mons; i++) {
-		const struct monitor *m = &l->scan->mon[i];
+	const struct monitor *m;
+	size_t i = 0;
+
+	while ((m = scan_monitor(l, &i))) {
 		struct target t = TARGET_INIT;
 		const char *comm;
 		pid_t pid;
@@ -33,7 +36,7 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 		pid = m->kind == MONITOR_BWRAP ? scan_init(l, m) : 0;
 		if (!pid)
 			continue;
-		comm = program(l->scan, pid);
+		comm = program(l, pid);
 		t.engine = engine_bwrap.name;
 		t.name = strdup(m->name ? m->name : comm);
 		t.state_file = str_fmt("/proc/%d", (int)m->pid);
@@ -48,4 +51,4 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 	return 0;
 }
 
-const struct engine engine_bwrap = {.name = "bwrap", .find = find};
+const struct engine engine_bwrap = {.name = "bwrap", .more = more};

@@ -85,6 +85,7 @@ static void place_from_shim(struct look *l, struct places *ps, const struct moni
 	_cleanup_close_ int cwd = proc_link_open(l->roots->proc_fd, m->pid, "cwd");
 	_cleanup_close_ int root = proc_link_open(l->roots->proc_fd, m->pid, "root");
 	char work[PATH_MAX], path[64], *cut;
+	struct ctd *c;
 	int task;
 
 	if (cwd < 0 || root < 0)
@@ -95,7 +96,9 @@ static void place_from_shim(struct look *l, struct places *ps, const struct moni
 	if (cut)
 		*cut = '\0';
 	snprintf(path, sizeof(path), "proc/%d/cwd/../..", (int)m->pid);
-	add_place(l, ps, task, root, path, cut ? work : NULL, m->uid);
+	c = add_place(l, ps, task, root, path, cut ? work : NULL, m->uid);
+	if (c)
+		c->nested = m->depth > 0;
 }
 
 static bool known(const struct places *ps, const struct monitor *m)
@@ -155,15 +158,28 @@ static uint64_t start_of(const struct ctd *c, const char *ns, const char *id)
 	return at ? strtoull(at + 21, NULL, 10) : 0;
 }
 
+/* Its shim; a pod's containers share their sandbox's. */
+static const struct monitor *monitor_for(struct look *l, const struct ctd *c, const char *ns,
+					 const char *id)
+{
+	const struct monitor *m = scan_monitor_of(l, MONITOR_SHIM, id);
+	size_t i = 0;
+
+	while (!m && (m = scan_monitor(l, &i)))
+		if (m->kind != MONITOR_SHIM || !str_eq(m->ns, ns) || m->uid != c->owner)
+			m = NULL;
+	return m;
+}
+
 static void fill_run(struct look *l, struct ctd *c, const char *ns, const char *id,
 		     struct target *t)
 {
-	const struct monitor *m = l->scan ? scan_monitor_of(l->scan, MONITOR_SHIM, id) : NULL;
+	const struct monitor *m = c->nested ? monitor_for(l, c, ns, id) : NULL;
 	char path[2 * NAME_MAX + 16];
 
 	snprintf(path, sizeof(path), "%s/%s/init.pid", ns, id);
 	t->pid = look_pid_file(c->task, path);
-	if (t->pid && m && m->depth)
+	if (t->pid && m)
 		t->pid = scan_translate(l, m, t->pid);
 	else
 		t->start = start_of(c, ns, id);
@@ -251,16 +267,33 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 	int r = 0;
 
 	default_places(l, &ps);
-	for (size_t i = 0; l->scan && i < l->scan->mons; i++) {
-		const struct monitor *m = &l->scan->mon[i];
-
-		if (m->kind == MONITOR_SHIM && !ctd_is_docker_ns(m->ns) && !known(&ps, m))
-			place_from_shim(l, &ps, m);
-	}
 	for (int i = 0; i < ps.n && r == 0; i++)
 		r = load_place(l, w, &ps.v[i], out);
 	return r;
 }
 
+/* By the shims: a containerd that keeps its state elsewhere. */
+static int more(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_(places_done) struct places ps = {};
+	const struct monitor *m;
+	size_t i = 0;
+	int r = 0, usual;
+
+	default_places(l, &ps);
+	usual = ps.n;
+	while ((m = scan_monitor(l, &i)))
+		if (m->kind == MONITOR_SHIM && !ctd_is_docker_ns(m->ns) && !known(&ps, m))
+			place_from_shim(l, &ps, m);
+	for (int k = usual; k < ps.n && r == 0; k++)
+		r = load_place(l, w, &ps.v[k], out);
+	return r;
+}
+
 static const char *const others[] = {"cri", "nerdctl", NULL};
-const struct engine engine_containerd = {.name = "containerd", .others = others, .find = find};
+const struct engine engine_containerd = {
+	.name = "containerd",
+	.others = others,
+	.find = find,
+	.more = more,
+};

@@ -16,6 +16,7 @@ struct ctd {
 	bool db_tried;
 	char *path; /* of `task` */
 	uid_t owner;
+	bool nested; /* its pids are those of another pid namespace */
 	dev_t dev;
 	ino_t ino;
 };

@@ -25,6 +25,9 @@ struct place {
 	int mobys;
 	char *path; /* of `containers`, for messages and state_file */
 	uid_t owner;
+	bool nested; /* its pids are those of another pid namespace */
+	bool loaded; /* all of it */
+	bool remap;  /* its containers have user namespaces */
 	dev_t dev;
 	ino_t ino;
 };
@@ -64,6 +67,17 @@ static void open_mobys(struct look *l, struct place *p, int root, const char *ex
 	}
 }
 
+/* UID.GID, as a daemon with --userns-remap names its own part of DATA. */
+static bool is_remap(const char *name)
+{
+	size_t n = strspn(name, "0123456789"), m;
+
+	if (n == 0 || name[n] != '.')
+		return false;
+	m = strspn(name + n + 1, "0123456789");
+	return m > 0 && name[n + 1 + m] == '\0';
+}
+
 /* One DATA/containers below `root`. Adds nothing when it is not there, or there already. */
 static void add_place(struct look *l, struct places *ps, int root, const char *data,
 		      const char *exec, uid_t owner)
@@ -81,22 +95,12 @@ static void add_place(struct look *l, struct places *ps, int root, const char *d
 	*p = (struct place){.containers = TAKE_FD(fd),
 			    .path = TAKE_PTR(path),
 			    .owner = owner,
+			    .remap = is_remap(basename(data)),
 			    .dev = st.st_dev,
 			    .ino = st.st_ino};
 	if (exec)
 		open_mobys(l, p, root, exec);
 	ps->n++;
-}
-
-/* UID.GID, as a daemon with --userns-remap names its own part of DATA */
-static bool is_remap(const char *name)
-{
-	size_t n = strspn(name, "0123456789"), m;
-
-	if (n == 0 || name[n] != '.')
-		return false;
-	m = strspn(name + n + 1, "0123456789");
-	return m > 0 && name[n + 1 + m] == '\0';
 }
 
 /* DATA itself, and what is remapped below it. */
@@ -160,12 +164,12 @@ static char *data_of(struct slice text)
 	return NULL;
 }
 
-static bool known(const struct places *ps, const char *id)
+static struct place *place_of(struct places *ps, const char *id)
 {
-	for (int i = 0; i < ps->n; i++)
-		if (faccessat(ps->v[i].containers, id, F_OK, 0) == 0)
-			return true;
-	return false;
+	for (struct place *p = ps->v; p < ps->v + ps->n; p++)
+		if (faccessat(p->containers, id, F_OK, 0) == 0)
+			return p;
+	return NULL;
 }
 
 /* The daemon behind a shim nobody knew: its bundle leads to DATA, seen from the shim's own root. */
@@ -175,22 +179,32 @@ static void place_from_shim(struct look *l, struct places *ps, const struct moni
 	_cleanup_close_ int root = proc_link_open(l->roots->proc_fd, m->pid, "root");
 	_cleanup_free_ char *data = NULL;
 	struct slice text;
+	int before;
 
 	if (cwd < 0 || root < 0 ||
 	    look_read(l, cwd, m->id, "config.json", STATE_FILE_MAX, &text) < 0)
 		return;
 	data = data_of(text);
-	if (data)
-		add_place(l, ps, root, data, NULL, m->uid);
+	if (!data)
+		return;
+	before = ps->n;
+	add_place(l, ps, root, data, NULL, m->uid);
+	if (ps->n > before)
+		ps->v[before].nested = m->depth > 0;
 }
 
-/* When the container's init started, as its runtime noted it; 0: unknown. */
-static uint64_t start_of(const struct place *p, const char *id)
+/* When the container's init started, as its runtime noted it; 0: unknown. In lists the daemon's
+ * clock will do: it started within a second of what is in its state, which no other process of its
+ * number has. */
+static uint64_t start_of(struct look *l, const struct place *p, const struct target *t)
 {
+	const struct proc_stat *st = l->scan ? scan_stat(l, t->pid) : NULL;
 	char path[NAME_MAX + 16], text[1024];
 	const char *at;
 
-	snprintf(path, sizeof(path), "%s/state.json", id);
+	if (st && t->started && llabs(proc_start_time(st->start) - t->started) <= 1)
+		return st->start;
+	snprintf(path, sizeof(path), "%s/state.json", t->id);
 	for (int i = 0; i < p->mobys; i++) {
 		if (file_read_small_at(p->moby[i], path, text, sizeof(text)) <= 0)
 			continue;
@@ -227,11 +241,16 @@ static int load(struct look *l, const struct want *w, const struct place *p, con
 		return -ENOMEM;
 	}
 	service = jpick_str(v[DOCKER_SERVICE]);
-	shim = l->scan ? scan_monitor_of(l->scan, MONITOR_SHIM, id) : NULL;
-	if (t.pid && shim)
+	shim = t.pid && p->nested ? scan_monitor_of(l, MONITOR_SHIM, id) : NULL;
+	if (shim)
 		t.pid = scan_translate(l, shim, t.pid);
-	if (t.pid && w->how != WANT_ALL)
-		t.start = start_of(p, id);
+	if (t.pid)
+		t.start = start_of(l, p, &t);
+	/* docker knows no user namespace but its daemon's: that saves a look at each */
+	if (t.pid && l->scan && !p->remap && !p->nested && !p->owner)
+		t.user_ns = scan_host_ns(l, "user");
+	if (t.pid && l->scan) /* now, so that its shim need not be looked at */
+		target_verify(l, &t, NULL, NULL);
 	if (want_take(w, out, &t, service) < 0)
 		return -ENOMEM;
 	return out->n > before;
@@ -258,25 +277,6 @@ static int load_listed(struct look *l, const struct want *w, const struct place 
 	return 0;
 }
 
-/* What runs and is in no runtime's directory: an unknown EXEC, or a runtime that keeps none. */
-static int load_shims(struct look *l, const struct want *w, const struct place *p,
-		      struct targets *out)
-{
-	for (size_t i = 0; i < l->scan->mons; i++) {
-		const struct monitor *m = &l->scan->mon[i];
-		bool listed = false;
-
-		if (m->kind != MONITOR_SHIM || !str_eq(m->ns, "moby") ||
-		    faccessat(p->containers, m->id, F_OK, 0) < 0)
-			continue;
-		for (int k = 0; k < p->mobys && !listed; k++)
-			listed = faccessat(p->moby[k], m->id, F_OK, 0) == 0;
-		if (!listed && load(l, w, p, m->id, out) < 0)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int load_place(struct look *l, const struct want *w, const struct place *p,
 		      struct targets *out)
 {
@@ -291,7 +291,7 @@ static int load_place(struct look *l, const struct want *w, const struct place *
 		return load_listed(l, w, p, p->containers, out);
 	for (int i = 0; i < p->mobys && r >= 0; i++)
 		r = load_listed(l, w, p, p->moby[i], out);
-	return r == 0 && l->scan ? load_shims(l, w, p, out) : r;
+	return r;
 }
 
 static int find(struct look *l, const struct want *w, struct targets *out)
@@ -300,15 +300,45 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 	int r = 0;
 
 	default_places(l, &ps);
-	for (size_t i = 0; l->scan && i < l->scan->mons; i++) {
-		const struct monitor *m = &l->scan->mon[i];
-
-		if (m->kind == MONITOR_SHIM && str_eq(m->ns, "moby") && !known(&ps, m->id))
-			place_from_shim(l, &ps, m);
-	}
 	for (int i = 0; i < ps.n && r >= 0; i++)
 		r = load_place(l, w, &ps.v[i], out);
 	return r < 0 ? r : 0;
 }
 
-const struct engine engine_docker = {.name = "docker", .find = find, .ask = docker_ask};
+/* By the shims: other daemons, and what runs in a usual place without being in a runtime's
+ * directory. */
+static int more(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_(places_done) struct places ps = {};
+	const struct monitor *m;
+	size_t i = 0;
+	int r = 0;
+
+	default_places(l, &ps);
+	for (int k = 0; k < ps.n; k++)
+		ps.v[k].loaded = w->stopped;
+	while (r >= 0 && (m = scan_monitor(l, &i))) {
+		struct place *p;
+
+		if (m->kind != MONITOR_SHIM || !str_eq(m->ns, "moby"))
+			continue;
+		p = place_of(&ps, m->id);
+		if (!p) {
+			place_from_shim(l, &ps, m);
+			p = place_of(&ps, m->id);
+		}
+		if (!p || p->loaded)
+			continue;
+		p->loaded = w->stopped;
+		r = w->stopped ? load_listed(l, w, p, p->containers, out)
+			       : load(l, w, p, m->id, out);
+	}
+	return r < 0 ? r : 0;
+}
+
+const struct engine engine_docker = {
+	.name = "docker",
+	.find = find,
+	.more = more,
+	.ask = docker_ask,
+};

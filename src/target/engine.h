@@ -39,7 +39,7 @@ struct scan;
  */
 struct look {
 	const struct target_roots *roots;
-	struct scan *scan; /* NULL: /proc was not walked (yet) */
+	struct scan *scan; /* NULL: processes were not listed (yet) */
 	struct users users;
 	struct strv warnings;
 	char *denied; /* the first path that is there and may not be read; NULL: none */
@@ -97,7 +97,6 @@ struct want {
 	const char *pod_ns; /* NS/POD/..., or NULL */
 	bool live;	    /* running ones */
 	bool stopped;	    /* those that are not */
-	/* What only the /proc pass finds is looked for too once look.scan is set. */
 };
 
 /* Whether a text (a state file) can be about what is wanted: a cheap test before parsing. */
@@ -118,9 +117,20 @@ struct engine {
 	const char *const *others; /* more such words that this find() answers for, or NULL */
 	/* Push what is wanted. Only -ENOMEM is returned: everything else is a warning. */
 	int (*find)(struct look *l, const struct want *w, struct targets *out);
-	/* The same by asking the engine's daemon, or NULL: used when the files do not say. */
+	/* What only the processes lead to, after scan_look(); or NULL. */
+	int (*more)(struct look *l, const struct want *w, struct targets *out);
+	/* What the engine's daemon says, when neither does; or NULL. */
 	int (*ask)(struct look *l, const struct want *w, struct targets *out);
 };
+
+/* Ask all engines that answer for `word` (NULL: all), in their files and, once look.scan is set, by
+ * the processes. 0 or -ENOMEM. */
+int engines_find(struct look *l, const struct want *w, const char *word, struct targets *out);
+
+/* Whether an engine answers for this word. */
+bool engine_is(const struct engine *en, const char *word);
+/* The row of the engine that answers for this word. */
+size_t engine_rank(const char *word);
 
 /* In the order in which one wins over another that shows the same process. NULL-terminated. */
 extern const struct engine *const engines[];

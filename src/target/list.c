@@ -32,9 +32,17 @@ static bool same(const struct target *a, const struct target *b)
 void targets_unique(struct targets *l)
 {
 	for (size_t i = 0; i + 1 < l->n; i++)
-		for (size_t k = l->n - 1; k > i; k--)
-			if (same(&l->v[i], &l->v[k]))
-				targets_drop(l, k);
+		for (size_t k = l->n - 1; k > i; k--) {
+			if (!same(&l->v[i], &l->v[k]))
+				continue;
+			if (engine_rank(l->v[k].engine) < engine_rank(l->v[i].engine)) {
+				struct target t = l->v[i];
+
+				l->v[i] = l->v[k];
+				l->v[k] = t;
+			}
+			targets_drop(l, k);
+		}
 }
 
 static size_t count(const struct targets *l, const char *engine, const char *name)
@@ -89,26 +97,25 @@ static int by_name(const void *a, const void *b)
 int targets_collect(struct look *l, bool all, struct targets *out)
 {
 	struct want w = {.how = WANT_ALL, .live = true, .stopped = all};
+	int r;
 
 	if (!l->scan)
 		l->scan = scan_make(l);
 	if (!l->scan)
 		return -ENOMEM;
-	for (size_t i = 0; engines[i]; i++) {
-		int r = engines[i]->find(l, &w, out);
-
-		if (r == 0 && l->denied && engines[i]->ask)
+	r = engines_find(l, &w, NULL, out);
+	for (size_t i = 0; engines[i] && r == 0; i++)
+		if (l->denied && engines[i]->ask)
 			r = engines[i]->ask(l, &w, out);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	targets_unique(out);
 	for (size_t i = out->n; i-- > 0;) {
 		struct target *t = &out->v[i];
 
 		if (target_is_live(t) && !target_verify(l, t, NULL, NULL) && !all)
 			targets_drop(out, i);
-		else if (t->pid)
+		else if (t->pid && !t->user_ns)
 			t->user_ns = proc_ns_inode_at(l->roots->proc_fd, t->pid, "user");
 	}
 	if (out->n > 1)

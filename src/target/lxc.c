@@ -158,8 +158,10 @@ static int from_cgroups(struct look *l, const struct want *w, struct targets *ou
 
 static int from_monitors(struct look *l, const struct want *w, struct targets *out)
 {
-	for (size_t i = 0; i < l->scan->mons; i++) {
-		const struct monitor *m = &l->scan->mon[i];
+	const struct monitor *m;
+	size_t i = 0;
+
+	while ((m = scan_monitor(l, &i))) {
 		const char *engine = kinds[0].engine;
 		char file[32];
 		pid_t pid;
@@ -179,16 +181,17 @@ static int from_monitors(struct look *l, const struct want *w, struct targets *o
 	return 0;
 }
 
-static bool has_name(const struct targets *out, const char *engine, const char *name)
+static bool has_name(const struct targets *l, const char *engine, const char *name)
 {
-	for (size_t i = 0; i < out->n; i++)
-		if (str_eq(out->v[i].engine, engine) && str_eq(out->v[i].name, name))
+	for (size_t i = 0; i < l->n; i++)
+		if (str_eq(l->v[i].engine, engine) && str_eq(l->v[i].name, name))
 			return true;
 	return false;
 }
 
 /* Configured and not among those that run. */
-static int from_disk(struct look *l, const struct want *w, struct targets *out)
+static int from_disk(struct look *l, const struct want *w, const struct targets *live,
+		     struct targets *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		_cleanup_dir_ DIR *d = look_opendir(l, l->roots->root_fd, kinds[i].path);
@@ -198,7 +201,7 @@ static int from_disk(struct look *l, const struct want *w, struct targets *out)
 		while (d && (name = look_entry(l, d, &left))) {
 			_cleanup_free_ char *file = str_fmt("/%s/%s", kinds[i].path, name);
 
-			if (!file || !exists(l, i, name) || has_name(out, kinds[i].engine, name))
+			if (!file || !exists(l, i, name) || has_name(live, kinds[i].engine, name))
 				continue;
 			if (take(l, w, kinds[i].engine, name, 0, file, 0, out) < 0)
 				return -ENOMEM;
@@ -209,15 +212,22 @@ static int from_disk(struct look *l, const struct want *w, struct targets *out)
 
 static int find(struct look *l, const struct want *w, struct targets *out)
 {
-	struct want live = *w;
-	int r;
+	return w->live ? from_cgroups(l, w, out) : 0;
+}
 
-	live.live = true; /* also when only others are wanted: to tell them apart */
-	r = from_cgroups(l, &live, out);
-	if (r == 0 && l->scan)
-		r = from_monitors(l, &live, out);
-	return r == 0 && w->stopped ? from_disk(l, w, out) : r;
+/* Who does not run is known once all who run are. */
+static int more(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_targets_ struct targets live = {};
+	struct want all = {.how = WANT_ALL, .live = true};
+	int r = from_monitors(l, w, out);
+
+	if (r == 0 && w->stopped)
+		r = from_cgroups(l, &all, &live);
+	if (r == 0 && w->stopped)
+		r = from_monitors(l, &all, &live);
+	return r == 0 && w->stopped ? from_disk(l, w, &live, out) : r;
 }
 
 static const char *const others[] = {"incus", "lxd", NULL};
-const struct engine engine_lxc = {.name = "lxc", .others = others, .find = find};
+const struct engine engine_lxc = {.name = "lxc", .others = others, .find = find, .more = more};

@@ -119,8 +119,10 @@ static const char *option(const struct monitor *m, const char *letter, const cha
 
 static int from_supervisors(struct look *l, const struct want *w, struct targets *out)
 {
-	for (size_t i = 0; i < l->scan->mons; i++) {
-		const struct monitor *m = &l->scan->mon[i];
+	const struct monitor *m;
+	size_t i = 0;
+
+	while ((m = scan_monitor(l, &i))) {
 		struct target t = TARGET_INIT;
 		const char *name, *root;
 		pid_t pid;
@@ -149,12 +151,10 @@ static int from_supervisors(struct look *l, const struct want *w, struct targets
 	return 0;
 }
 
-static int find(struct look *l, const struct want *w, struct targets *out)
-{
-	int r = from_machined(l, w, out);
-
-	return r == 0 && l->scan ? from_supervisors(l, w, out) : r;
-}
-
 static const char *const others[] = {"machined", NULL};
-const struct engine engine_nspawn = {.name = "nspawn", .others = others, .find = find};
+const struct engine engine_nspawn = {
+	.name = "nspawn",
+	.others = others,
+	.find = from_machined,
+	.more = from_supervisors,
+};

@@ -67,26 +67,22 @@ static int by_cgroup(struct look *l, const struct target *hint, struct target *o
 	_cleanup_targets_ struct targets found = {};
 	bool any = str_eq(hint->engine, engine_none.name);
 
-	for (size_t i = 0; engines[i] != &engine_none && found.n == 0; i++) {
-		if (!any && !engine_is(engines[i], hint->engine))
-			continue;
-		if (engines[i]->find(l, &w, &found) < 0)
-			return -ENOMEM;
-	}
+	if (engines_find(l, &w, any ? NULL : hint->engine, &found) < 0)
+		return -ENOMEM;
 	if (found.n == 0)
 		return 0;
 	return adopt(out, &found.v[0]) < 0 ? -ENOMEM : 1;
 }
 
 /* Whether `pid` descends from `init`. */
-static bool descends(const struct scan *s, pid_t pid, pid_t init)
+static bool descends(struct look *l, pid_t pid, pid_t init)
 {
-	const struct proc_stat *p = scan_find(s, pid);
+	const struct proc_stat *p = scan_stat(l, pid);
 
 	for (int depth = 0; p && depth < 64; depth++) {
 		if (p->pid == init)
 			return true;
-		p = scan_find(s, p->ppid);
+		p = scan_stat(l, p->ppid);
 	}
 	return false;
 }
@@ -104,12 +100,12 @@ static int by_namespace(struct look *l, struct target *out)
 	for (size_t i = 0; i < all.n; i++) {
 		struct target *t = &all.v[i];
 
-		if (t->pid == out->pid ||
-		    (ns && ns != l->scan->ns_pid && proc_ns_inode_at(fd, t->pid, "pid") == ns)) {
+		if (t->pid == out->pid || (ns && ns != scan_host_ns(l, "pid") &&
+					   proc_ns_inode_at(fd, t->pid, "pid") == ns)) {
 			best = t;
 			break;
 		}
-		if (descends(l->scan, out->pid, t->pid))
+		if (descends(l, out->pid, t->pid))
 			best = t;
 	}
 	return best ? adopt(out, best) : 0;

@@ -19,21 +19,6 @@
 #include "target/pid.h"
 #include "target/scan.h"
 
-/* The namespaces that set a process apart; 0: unreadable. */
-struct apart {
-	uint64_t pid, user, mnt, net;
-};
-
-static void apart_read(struct look *l, pid_t pid, struct apart *a)
-{
-	int fd = l->roots->proc_fd;
-
-	a->pid = proc_ns_inode_at(fd, pid, "pid");
-	a->user = a->pid ? proc_ns_inode_at(fd, pid, "user") : 0;
-	a->mnt = a->pid ? proc_ns_inode_at(fd, pid, "mnt") : 0;
-	a->net = a->mnt && a->mnt != l->scan->ns_mnt ? proc_ns_inode_at(fd, pid, "net") : 0;
-}
-
 static bool is_service(struct look *l, pid_t pid)
 {
 	char path[32], text[PROC_CGROUP_MAX], *p;
@@ -44,28 +29,22 @@ static bool is_service(struct look *l, pid_t pid)
 }
 
 /* Whether the process is the first of something of its own. */
-static bool is_first(struct look *l, const struct proc_stat *p, bool *own_pid)
+static bool is_first(struct look *l, const struct proc_stat *p, uint64_t ns_pid, bool *own_pid)
 {
-	const struct scan *s = l->scan;
+	int fd = l->roots->proc_fd;
+	uint64_t mnt, user, net;
 	struct proc_status st;
-	struct apart a, parent;
 
-	apart_read(l, p->pid, &a);
-	if (!a.pid || !a.user || !a.mnt)
+	*own_pid = ns_pid != scan_host_ns(l, "pid");
+	if (*own_pid)
+		return proc_status_read_at(fd, p->pid, &st) == 0 && st.nspid[st.nspids - 1] == 1;
+	mnt = proc_ns_inode_at(fd, p->pid, "mnt");
+	user = proc_ns_inode_at(fd, p->pid, "user");
+	net = proc_ns_inode_at(fd, p->pid, "net");
+	if (!mnt || !user || !net || mnt == proc_ns_inode_at(fd, p->ppid, "mnt"))
 		return false;
-	*own_pid = a.pid != s->ns_pid;
-	if (*own_pid) {
-		return proc_status_read_at(l->roots->proc_fd, p->pid, &st) == 0 &&
-		       st.nspid[st.nspids - 1] == 1;
-	}
-	if (a.user == s->ns_user && (a.mnt == s->ns_mnt || a.net == s->ns_net))
-		return false;
-	apart_read(l, p->ppid, &parent);
-	if (a.user != s->ns_user && a.user != parent.user)
-		return true;
-	return a.mnt != s->ns_mnt && a.net != s->ns_net &&
-	       (a.mnt != parent.mnt || a.net != parent.net) && a.user == s->ns_user &&
-	       !is_service(l, p->pid);
+	return user != scan_host_ns(l, "user") ||
+	       (net != scan_host_ns(l, "net") && !is_service(l, p->pid));
 }
 
 static bool claimed(const struct targets *by, pid_t pid)
@@ -77,12 +56,12 @@ static bool claimed(const struct targets *by, pid_t pid)
 }
 
 /* Whether the process or one it descends from is a container's. */
-static bool belongs(const struct look *l, const struct targets *by, const struct proc_stat *p)
+static bool belongs(struct look *l, const struct targets *by, const struct proc_stat *p)
 {
 	for (int depth = 0; p && depth < 64; depth++) {
 		if (claimed(by, p->pid))
 			return true;
-		p = scan_find(l->scan, p->ppid);
+		p = scan_stat(l, p->ppid);
 	}
 	return false;
 }
@@ -159,28 +138,29 @@ static int take_all(struct look *l, const struct want *w, const struct firsts *f
 	return r;
 }
 
-/* Every other engine's, to tell what is left. With WANT_ALL they were asked just before. */
-static int others(struct look *l, const struct want *w, struct targets *by)
+/* Every other engine's, to tell what is left. */
+static int find_others(struct look *l, struct targets *by)
 {
 	struct want all = {.how = WANT_ALL, .live = true};
+	int r = 0;
 
-	for (size_t i = 0; w->how != WANT_ALL && engines[i] != &engine_none; i++) {
-		int r = engines[i]->find(l, &all, by);
-
-		if (r < 0)
-			return r;
+	for (size_t i = 0; engines[i] && r == 0; i++) {
+		if (engines[i]->find)
+			r = engines[i]->find(l, &all, by);
+		if (r == 0 && engines[i]->more && engines[i] != &engine_none)
+			r = engines[i]->more(l, &all, by);
 	}
-	return 0;
+	return r;
 }
 
 /* What rootless engines keep running for themselves: the holder of their user namespace, the
  * network's other end. And "runc:[2:INIT]", which waits in a container that was created and not
  * started. */
-static bool is_helper(const struct scan *s, const struct proc_stat *p)
+static bool is_helper(struct look *l, const struct proc_stat *p)
 {
 	static const char *const comms[] = {"podman pause", "catatonit", "rootlesskit",
 					    "slirp4netns",  "pasta",	 "pasta.avx2"};
-	const struct proc_stat *parent = scan_find(s, p->ppid);
+	const struct proc_stat *parent = scan_stat(l, p->ppid);
 
 	for (size_t i = 0; i < ARRAY_LEN(comms); i++)
 		if (str_eq(p->comm, comms[i]))
@@ -188,24 +168,28 @@ static bool is_helper(const struct scan *s, const struct proc_stat *p)
 	return str_starts(p->comm, "runc:[") || (parent && str_eq(parent->comm, "rootlesskit"));
 }
 
-static int find(struct look *l, const struct want *w, struct targets *out)
+static int more(struct look *l, const struct want *w, struct targets *out)
 {
 	_cleanup_targets_ struct targets by = {};
+	const struct targets *known =
+		w->how == WANT_ALL ? out : &by; /* then this engine is the last */
+	const struct proc_stat *p;
 	struct firsts f = {};
-	pid_t self = getpid();
-	int r;
+	uint64_t ns_pid;
+	size_t i = 0;
+	int r = 0;
 
-	if (!l->scan || !w->live || w->pod || w->how == WANT_PREFIX)
+	if (!w->live || w->pod || w->how == WANT_PREFIX)
 		return 0;
-	r = others(l, w, &by);
-	for (size_t i = 0; i < l->scan->n && r == 0; i++) {
-		const struct proc_stat *p = &l->scan->v[i];
+	if (known == &by)
+		r = find_others(l, &by);
+	while (r == 0 && (p = scan_apart(l, &i, &ns_pid))) {
 		bool own_pid;
 
-		if (p->kthread || p->state == 'Z' || p->pid == self || is_helper(l->scan, p) ||
-		    scan_monitor(l->scan, p->pid) || belongs(l, w->how == WANT_ALL ? out : &by, p))
+		if (p->state == 'Z' || p->pid == getpid() || monitor_is_named(p->comm) ||
+		    is_helper(l, p) || belongs(l, known, p))
 			continue;
-		if (is_first(l, p, &own_pid))
+		if (is_first(l, p, ns_pid, &own_pid))
 			r = firsts_add(&f, p, own_pid);
 	}
 	if (r == 0)
@@ -214,4 +198,4 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 	return r;
 }
 
-const struct engine engine_none = {.name = "none", .find = find};
+const struct engine engine_none = {.name = "none", .more = more};

@@ -23,18 +23,13 @@ enum { LIVE = 0, STOPPED = 1, ASK = 2 };
 static int collect(struct look *l, const struct spec *s, const struct want *w, bool ask,
 		   struct targets *out)
 {
-	for (size_t i = 0; engines[i]; i++) {
-		int r = 0;
+	int r = ask ? 0 : engines_find(l, w, s->engine, out);
 
-		if (s->engine && !engine_is(engines[i], s->engine))
-			continue;
-		if (!ask)
-			r = engines[i]->find(l, w, out);
-		else if (engines[i]->ask)
+	for (size_t i = 0; engines[i] && ask && r == 0; i++)
+		if (engines[i]->ask && (!s->engine || engine_is(engines[i], s->engine)))
 			r = engines[i]->ask(l, w, out);
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	targets_unique(out);
 	for (size_t i = out->n; s->engine && i-- > 0;)
 		if (!str_eq(out->v[i].engine, s->engine))

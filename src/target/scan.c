@@ -1,126 +1,47 @@
 #include "target/scan.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/path.h"
+#include "base/fd.h"
 
-#define PROCS_MAX ((size_t)1 << 20)
-enum { ARGS_MAX = 16384 };
+#define PROCS_MAX    ((size_t)1 << 20)
+#define CHILDREN_MAX ((size_t)16 << 20)
 
-/* By comm; the kernel cuts it to 15 bytes. LXC's monitor goes by its starter's name. */
-static const struct {
-	const char *comm;
-	enum monitor_kind kind;
-} comms[] = {
-	{"containerd-shim", MONITOR_SHIM},  {"conmon", MONITOR_CONMON}, {"lxc-start", MONITOR_LXC},
-	{"lxc-execute", MONITOR_LXC},	    {"incusd", MONITOR_LXC},	{"lxd", MONITOR_LXC},
-	{"systemd-nspawn", MONITOR_NSPAWN}, {"bwrap", MONITOR_BWRAP},
+/* One process, and what was read of it so far. */
+struct entry {
+	pid_t pid;
+	bool skip;     /* a kernel thread, or known already */
+	bool has_stat; /* `stat` was read, or could not be (then its pid is 0) */
+	bool apart;
+	uint64_t ns_pid;
+	struct proc_stat stat;
 };
 
-static enum monitor_kind kind_of(const char *comm)
-{
-	for (size_t i = 0; i < ARRAY_LEN(comms); i++)
-		if (str_eq(comm, comms[i].comm))
-			return comms[i].kind;
-	return MONITOR_NONE;
-}
+struct host_ns {
+	const char *name;
+	uint64_t ino;
+};
 
-/* "[lxc monitor] /var/lib/lxc NAME" is one argument: cut it in three. */
-static bool parse_lxc(struct monitor *m)
-{
-	static const char title[] = "[lxc monitor] ";
-	char *name;
-
-	if (!str_starts(m->args, title))
-		return false;
-	name = strrchr(m->args + sizeof(title) - 1, ' ');
-	if (!name || !path_is_component(name + 1))
-		return false;
-	*name = '\0';
-	m->ns = m->args + sizeof(title) - 1;
-	m->name = name + 1;
-	return true;
-}
-
-static bool parse_args(struct monitor *m)
-{
-	switch (m->kind) {
-	case MONITOR_SHIM:
-		m->id = proc_arg(m->args, m->len, "-id");
-		m->ns = proc_arg(m->args, m->len, "-namespace");
-		return path_is_component(m->id) && m->ns;
-	case MONITOR_CONMON:
-		m->id = proc_arg(m->args, m->len, "-c");
-		m->name = proc_arg(m->args, m->len, "-n");
-		return path_is_component(m->id);
-	case MONITOR_LXC:
-		return parse_lxc(m);
-	case MONITOR_NSPAWN:
-		m->name = proc_arg(m->args, m->len, "-M");
-		if (!m->name)
-			m->name = proc_arg(m->args, m->len, "--machine");
-		return true;
-	case MONITOR_BWRAP:
-		m->name = proc_arg(m->args, m->len, "--hostname");
-		return true;
-	case MONITOR_NONE:
-		break;
-	}
-	return false;
-}
-
-enum monitor_kind monitor_read(int proc_fd, const struct proc_stat *p, struct monitor *m)
-{
-	char args[ARGS_MAX];
-	struct proc_status st;
-	ssize_t n;
-
-	*m = (struct monitor){.kind = kind_of(p->comm), .pid = p->pid};
-	if (!m->kind || p->kthread || p->state == 'Z')
-		return m->kind = MONITOR_NONE;
-	n = proc_cmdline_read(proc_fd, p->pid, args, sizeof(args));
-	if (n <= 0 || proc_status_read_at(proc_fd, p->pid, &st) < 0)
-		return m->kind = MONITOR_NONE;
-	m->uid = st.ruid;
-	m->depth = st.nspids - 1;
-	m->len = (size_t)n;
-	m->args = malloc((size_t)n + 2);
-	if (!m->args)
-		return m->kind = MONITOR_NONE;
-	memcpy(m->args, args, (size_t)n + 2);
-	if (!parse_args(m)) {
-		free(TAKE_PTR(m->args));
-		m->kind = MONITOR_NONE;
-	}
-	return m->kind;
-}
-
-static int add_monitor(struct scan *s, struct look *l, const struct proc_stat *p)
-{
-	struct monitor m, *v;
-
-	if (!kind_of(p->comm) || !monitor_read(l->roots->proc_fd, p, &m))
-		return 0;
-	v = reallocarray(s->mon, s->mons + 1, sizeof(*v));
-	if (!v) {
-		free(m.args);
-		return -ENOMEM;
-	}
-	s->mon = v;
-	s->mon[s->mons++] = m;
-	return 0;
-}
+struct scan {
+	struct entry *v; /* sorted by pid */
+	size_t n;
+	struct monitor *mon;
+	size_t mons;
+	struct host_ns host[4];
+	bool looked;
+};
 
 static int by_pid(const void *a, const void *b)
 {
-	const struct proc_stat *x = a, *y = b;
+	const struct entry *x = a, *y = b;
 
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-static int walk(struct scan *s, struct look *l, DIR *d)
+static int list_pids(struct scan *s, DIR *d)
 {
 	size_t size = 0;
 	struct dirent *ent;
@@ -131,7 +52,7 @@ static int walk(struct scan *s, struct look *l, DIR *d)
 		if (str_to_u64(ent->d_name, 1, INT32_MAX, &pid) < 0)
 			continue;
 		if (s->n == size) {
-			struct proc_stat *v;
+			struct entry *v;
 
 			size = size ? size * 2 : 512;
 			v = reallocarray(s->v, size, sizeof(*v));
@@ -139,45 +60,15 @@ static int walk(struct scan *s, struct look *l, DIR *d)
 				return -ENOMEM;
 			s->v = v;
 		}
-		if (proc_stat_read_at(l->roots->proc_fd, (pid_t)pid, &s->v[s->n]) < 0)
-			continue;
-		if (add_monitor(s, l, &s->v[s->n]) < 0)
-			return -ENOMEM;
-		s->n++;
+		s->v[s->n++] = (struct entry){.pid = (pid_t)pid};
 	}
-	qsort(s->v, s->n, sizeof(*s->v), by_pid); /* /proc is in order: captured trees are not */
+	/* /proc is in order: captured trees are not */
+	for (size_t i = 1; i < s->n; i++)
+		if (s->v[i - 1].pid > s->v[i].pid) {
+			qsort(s->v, s->n, sizeof(*s->v), by_pid);
+			break;
+		}
 	return 0;
-}
-
-/* kthreadd is always in the host's, and unlike those of pid 1 its links are readable; where we do
- * not see it, what is ours counts as the host's. */
-static void read_namespaces(struct scan *s, struct look *l)
-{
-	const struct proc_stat *kthreadd = scan_find(s, 2);
-	_cleanup_close_ int dir =
-		look_dir(l, l->roots->proc_fd, kthreadd && kthreadd->kthread ? "2" : "self");
-
-	if (dir < 0)
-		return;
-	s->ns_mnt = proc_ns_inode(dir, "mnt");
-	s->ns_pid = proc_ns_inode(dir, "pid");
-	s->ns_user = proc_ns_inode(dir, "user");
-	s->ns_net = proc_ns_inode(dir, "net");
-}
-
-struct scan *scan_make(struct look *l)
-{
-	struct scan *s = calloc(1, sizeof(*s));
-	_cleanup_dir_ DIR *d = look_opendir(l, l->roots->proc_fd, ".");
-
-	if (!s)
-		return NULL;
-	if (d && walk(s, l, d) < 0) {
-		scan_free(s);
-		return NULL;
-	}
-	read_namespaces(s, l);
-	return s;
 }
 
 void scan_free(struct scan *s)
@@ -191,32 +82,195 @@ void scan_free(struct scan *s)
 	free(s);
 }
 
-const struct proc_stat *scan_find(const struct scan *s, pid_t pid)
+static struct entry *entry_of(const struct scan *s, pid_t pid)
 {
-	struct proc_stat key = {.pid = pid};
+	struct entry key = {.pid = pid};
 
 	return s->n ? bsearch(&key, s->v, s->n, sizeof(*s->v), by_pid) : NULL;
 }
 
-const struct monitor *scan_monitor(const struct scan *s, pid_t pid)
+const struct proc_stat *scan_stat(struct look *l, pid_t pid)
 {
-	for (size_t i = 0; i < s->mons; i++)
+	struct entry *e = entry_of(l->scan, pid);
+
+	if (!e)
+		return NULL;
+	if (!e->has_stat && proc_stat_read_at(l->roots->proc_fd, pid, &e->stat) < 0)
+		e->stat.pid = 0;
+	e->has_stat = true;
+	return e->stat.pid ? &e->stat : NULL;
+}
+
+uint64_t scan_host_ns(const struct look *l, const char *ns)
+{
+	for (size_t i = 0; i < ARRAY_LEN(l->scan->host); i++)
+		if (str_eq(l->scan->host[i].name, ns))
+			return l->scan->host[i].ino;
+	return 0;
+}
+
+/* kthreadd is always in the host's, and unlike those of pid 1 its links are readable; where we do
+ * not see it, what is ours counts as the host's. Its children are the kernel threads. */
+static void look_at_kthreadd(struct look *l)
+{
+	const struct proc_stat *kthreadd = scan_stat(l, 2);
+	bool is = kthreadd && kthreadd->kthread;
+	_cleanup_close_ int dir = look_dir(l, l->roots->proc_fd, is ? "2" : "self");
+	_cleanup_free_ char *text = NULL;
+
+	for (size_t i = 0; dir >= 0 && i < ARRAY_LEN(l->scan->host); i++)
+		l->scan->host[i].ino = proc_ns_inode(dir, l->scan->host[i].name);
+	if (!is || file_read_at(dir, "task/2/children", CHILDREN_MAX, &text, NULL) < 0)
+		return;
+	for (char *p = text, *end;; p = end) {
+		pid_t pid = (pid_t)strtol(p, &end, 10);
+		struct entry *e = entry_of(l->scan, pid);
+
+		if (end == p)
+			return;
+		if (e)
+			e->skip = true;
+	}
+}
+
+struct scan *scan_make(struct look *l)
+{
+	_cleanup_dir_ DIR *d = look_opendir(l, l->roots->proc_fd, ".");
+	struct scan *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->host[0].name = "pid";
+	s->host[1].name = "mnt";
+	s->host[2].name = "user";
+	s->host[3].name = "net";
+	if (d && list_pids(s, d) < 0) {
+		scan_free(s);
+		return NULL;
+	}
+	l->scan = s;
+	look_at_kthreadd(l);
+	return s;
+}
+
+/* Engines whose containers' parent is their monitor and nothing else. */
+static bool has_monitor(const char *engine)
+{
+	static const char *const words[] = {"docker", "podman",	 "containerd",
+					    "cri",    "nerdctl", "crio"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (str_eq(engine, words[i]))
+			return true;
+	return false;
+}
+
+static void skip_known(struct look *l, const struct targets *known)
+{
+	for (size_t i = 0; i < known->n; i++) {
+		struct entry *e = entry_of(l->scan, known->v[i].pid);
+		struct entry *parent = e && e->has_stat && has_monitor(known->v[i].engine)
+					       ? entry_of(l->scan, e->stat.ppid)
+					       : NULL;
+
+		if (e)
+			e->skip = true;
+		if (parent)
+			parent->skip = true;
+	}
+}
+
+static int add_monitor(struct look *l, pid_t pid)
+{
+	const struct proc_stat *p = scan_stat(l, pid);
+	struct scan *s = l->scan;
+	struct monitor m, *v;
+
+	for (size_t i = s->mons; i-- > 0;)
 		if (s->mon[i].pid == pid)
-			return &s->mon[i];
+			return 0;
+	if (!p || !monitor_read(l->roots->proc_fd, p, &m))
+		return 0;
+	v = reallocarray(s->mon, s->mons + 1, sizeof(*v));
+	if (!v) {
+		free(m.args);
+		return -ENOMEM;
+	}
+	s->mon = v;
+	s->mon[s->mons++] = m;
+	return 0;
+}
+
+/* In another pid or mount namespace than the host. Zombies have no mount namespace. */
+static bool is_apart(struct look *l, struct entry *e, uint64_t host_pid, uint64_t host_mnt)
+{
+	uint64_t mnt = proc_ns_inode_at(l->roots->proc_fd, e->pid, "mnt");
+
+	if (!mnt)
+		return false;
+	e->ns_pid = proc_ns_inode_at(l->roots->proc_fd, e->pid, "pid");
+	return e->ns_pid && (mnt != host_mnt || e->ns_pid != host_pid) && scan_stat(l, e->pid) &&
+	       !e->stat.kthread;
+}
+
+int scan_look(struct look *l, const struct targets *known)
+{
+	uint64_t pid_ns, mnt_ns;
+	int r = 0;
+
+	if (l->scan->looked)
+		return 0;
+	l->scan->looked = true;
+	skip_known(l, known);
+	pid_ns = scan_host_ns(l, "pid");
+	mnt_ns = scan_host_ns(l, "mnt");
+	for (size_t i = 0; i < l->scan->n && r == 0; i++) {
+		struct entry *e = &l->scan->v[i];
+
+		if (e->skip)
+			continue;
+		e->apart = is_apart(l, e, pid_ns, mnt_ns);
+		if (e->apart)
+			r = add_monitor(l, e->stat.ppid);
+	}
+	return r;
+}
+
+const struct proc_stat *scan_apart(const struct look *l, size_t *i, uint64_t *ns_pid)
+{
+	while (*i < l->scan->n) {
+		const struct entry *e = &l->scan->v[(*i)++];
+
+		if (!e->apart)
+			continue;
+		*ns_pid = e->ns_pid;
+		return &e->stat;
+	}
 	return NULL;
 }
 
-const struct monitor *scan_monitor_of(const struct scan *s, enum monitor_kind kind, const char *id)
+const struct monitor *scan_monitor(const struct look *l, size_t *i)
 {
-	for (size_t i = 0; i < s->mons; i++)
-		if (s->mon[i].kind == kind && str_eq(s->mon[i].id, id))
-			return &s->mon[i];
+	return *i < l->scan->mons ? &l->scan->mon[(*i)++] : NULL;
+}
+
+const struct monitor *scan_monitor_of(const struct look *l, enum monitor_kind kind, const char *id)
+{
+	const struct monitor *m;
+	size_t i = 0;
+
+	while ((m = scan_monitor(l, &i)))
+		if (m->kind == kind && str_eq(m->id, id))
+			return m;
 	return NULL;
 }
 
-const struct proc_stat *scan_child(const struct scan *s, pid_t parent, const struct proc_stat *prev)
+const struct proc_stat *scan_child(const struct look *l, pid_t parent, size_t *i)
 {
-	for (const struct proc_stat *p = prev ? prev + 1 : s->v; p < s->v + s->n; p++)
+	const struct proc_stat *p;
+	uint64_t ns;
+
+	while ((p = scan_apart(l, i, &ns)))
 		if (p->ppid == parent)
 			return p;
 	return NULL;
@@ -224,12 +278,13 @@ const struct proc_stat *scan_child(const struct scan *s, pid_t parent, const str
 
 pid_t scan_translate(const struct look *l, const struct monitor *m, pid_t inner)
 {
-	const struct proc_stat *c = NULL;
+	const struct proc_stat *c;
 	struct proc_status st;
+	size_t i = 0;
 
 	if (m->depth == 0)
 		return inner;
-	while ((c = scan_child(l->scan, m->pid, c)))
+	while ((c = scan_child(l, m->pid, &i)))
 		if (proc_status_read_at(l->roots->proc_fd, c->pid, &st) == 0 &&
 		    st.nspids > m->depth && st.nspid[m->depth] == inner)
 			return c->pid;
@@ -238,10 +293,11 @@ pid_t scan_translate(const struct look *l, const struct monitor *m, pid_t inner)
 
 pid_t scan_init(const struct look *l, const struct monitor *m)
 {
-	const struct proc_stat *c = NULL;
+	const struct proc_stat *c;
 	struct proc_status st;
+	size_t i = 0;
 
-	while ((c = scan_child(l->scan, m->pid, c)))
+	while ((c = scan_child(l, m->pid, &i)))
 		if (proc_status_read_at(l->roots->proc_fd, c->pid, &st) == 0 &&
 		    st.nspids > m->depth + 1 && st.nspid[st.nspids - 1] == 1)
 			return c->pid;

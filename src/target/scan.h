@@ -1,5 +1,7 @@
 /*
- * One walk over /proc, shared by all engines: every process's line, and the monitors among them.
+ * The processes of /proc, read no further than somebody asks: a line of /proc/PID/stat costs as
+ * much as three namespace links, so containers are found by their namespaces and only then looked
+ * at.
  *
  * Layer: target, private to it.
  */
@@ -22,6 +24,7 @@ enum monitor_kind {
 	MONITOR_BWRAP,	/* bwrap: the outer one, or the container's pid 1 */
 };
 
+/* The parent of a container's first process. */
 struct monitor {
 	enum monitor_kind kind;
 	pid_t pid;
@@ -35,27 +38,33 @@ struct monitor {
 	const char *ns;	  /* shim -namespace; LXC: its PATH */
 };
 
-struct scan {
-	struct proc_stat *v; /* sorted by pid */
-	size_t n;
-	struct monitor *mon;
-	size_t mons;
-	uint64_t ns_mnt, ns_pid, ns_user, ns_net; /* the host's, else ours */
-};
+struct scan;
 
-/* Walk /proc once. NULL only when memory is out. */
+/* List the processes. NULL only when memory is out. */
 struct scan *scan_make(struct look *l);
 void scan_free(struct scan *s);
 
-/* A process by pid, or NULL. */
-const struct proc_stat *scan_find(const struct scan *s, pid_t pid);
-const struct monitor *scan_monitor(const struct scan *s, pid_t pid);
+/* A process's stat line, read once; NULL when it was not there at scan_make() or is gone. */
+const struct proc_stat *scan_stat(struct look *l, pid_t pid);
 
-const struct monitor *scan_monitor_of(const struct scan *s, enum monitor_kind kind, const char *id);
+/* Find who is apart: in another pid or mount namespace than the host, and not known already as
+ * the process or the monitor of a container that was found. Their parents are the monitors, if they
+ * are called so. Done at the first call only; needed before any of those below. 0 or -ENOMEM. */
+int scan_look(struct look *l, const struct targets *known);
 
-/* The next child of `parent` after `prev` (NULL: the first), or NULL. */
-const struct proc_stat *scan_child(const struct scan *s, pid_t parent,
-				   const struct proc_stat *prev);
+/* The next process that is apart, from *i = 0 on; NULL at the end. ns_pid is the inode of its pid
+ * namespace. */
+const struct proc_stat *scan_apart(const struct look *l, size_t *i, uint64_t *ns_pid);
+
+/* The namespaces that count as the host's, by name ("pid", "mnt", "user", "net"); 0: unknown. */
+uint64_t scan_host_ns(const struct look *l, const char *ns);
+
+/* The next monitor, from *i = 0 on; NULL at the end. */
+const struct monitor *scan_monitor(const struct look *l, size_t *i);
+const struct monitor *scan_monitor_of(const struct look *l, enum monitor_kind kind, const char *id);
+
+/* The next child of `parent` that is apart, from *i = 0 on; NULL at the end. */
+const struct proc_stat *scan_child(const struct look *l, pid_t parent, size_t *i);
 
 /* The child of a monitor that has the number `inner` in the monitor's own pid namespace, by our
  * number; 0 when there is none. */
@@ -63,6 +72,9 @@ pid_t scan_translate(const struct look *l, const struct monitor *m, pid_t inner)
 
 /* The child of a monitor that is pid 1 of a namespace below the monitor's; 0: none. */
 pid_t scan_init(const struct look *l, const struct monitor *m);
+
+/* Whether a process of this name can be a monitor. */
+bool monitor_is_named(const char *comm);
 
 /* Read a monitor's arguments: what kind it is, or MONITOR_NONE. Fills *m (free m->args). */
 enum monitor_kind monitor_read(int proc_fd, const struct proc_stat *p, struct monitor *m);

@@ -7,16 +7,6 @@
 
 enum { SPEC_MAX = 768 };
 
-bool engine_is(const struct engine *en, const char *word)
-{
-	if (str_eq(en->name, word))
-		return true;
-	for (size_t i = 0; en->others && en->others[i]; i++)
-		if (str_eq(en->others[i], word))
-			return true;
-	return false;
-}
-
 static int unknown_engine(const char *word, struct err *e)
 {
 	_cleanup_buf_ struct buf all = {};

@@ -23,6 +23,3 @@ int spec_parse(struct spec *s, const char *typed, struct err *e);
 int spec_pid(struct spec *s, const char *text, struct err *e);
 void spec_done(struct spec *s);
 #define _cleanup_spec_ _cleanup_(spec_done)
-
-/* Whether an engine answers for this word. */
-bool engine_is(const struct engine *en, const char *word);

@@ -24,6 +24,7 @@ struct place {
 	int run;    /* RUN/DRIVER-containers, -EBADF: none */
 	char *path; /* of `data` */
 	uid_t owner;
+	bool nested; /* its pids are those of another pid namespace */
 	dev_t dev;
 	ino_t ino;
 };
@@ -153,11 +154,16 @@ static void place_from_conmon(struct look *l, struct places *ps, const struct mo
 {
 	_cleanup_close_ int root = proc_link_open(l->roots->proc_fd, m->pid, "root");
 	_cleanup_free_ char *driver = NULL, *graph = NULL, *run = NULL;
+	int before;
 
 	graph = cut_storage(proc_arg(m->args, m->len, "-b"), m->id, &driver);
 	run = cut_storage(proc_arg(m->args, m->len, "-p"), m->id, &driver);
-	if (root >= 0 && graph && driver)
-		add_place(l, ps, root, graph, run ? run : "/nonexistent", driver, m->uid);
+	if (root < 0 || !graph || !driver)
+		return;
+	before = ps->n;
+	add_place(l, ps, root, graph, run ? run : "/nonexistent", driver, m->uid);
+	if (ps->n > before)
+		ps->v[before].nested = m->depth > 0;
 }
 
 static bool known(const struct places *ps, const char *id)
@@ -250,7 +256,7 @@ static void fill_pod(struct look *l, const struct place *p, struct target *t)
 /* Whether it runs, and where its files are. */
 static void fill_run(struct look *l, const struct place *p, struct target *t)
 {
-	const struct monitor *m = l->scan ? scan_monitor_of(l->scan, MONITOR_CONMON, t->id) : NULL;
+	const struct monitor *m = p->nested ? scan_monitor_of(l, MONITOR_CONMON, t->id) : NULL;
 	char path[NAME_MAX + 32];
 
 	snprintf(path, sizeof(path), "%s/userdata/pidfile", t->id);
@@ -336,24 +342,50 @@ static int load_list(struct look *l, const struct want *w, const struct place *p
 	return 0;
 }
 
-static int find(struct look *l, const struct want *w, struct targets *out)
+static int load_place(struct look *l, const struct want *w, const struct place *p,
+		      struct targets *out)
 {
 	static const char *const files[] = {"containers.json", "volatile-containers.json"};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(files) && r == 0; i++)
+		r = load_list(l, w, p, files[i], out);
+	return r;
+}
+
+static int find(struct look *l, const struct want *w, struct targets *out)
+{
 	_cleanup_(places_done) struct places ps = {};
 	int r = 0;
 
 	default_places(l, &ps);
-	for (size_t i = 0; l->scan && i < l->scan->mons; i++) {
-		const struct monitor *m = &l->scan->mon[i];
+	for (int i = 0; i < ps.n && r == 0; i++)
+		r = load_place(l, w, &ps.v[i], out);
+	return r;
+}
 
+/* By the conmons: storage that is elsewhere. */
+static int more(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_(places_done) struct places ps = {};
+	const struct monitor *m;
+	size_t i = 0;
+	int r = 0, usual;
+
+	default_places(l, &ps);
+	usual = ps.n;
+	while ((m = scan_monitor(l, &i)))
 		if (m->kind == MONITOR_CONMON && !known(&ps, m->id))
 			place_from_conmon(l, &ps, m);
-	}
-	for (int i = 0; i < ps.n; i++)
-		for (size_t k = 0; k < ARRAY_LEN(files) && r == 0; k++)
-			r = load_list(l, w, &ps.v[i], files[k], out);
+	for (int k = usual; k < ps.n && r == 0; k++)
+		r = load_place(l, w, &ps.v[k], out);
 	return r;
 }
 
 static const char *const others[] = {"crio", "buildah", NULL};
-const struct engine engine_podman = {.name = "podman", .others = others, .find = find};
+const struct engine engine_podman = {
+	.name = "podman",
+	.others = others,
+	.find = find,
+	.more = more,
+};

@@ -72,16 +72,13 @@ bool target_is_frozen(struct look *l, pid_t pid)
 
 static bool under_monitor(const struct look *l, const struct target *t, pid_t ppid)
 {
-	const struct monitor *known = l->scan ? scan_monitor(l->scan, ppid) : NULL;
 	struct proc_stat parent;
 	struct monitor m = {};
 	bool is;
 
-	if (!known && proc_stat_read_at(l->roots->proc_fd, ppid, &parent) == 0)
+	if (proc_stat_read_at(l->roots->proc_fd, ppid, &parent) == 0)
 		monitor_read(l->roots->proc_fd, &parent, &m);
-	if (!known)
-		known = &m;
-	is = known->kind && (str_eq(known->id, t->id) || str_eq(known->name, t->name));
+	is = m.kind && (str_eq(m.id, t->id) || str_eq(m.name, t->name));
 	cleanup_free(&m.args);
 	return is;
 }
@@ -98,7 +95,7 @@ static bool dead(struct target *t, struct err *why, const char *what, const char
 
 bool target_verify(struct look *l, struct target *t, const char *mark, struct err *why)
 {
-	const struct proc_stat *known = l->scan ? scan_find(l->scan, t->pid) : NULL;
+	const struct proc_stat *known = l->scan ? scan_stat(l, t->pid) : NULL;
 	struct proc_stat st;
 
 	if (known)
