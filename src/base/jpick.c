@@ -1,10 +1,8 @@
 #include "base/jpick.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
 
@@ -381,30 +379,60 @@ bool jpick_bool(struct slice v, bool dflt)
 	return dflt;
 }
 
+/* `n` digits at *p, then the byte `sep` (0: none); -1 when it is not so. */
+static int digits(const char **p, const char *end, int n, char sep)
+{
+	int v = 0;
+
+	if (end - *p < n + (sep != '\0'))
+		return -1;
+	for (; n > 0; n--, ++*p) {
+		if (**p < '0' || **p > '9')
+			return -1;
+		v = v * 10 + (**p - '0');
+	}
+	if (sep && *(*p)++ != sep)
+		return -1;
+	return v;
+}
+
+/* Days from 1970-01-01, by the calendar of all times. */
+static int64_t days_of(int year, int month, int day)
+{
+	static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
+	int64_t y = year - (month <= 2); /* leap days up to this year's March */
+
+	return (int64_t)year * 365 + y / 4 - y / 100 + y / 400 + before[month - 1] + day - 719528;
+}
+
 int64_t jpick_time(struct slice v)
 {
-	char text[48];
-	struct tm tm = {};
-	int used = 0, oh = 0, om = 0;
+	const char *p = v.p + 1, *end = v.p + v.n - 1;
+	int year, month, day, h, m, s, oh = 0, om = 0;
 	int64_t t;
-	char *p;
+	char sign;
 
-	if (v.n < 21 || v.n - 2 >= sizeof(text) || *v.p != '"')
+	if (v.n < 22 || *v.p != '"')
 		return 0;
-	memcpy(text, v.p + 1, v.n - 2);
-	text[v.n - 2] = '\0';
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 6)
+	year = digits(&p, end, 4, '-');
+	month = digits(&p, end, 2, '-');
+	day = digits(&p, end, 2, 'T');
+	h = digits(&p, end, 2, ':');
+	m = digits(&p, end, 2, ':');
+	s = digits(&p, end, 2, '\0');
+	if (year < 1971 || month < 1 || month > 12 || day < 1 || day > 31 || h < 0 || m < 0 ||
+	    s < 0)
 		return 0;
-	p = text + used;
-	if (*p == '.')
-		p += 1 + strspn(p + 1, "0123456789");
-	if ((*p == '+' || *p == '-') && sscanf(p + 1, "%2d:%2d", &oh, &om) != 2)
+	if (p < end && *p == '.')
+		for (p++; p < end && *p >= '0' && *p <= '9'; p++)
+			;
+	sign = p < end ? *p++ : 'Z';
+	if (sign == '+' || sign == '-') {
+		oh = digits(&p, end, 2, ':');
+		om = digits(&p, end, 2, '\0');
+	}
+	if (oh < 0 || om < 0)
 		return 0;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
-	if (tm.tm_year < 71 || tm.tm_year > 8000)
-		return 0;
-	t = timegm(&tm);
-	return t - (*p == '-' ? -1 : 1) * ((int64_t)oh * 3600 + om * 60);
+	t = days_of(year, month, day) * 86400 + h * 3600 + m * 60 + s;
+	return t - (sign == '-' ? -1 : 1) * (oh * 3600 + om * 60);
 }

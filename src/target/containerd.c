@@ -195,8 +195,6 @@ static void fill_run(struct look *l, struct ctd *c, const char *ns, const char *
 	if (!t->pid || !target_verify(l, t, NULL, NULL)) {
 		t->pid = 0;
 		t->state = TARGET_EXITED;
-	} else if (target_is_frozen(l, t->pid)) {
-		t->state = TARGET_PAUSED;
 	}
 }
 

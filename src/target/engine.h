@@ -140,16 +140,13 @@ extern const struct engine engine_docker, engine_podman, engine_containerd, engi
 
 /* Whether the process that a state file names is there and is it: by its start time, else by its
  * monitor, else by its id or `mark` (may be NULL) as a component of its cgroup. Fills t->start and
- * t->started; what does not hold turns t->state into TARGET_DEAD and says why in `why` (may be
- * NULL). */
+ * t->started, and makes t->state TARGET_PAUSED where a freezer holds it; what does not hold turns
+ * t->state into TARGET_DEAD and says why in `why` (may be NULL). */
 bool target_verify(struct look *l, struct target *t, const char *mark, struct err *why);
 
 /* Take a process found in /proc itself as the target's: pid, start, started, state. False when it
  * is gone or a zombie. */
 bool target_take_pid(struct look *l, struct target *t, pid_t pid);
-
-/* Whether its cgroup's freezer holds the process (a paused container), v1 or v2. */
-bool target_is_frozen(struct look *l, pid_t pid);
 
 /* The id, name or both of the container process `pid` is in, from its cgroup: fills engine and id
  * (or name). False when the cgroup says nothing. */

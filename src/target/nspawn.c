@@ -82,9 +82,8 @@ static int load_machine(struct look *l, const struct want *w, int dir, const cha
 	t.exit_code = -1;
 	t.pid = (pid_t)pid;
 	t.state = TARGET_RUNNING;
-	if (t.name && t.state_file && target_verify(l, &t, scope, NULL) &&
-	    target_is_frozen(l, t.pid))
-		t.state = TARGET_PAUSED;
+	if (t.name && t.state_file)
+		target_verify(l, &t, scope, NULL);
 	return want_take(w, out, &t, NULL);
 }
 

@@ -44,8 +44,6 @@ static int fill(struct look *l, const struct oci *o, const struct root *root, co
 	} else if (faccessat(root->fd, path, F_OK, 0) == 0) {
 		t->state = TARGET_CREATED;
 		t->pid = 0;
-	} else if (target_is_frozen(l, t->pid)) {
-		t->state = TARGET_PAUSED;
 	}
 	return 0;
 }

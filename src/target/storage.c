@@ -269,11 +269,8 @@ static void fill_run(struct look *l, const struct place *p, struct target *t)
 	t->bundle = str_fmt("%s%s/%s/userdata", *p->path == '/' ? "" : "/", p->path, t->id);
 	t->state = TARGET_RUNNING;
 	/* a pid file stays when its container ends */
-	if (t->pid && t->state_file && target_verify(l, t, NULL, NULL)) {
-		if (target_is_frozen(l, t->pid))
-			t->state = TARGET_PAUSED;
+	if (t->pid && t->state_file && target_verify(l, t, NULL, NULL))
 		return;
-	}
 	t->pid = 0;
 	snprintf(path, sizeof(path), "%s/userdata/config.json", t->id);
 	t->state = faccessat(p->data, path, F_OK, 0) == 0 ? TARGET_EXITED : TARGET_CREATED;

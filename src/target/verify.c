@@ -1,6 +1,8 @@
 /* Is the process behind a stored pid still the one that was meant? */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fd.h"
@@ -42,7 +44,8 @@ static char *cgroup_path(char *text, const char *mark)
 	return p;
 }
 
-bool target_is_frozen(struct look *l, pid_t pid)
+/* Whether its cgroup's freezer holds the process (a paused container). */
+static bool is_frozen(struct look *l, const struct proc_stat *st)
 {
 	static const struct {
 		const char *mark, *dir, *file, *frozen;
@@ -53,7 +56,10 @@ bool target_is_frozen(struct look *l, pid_t pid)
 	};
 	char name[32], text[PROC_CGROUP_MAX], state[32];
 
-	snprintf(name, sizeof(name), "%d/cgroup", (int)pid);
+	/* version 1 stops it in a sleep that cannot be interrupted, version 2 in any */
+	if (st->state != 'D' && faccessat(l->roots->root_fd, ways[0].dir, F_OK, 0) == 0)
+		return false;
+	snprintf(name, sizeof(name), "%d/cgroup", (int)st->pid);
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
 		_cleanup_free_ char *file = NULL;
 		char *path;
@@ -110,6 +116,9 @@ bool target_verify(struct look *l, struct target *t, const char *mark, struct er
 	t->start = st.start;
 	if (!t->started)
 		t->started = proc_start_time(st.start);
+	/* docker's own file tells */
+	if (!str_eq(t->engine, engine_docker.name) && is_frozen(l, &st))
+		t->state = TARGET_PAUSED;
 	return true;
 }
 
@@ -123,6 +132,6 @@ bool target_take_pid(struct look *l, struct target *t, pid_t pid)
 	t->pid = pid;
 	t->start = st.start;
 	t->started = proc_start_time(st.start);
-	t->state = target_is_frozen(l, pid) ? TARGET_PAUSED : TARGET_RUNNING;
+	t->state = is_frozen(l, &st) ? TARGET_PAUSED : TARGET_RUNNING;
 	return true;
 }
