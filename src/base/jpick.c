@@ -325,11 +325,13 @@ static bool unescape(const char **p, const char *end, char **o)
 char *jpick_str(struct slice v)
 {
 	_cleanup_free_ char *out = NULL;
-	const char *p = v.p + 1, *end = v.p + v.n - 1;
+	const char *p, *end;
 	char *o;
 
-	if (v.n < 3 || *v.p != '"' || *end != '"')
+	if (v.n < 3 || *v.p != '"' || v.p[v.n - 1] != '"')
 		return NULL;
+	p = v.p + 1;
+	end = v.p + v.n - 1;
 	out = malloc(v.n); /* an escape is never longer than what it stands for */
 	if (!out)
 		return NULL;
@@ -407,13 +409,15 @@ static int64_t days_of(int year, int month, int day)
 
 int64_t jpick_time(struct slice v)
 {
-	const char *p = v.p + 1, *end = v.p + v.n - 1;
+	const char *p, *end;
 	int year, month, day, h, m, s, oh = 0, om = 0;
 	int64_t t;
 	char sign;
 
 	if (v.n < 22 || *v.p != '"')
 		return 0;
+	p = v.p + 1;
+	end = v.p + v.n - 1;
 	year = digits(&p, end, 4, '-');
 	month = digits(&p, end, 2, '-');
 	day = digits(&p, end, 2, 'T');

@@ -132,7 +132,7 @@ static void fill_names(struct target *t, const struct slice *v, const char *ns)
 	if (v[P_KIND].n) {
 		t->engine = "cri";
 		t->sandbox = jpick_is(v[P_KIND], "sandbox");
-		t->name = t->sandbox ? strdup("POD") : jpick_str(v[P_NAME]);
+		t->name = t->sandbox ? strdup(SANDBOX_NAME) : jpick_str(v[P_NAME]);
 		t->pod = jpick_str(v[P_POD]);
 		t->pod_ns = jpick_str(v[P_POD_NS]);
 		t->image = jpick_str(v[P_IMAGE]);
@@ -205,11 +205,11 @@ static int load(struct look *l, const struct want *w, struct ctd *c, const char 
 	struct target t = TARGET_INIT;
 	struct slice text, v[P_COUNT];
 	char path[2 * NAME_MAX + 16];
-	bool by_id = w->how != WANT_ALL && want_id(w, id);
+	bool sure = w->how != WANT_ALL && (want_id(w, id) || str_eq(w->text, SANDBOX_NAME));
 
 	snprintf(path, sizeof(path), "%s/%s/config.json", ns, id);
 	if (look_read(l, c->task, c->path, path, STATE_FILE_MAX, &text) < 0 ||
-	    (!by_id && !want_maybe(w, text)))
+	    (!sure && !want_maybe(w, text)))
 		return 0;
 	if (jpick(text, picks, P_COUNT, v) < 0) {
 		look_warn(l, "/%s/%s is damaged: skipped", c->path, path);

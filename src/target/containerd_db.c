@@ -82,7 +82,7 @@ static void fill(struct look *l, struct ctd *c, const char *ns, struct target *t
 		t->engine = "cri";
 		t->sandbox = str_eq(kind, "sandbox");
 		t->name = t->sandbox
-				  ? strdup("POD")
+				  ? strdup(SANDBOX_NAME)
 				  : value(c, ns, t->id, "labels", "io.kubernetes.container.name");
 		t->pod = value(c, ns, t->id, "labels", "io.kubernetes.pod.name");
 		t->pod_ns = value(c, ns, t->id, "labels", "io.kubernetes.pod.namespace");

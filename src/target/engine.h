@@ -18,6 +18,7 @@
 #define STATE_LIST_MAX	((size_t)32 << 20) /* one file about all of them */
 #define DIR_ENTRIES_MAX 100000 /* of one directory; the rest is left out with a warning */
 #define PID_FILE_MAX	32
+#define SANDBOX_NAME	"POD" /* of a pod's own container, where its engine has none for it */
 
 /* A user who may have engines of his own. */
 struct user {

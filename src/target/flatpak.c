@@ -56,7 +56,8 @@ static int load(struct look *l, const struct want *w, int dir, const char *path,
 	pid_t pid;
 
 	snprintf(file, sizeof(file), "%s/info", id);
-	if (look_read(l, dir, path, file, STATE_FILE_MAX, &text) < 0 || !want_maybe(w, text))
+	if (look_read(l, dir, path, file, STATE_FILE_MAX, &text) < 0 ||
+	    (!want_id(w, id) && !want_maybe(w, text)))
 		return 0;
 	t.name = app_name(text.p);
 	pid = t.name ? child_of(l, dir, path, id) : 0;

@@ -67,7 +67,8 @@ char *target_label_of(const struct targets *l, size_t i)
 {
 	const struct target *t = &l->v[i];
 
-	if (can_be_typed(t->name) && count(l, t->engine, t->name) == 1)
+	if (can_be_typed(t->name) && !t->sandbox && !str_eq(t->engine, engine_none.name) &&
+	    count(l, t->engine, t->name) == 1)
 		return str_fmt("%s://%s", t->engine, t->name);
 	if (can_be_typed(t->id))
 		return str_fmt("%s://%.*s", t->engine, id_is_full(t->id) ? SHORT_ID : 256, t->id);
@@ -78,7 +79,7 @@ char *target_label(const struct targets *l, size_t i)
 {
 	const struct target *t = &l->v[i];
 
-	if (can_be_typed(t->name) && count(l, NULL, t->name) == 1 &&
+	if (can_be_typed(t->name) && !t->sandbox && count(l, NULL, t->name) == 1 &&
 	    strspn(t->name, "0123456789") != strlen(t->name))
 		return strdup(t->name);
 	return target_label_of(l, i);

@@ -22,7 +22,7 @@ static unsigned distance(const char *typed, const char *name)
 	if (n >= 3 && (strcasestr(name, typed) || (strlen(name) >= 3 && strcasestr(typed, name))))
 		return 1;
 	d = str_distance(typed, name);
-	return d <= (n < 4 ? 1 : n < 8 ? 2 : 3) ? d : UINT32_MAX;
+	return d <= (n < 3 ? 1 : n < 8 ? 2 : 3) ? d : UINT32_MAX;
 }
 
 struct near {

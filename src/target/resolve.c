@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -61,7 +62,9 @@ static int choose(const struct spec *s, struct targets *found, struct target *ou
 		return 1;
 	}
 	for (size_t i = 0; i < found->n && i < CANDIDATES_SHOWN; i++) {
-		_cleanup_free_ char *label = target_label_of(found, i);
+		_cleanup_free_ char *label = found->v[i].pid == s->pid && s->pid
+						     ? str_fmt("pid:%d", (int)s->pid)
+						     : target_label_of(found, i);
 
 		buf_printf(&names, "%s%s", i ? ", " : "", label ? label : "?");
 	}
@@ -97,13 +100,23 @@ static int step(struct look *l, const struct spec *s, enum want_how how, unsigne
 	return choose(s, &found, out, e);
 }
 
+static bool pid_exists(struct look *l, pid_t pid)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%d", (int)pid);
+	return faccessat(l->roots->proc_fd, name, F_OK, 0) == 0;
+}
+
 static int find_named(struct look *l, const struct spec *s, struct target *out, struct err *e)
 {
 	bool short_id = s->hex && strlen(s->want.text) >= SHORT_ID && !s->want.pod;
 	int r = step(l, s, WANT_EXACT, LIVE, out, e);
 
-	if (r == 0 && s->pid && target_from_pid(l, s->pid, out, e) == 0)
-		return 1;
+	/* a number of 12 digits and more is no pid; a shorter one starts an id only if it is none
+	 */
+	if (r == 0 && s->pid && pid_exists(l, s->pid))
+		return target_from_pid(l, s->pid, out, e) < 0 ? -ESRCH : 1;
 	if (r == 0 && short_id)
 		r = step(l, s, WANT_PREFIX, STOPPED, out, e);
 	if (r != 0)
