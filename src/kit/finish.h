@@ -26,6 +26,6 @@ struct finish_count {
 int finish_manifest(int rootfd, const struct names *names, const struct kit_packages *p,
 		    struct finish_count *count, struct err *e);
 
-/* Write KIT_HOT: of kits/hot.pages the lines about files that are in this kit. Nothing when there are
- * none. */
+/* Write KIT_HOT: of kits/hot.pages the lines about files that are in this kit. Nothing when there
+ * are none. */
 int finish_hot(int rootfd, struct err *e);

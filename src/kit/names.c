@@ -13,9 +13,18 @@ static const struct place {
 	const char *dir, *kit;
 } places[] = {
 	{"/lib/terminfo/", "s/terminfo/"}, /* Debian keeps the common terminals apart */
-	{"/usr/libexec/", "x/"}, {"/usr/lib64/", "l/"}, {"/usr/lib/", "l/"},   {"/lib64/", "l/"},
-	{"/lib/", "l/"},	 {"/usr/bin/", "b/"},	{"/usr/sbin/", "b/"},  {"/bin/", "b/"},
-	{"/sbin/", "b/"},	 {"/usr/games/", "b/"}, {"/usr/share/", "s/"}, {"/etc/", "e/"},
+	{"/usr/libexec/", "x/"},
+	{"/usr/lib64/", "l/"},
+	{"/usr/lib/", "l/"},
+	{"/lib64/", "l/"},
+	{"/lib/", "l/"},
+	{"/usr/bin/", "b/"},
+	{"/usr/sbin/", "b/"},
+	{"/bin/", "b/"},
+	{"/sbin/", "b/"},
+	{"/usr/games/", "b/"},
+	{"/usr/share/", "s/"},
+	{"/etc/", "e/"},
 };
 
 /* Directories the target has as well: a path below them is ours only when it is in the kit. */
