@@ -102,7 +102,8 @@ static void far_add(struct rewrite_fars *far, const char *data, size_t off, size
 {
 	struct rewrite_far *v;
 
-	/* linkers let a string be the tail of another: who points at it decides, not what is before */
+	/* linkers let a string be the tail of another: who points at it decides, not what is before
+	 */
 	if (data[off + n])
 		return;
 	v = reallocarray(far->v, far->n + 1, sizeof(*v));
