@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "cli/cli.h"
@@ -125,9 +126,9 @@ void cli_help_scdoc(FILE *out, const struct verb *v)
 			}
 			fputc('_', out);
 		}
-		fputs("\n\t", out);
-		scdoc_text(out, o->help);
-		fputs(".\n\n", out);
+		fprintf(out, "\n\t%c", toupper((unsigned char)o->help[0]));
+		scdoc_text(out, o->help + 1);
+		fputs(str_ends(o->help, ".") ? "\n\n" : ".\n\n", out);
 	}
 	fputs("*-h*, *--help*\n\tShow a short help.\n", out);
 }

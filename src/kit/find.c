@@ -130,16 +130,21 @@ static int open_kit(const char *path, struct kit *k, struct err *e)
 	return take(fd, path, false, k, e);
 }
 
-/* kit.erofs in the directory of the executable, whose path is in `exe`. */
-static int beside(char *exe, size_t size, struct kit *k, struct err *e)
+/* The kit in the directory of the executable, or where `make install` puts it from there. */
+static int beside(const char *exe, struct kit *k, struct err *e)
 {
-	char *slash = strrchr(exe, '/');
-	size_t dir = slash ? (size_t)(slash + 1 - exe) : 0;
+	static const char *const places[] = {KIT_FILE, "../lib/porthole/" KIT_FILE};
+	const char *slash = strrchr(exe, '/');
+	char path[PATH_MAX];
+	int r = -ENOENT;
 
-	if (!slash || dir + sizeof(KIT_FILE) > size)
-		return -ENOENT;
-	memcpy(exe + dir, KIT_FILE, sizeof(KIT_FILE));
-	return open_kit(exe, k, e);
+	for (size_t i = 0; slash && i < ARRAY_LEN(places) && r == -ENOENT; i++) {
+		int n = snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - exe), exe, places[i]);
+
+		if (n > 0 && (size_t)n < sizeof(path))
+			r = open_kit(path, k, e);
+	}
+	return r;
 }
 
 static int not_found(struct err *e)
@@ -168,7 +173,7 @@ static int find_default(struct kit *k, struct err *e)
 			return r;
 	}
 	if (named) {
-		r = beside(exe, sizeof(exe), k, e);
+		r = beside(exe, k, e);
 		if (r != -ENOENT)
 			return r;
 	}

@@ -46,13 +46,13 @@ struct kit {
 #define _cleanup_kit_ _cleanup_(kit_done)
 void kit_done(struct kit *k);
 
-/* Find the kit to use. `spec`: NULL for the default ($PORTHOLE_KIT where it is set; else appended
- * to /proc/self/exe; else kit.erofs beside the executable; else /usr/lib/porthole/kit.erofs and
- * /usr/local/lib/porthole/kit.erofs), "none", an image file (or an executable with one appended),
- * or a directory. Only opens it and reads the superblock; nothing that is not a regular file or a
- * directory is waited for. Errors: -ENOENT with a hint how to build one; -EBADMSG when what is
- * there is damaged, cut short or no kit (the default search stops there too, rather than pass over
- * it). */
+/* Find the kit to use. `spec`: NULL for the default ($PORTHOLE_KIT; else appended to
+ * /proc/self/exe; else kit.erofs beside the executable, or in ../lib/porthole from there; else
+ * /usr/lib/porthole/kit.erofs and /usr/local/lib/porthole/kit.erofs), "none", an image file (or an
+ * executable with one appended), or a directory. Only opens it and reads the superblock; nothing
+ * that is not a regular file or a directory is waited for. Errors: -ENOENT with a hint how to build
+ * one; -EBADMSG when what is there is damaged, cut short or no kit (the default search stops there
+ * too, rather than pass over it). */
 int kit_find(const char *spec, struct kit *k, struct err *e);
 
 /* Mount it as a detached tree: returns a mount descriptor (O_PATH, CLOEXEC) that nobody else can
