@@ -9,7 +9,8 @@ VERSION = $(shell sed -n "s/^ *version: '\(.*\)',/\1/p" meson.build)
 .PHONY: all bin kit try check bench lint install dist clean
 # Without a working apt there is a binary all the same, and the reason why there is no kit.
 all: bin
-	@$(MAKE) --no-print-directory kit || echo "make: $(BUILD)/porthole is built, its kit is not: see above; 'make kit' tries again" >&2
+	@$(MAKE) --no-print-directory -q kit || $(KIT_BUILD) || \
+		echo "make: $(BUILD)/porthole is built, its kit is not; 'make kit' tries again" >&2
 
 bin: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet | { grep -v 'no work to do' || true; }
@@ -19,12 +20,13 @@ $(BUILD)/build.ninja: meson.build
 	@meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS) >/dev/null
 
 # The default kit, beside the binary that finds it there; anew when what decides its content changed.
-KIT_SOURCES = $(wildcard kits/*.list kits/hot.pages $(addprefix src/kit/,apt.c build.c debs.c elf*.c finish.c finish_hot.c ldcache.c \
-	manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
-kit: bin
-	@$(MAKE) --no-print-directory $(BUILD)/kit.erofs
+# Progress and a summary on a terminal, else silent.
+KIT_SOURCES = $(addprefix kits/,rules.list default.list hot.pages) $(wildcard $(addprefix src/kit/,apt.c \
+	build.c debs.c elf*.c finish*.c ldcache.c manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
+KIT_BUILD = { [ -t 2 ] || q=-q; $(BUILD)/porthole kit build $$q -o $(BUILD)/kit.erofs; }
+kit: $(BUILD)/kit.erofs
 $(BUILD)/kit.erofs: $(KIT_SOURCES) | bin
-	@$(BUILD)/porthole kit build -o $@.new && mv $@.new $@
+	@$(KIT_BUILD)
 
 # These install what they need (Debian 12, as root) and then do as they say.
 try:
