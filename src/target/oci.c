@@ -57,6 +57,9 @@ static int load(struct look *l, const struct want *w, const struct oci *o, const
 
 	if (!want_id(w, id) || !path_is_component(id))
 		return 0;
+	/* most likely podman's: whose storage, if it is elsewhere, only the processes lead to */
+	if (!l->scan && id_is_full(id))
+		return 0;
 	snprintf(path, sizeof(path), "%s/%s", id, o->file);
 	if (look_read(l, root->fd, root->path, path, STATE_FILE_MAX, &text) < 0)
 		return 0;

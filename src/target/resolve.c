@@ -42,18 +42,30 @@ static int collect(struct look *l, const struct spec *s, const struct want *w, b
 	return 0;
 }
 
-/* Several match: those that run are preferred to those that do not; more than one is an error that
- * names them all. 1 when *out was set, 0 when there is none. */
-static int choose(const struct spec *s, struct targets *found, struct target *out, struct err *e)
+/* Drop what gives way to others: processes without an engine, whose names are their own choice, to
+ * any engine's container; then what does not run to what does. */
+static void prefer(const struct spec *s, struct targets *found)
 {
-	_cleanup_buf_ struct buf names = {};
-	size_t live = 0;
+	size_t engine = 0, live = 0;
 
+	for (size_t i = 0; i < found->n; i++)
+		engine += found->v[i].engine != engine_none.name;
+	for (size_t i = found->n; engine && i-- > 0;)
+		if (found->v[i].engine == engine_none.name && found->v[i].pid != s->pid)
+			targets_drop(found, i);
 	for (size_t i = 0; i < found->n; i++)
 		live += target_is_live(&found->v[i]);
 	for (size_t i = found->n; live && i-- > 0;)
 		if (!target_is_live(&found->v[i]))
 			targets_drop(found, i);
+}
+
+/* More than one is an error that names them all. 1 when *out was set, 0 when there is none. */
+static int choose(const struct spec *s, struct targets *found, struct target *out, struct err *e)
+{
+	_cleanup_buf_ struct buf names = {};
+
+	prefer(s, found);
 	if (found->n == 0)
 		return 0;
 	if (found->n == 1) {
@@ -84,6 +96,8 @@ static int step(struct look *l, const struct spec *s, enum want_how how, unsigne
 	int r;
 
 	w.how = how;
+	if (how == WANT_PREFIX && s->number)
+		return 0;
 	w.live = true;
 	w.stopped = also & STOPPED;
 	r = collect(l, s, &w, also & ASK, &found);
@@ -113,8 +127,6 @@ static int find_named(struct look *l, const struct spec *s, struct target *out, 
 	bool short_id = s->hex && strlen(s->want.text) >= SHORT_ID && !s->want.pod;
 	int r = step(l, s, WANT_EXACT, LIVE, out, e);
 
-	/* a number of 12 digits and more is no pid; a shorter one starts an id only if it is none
-	 */
 	if (r == 0 && s->pid && pid_exists(l, s->pid))
 		return target_from_pid(l, s->pid, out, e) < 0 ? -ESRCH : 1;
 	if (r == 0 && short_id)

@@ -165,13 +165,13 @@ static bool has_monitor(const char *engine)
 	return false;
 }
 
+/* Only those: what is runc's or crun's by its own directory can be podman's from elsewhere. */
 static void skip_known(struct look *l, const struct targets *known)
 {
 	for (size_t i = 0; i < known->n; i++) {
-		struct entry *e = entry_of(l->scan, known->v[i].pid);
-		struct entry *parent = e && e->has_stat && has_monitor(known->v[i].engine)
-					       ? entry_of(l->scan, e->stat.ppid)
-					       : NULL;
+		struct entry *e =
+			has_monitor(known->v[i].engine) ? entry_of(l->scan, known->v[i].pid) : NULL;
+		struct entry *parent = e && e->has_stat ? entry_of(l->scan, e->stat.ppid) : NULL;
 
 		if (e)
 			e->skip = true;

@@ -5,7 +5,7 @@
 
 #include "base/path.h"
 
-enum { SPEC_MAX = 768 };
+enum { SPEC_MAX = 768, PID_DIGITS = 7 };
 
 static int unknown_engine(const char *word, struct err *e)
 {
@@ -113,8 +113,10 @@ int spec_parse(struct spec *s, const char *typed, struct err *e)
 		return -EINVAL;
 	if (s->only_pid)
 		return 0;
-	if (!s->engine && strspn(text, "0123456789") == strlen(text))
-		spec_pid(s, text, NULL); /* not a pid: it can still be a name or start an id */
+	if (!s->engine && strspn(text, "0123456789") == strlen(text)) {
+		spec_pid(s, text, NULL); /* if it is none it can still be a name */
+		s->number = strlen(text) <= PID_DIGITS;
+	}
 	return cut_name(s, text, e);
 }
 

@@ -13,6 +13,7 @@ struct spec {
 	const char *engine; /* before "://" or ":", NULL: any */
 	pid_t pid;	    /* pid:N, or N alone; 0: neither */
 	bool only_pid;	    /* pid:N */
+	bool number;	    /* digits, and few enough for a pid: not the start of an id */
 	bool hex;	    /* the text can start an id */
 	struct want want;   /* text, pod and pod_ns are set */
 };

@@ -1,0 +1,265 @@
+#!/usr/bin/env bats
+# How what is typed becomes a process: names, ids, pods and pids of every engine.
+load ../lib/porthole
+
+# found SPEC: "ENGINE NAME PID STATE" of what it resolves to.
+found() {
+	"$PORTHOLE" inspect --json -s process "$1" | jq -r '"\(.engine) \(.name) \(.pid // 0) \(.state)"'
+}
+
+# says SPEC TEXT: it does not resolve, and the message has TEXT. The whole is left in $output.
+says() {
+	run -125 --separate-stderr "$PORTHOLE" inspect "$1"
+	[[ $stderr == *"$2"* ]] || die "$1: $stderr"
+	[[ $stderr != *$'\e'* ]]
+}
+
+# by_all KIND ENGINE: a target of that kind is found by its name, its id and its pid.
+by_all() {
+	require "$1"
+	local name pid id
+	name=$(uniq_name web)
+	pid=$(target_start "$1" "$name")
+	[[ $(found "$name") == "$2 $name $pid running" ]]
+	[[ $(found "$2://$name") == "$2 $name $pid running" ]]
+	[[ $(found "$pid") == "$2 $name $pid running" ]]
+	[[ $(found "pid:$pid") == "$2 $name $pid running" ]]
+	if id=$(target_id "$1" "$name") && [[ $id =~ ^[0-9a-f]{64}$ ]]; then
+		[[ $(found "$id") == "$2 $name $pid running" ]]
+		[[ $(found "${id:0:12}") == "$2 $name $pid running" ]]
+		[[ $(found "$2://${id:0:20}") == "$2 $name $pid running" ]]
+	fi
+	says "wrong-$name-wrong" "nothing is named"
+	[[ $stderr == *"$name"* ]]
+	target_stop "$1" "$name"
+	says "pid:$pid" "$pid"
+}
+
+@test "docker" { by_all docker docker; }
+@test "docker with userns-remap" { by_all docker-userns docker; }
+@test "podman" { by_all podman podman; }
+@test "podman, a user's own" { by_all podman-rootless podman; }
+@test "containerd" { by_all containerd containerd; }
+@test "CRI" { by_all cri cri; }
+@test "runc" { by_all runc runc; }
+@test "crun" { by_all crun crun; }
+@test "LXC" { by_all lxc lxc; }
+@test "systemd-nspawn" { by_all nspawn nspawn; }
+@test "systemd-nspawn, registered with machined" { by_all machined nspawn; }
+@test "bubblewrap" { by_all bwrap bwrap; }
+@test "no engine, by its host name" { by_all plain none; }
+
+@test "no engine, by its program" {
+	require unshare
+	local name pid
+	name=$(uniq_name bare)
+	pid=$(target_start unshare "$name")
+	[[ $(found "$pid") == "none "*" $pid running" ]]
+	run -0 "$PORTHOLE" ps -f engine=none --format '{{.PID}}'
+	[[ $'\n'$output$'\n' == *$'\n'$pid$'\n'* ]]
+	# unshare itself, which waits outside, is not listed
+	refute grep -qx "$(cat "$(target_dir unshare "$name")/outer")" <<<"$output"
+}
+
+@test "at the default paths, and no daemon is asked" {
+	require docker-default
+	local name pid
+	name=$(uniq_name web)
+	pid=$(target_start docker-default "$name")
+	run -0 in_engine docker-default strace -f -e trace=connect,execve "$PORTHOLE" inspect --json -s process "$name"
+	[[ $output == *"\"pid\": $pid"* && $output != *connect* ]]
+	[[ $(grep -c execve <<<"$output") == 1 ]]
+}
+
+@test "docker's daemons dead, and one that is stopped" {
+	require docker
+	local name pid d
+	name=$(uniq_name web)
+	pid=$(target_start docker@dead "$name")
+	d=$(engine_pid docker@dead dockerd)
+	kill -STOP "$d"
+	[[ $(timeout 5 "$PORTHOLE" inspect --json -s process "$name" | jq .pid) == "$pid" ]]
+	kill -KILL "$d" "$(engine_pid docker@dead containerd)"
+	wait_until 5 pid_gone "$d"
+	[[ $(found "$name") == "docker $name $pid running" ]]
+	run -0 "$PORTHOLE" ps -f "name=$name" --format '{{.PID}}'
+	[[ $output == "$pid" ]]
+	engine_stop docker@dead
+}
+
+@test "a name of two engines: both are named, neither is taken" {
+	require docker podman
+	local name pid other
+	name=$(uniq_name web)
+	pid=$(target_start docker "$name")
+	other=$(target_start podman "$name")
+	says "$name" "docker://$name"
+	[[ $stderr == *"podman://$name"* ]]
+	[[ $(found "docker://$name") == "docker $name $pid running" ]]
+	[[ $(found "podman://$name") == "podman $name $other running" ]]
+	run -0 "$PORTHOLE" ps -q -f "name=$name"
+	[[ $output == "docker://$name"$'\n'"podman://$name" ]]
+}
+
+@test "renamed: the new name counts at once, the old one no more" {
+	require docker
+	local name pid
+	name=$(uniq_name web)
+	pid=$(target_start docker "$name")
+	engine_cli docker rename "$name" "new$name"
+	[[ $(found "new$name") == "docker new$name $pid running" ]]
+	says "$name" "nothing is named"
+	engine_cli docker rename "new$name" "$name"
+}
+
+@test "restarted: another process, and the old one's number is refused" {
+	require docker
+	local name pid new
+	name=$(uniq_name web)
+	pid=$(target_start docker "$name")
+	engine_cli docker restart -t 0 "$name"
+	new=$(engine_cli docker inspect -f '{{.State.Pid}}' "$name")
+	[[ $new != "$pid" && $(found "$name") == "docker $name $new running" ]]
+}
+
+@test "paused, by docker and by a freezer alone" {
+	require docker
+	local name pid
+	name=$(uniq_name web)
+	pid=$(target_start docker "$name")
+	engine_cli docker pause "$name"
+	[[ $(found "$name") == "docker $name $pid paused" ]]
+	engine_cli docker unpause "$name"
+	[[ $(found "$name") == "docker $name $pid running" ]]
+	odd_start frozen
+	[[ $(found "$ODD_NAME") == "none $ODD_NAME $ODD_PID paused" ]]
+	odd_stop
+}
+
+@test "not running: its state, exit code and when" {
+	require docker podman
+	odd_start exited
+	run -125 --separate-stderr "$PORTHOLE" exec --kit none "$ODD_NAME" true
+	[[ $stderr == *"is not running: it exited with code 3 at 20"*"ago)"* ]]
+	[[ $(found "$ODD_NAME") == "docker $ODD_NAME 0 exited" ]]
+	odd_stop
+	local name
+	name=$(uniq_name done)
+	engine_start podman
+	target_start podman "$name" -- /app --exit 4 || true
+	wait_until 10 test "$(engine_cli podman inspect -f '{{.State.Status}}' "$name")" = exited
+	run -125 --separate-stderr "$PORTHOLE" exec --kit none "$name" true
+	[[ $stderr == *"exited with code 4"* ]]
+	engine_cli podman create --name "new$name" docker.io/pt/scratch:1 /app
+	run -125 --separate-stderr "$PORTHOLE" exec --kit none "new$name" true
+	[[ $stderr == *"created and never started"* ]]
+	engine_cli podman rm "new$name"
+}
+
+@test "pods: container, pod/container, namespace/pod/container; the sandbox only when asked for" {
+	require cri
+	local name pid
+	name=$(uniq_name app)
+	pid=$(target_start cri "$name")
+	[[ $(found "$name-pod/$name") == "cri $name $pid running" ]]
+	[[ $(found "default/$name-pod/$name") == "cri $name $pid running" ]]
+	[[ $(found "$name-pod") == "cri $name $pid running" ]]
+	[[ $(found "$name-pod/POD") == "cri POD "*" running" ]]
+	says "other/$name-pod/$name" "nothing is named"
+	says "$name-pod/$name/x/y" "too many slashes"
+	run -0 "$PORTHOLE" ps -f "pod=$name" --format '{{.Name}}'
+	[[ $output == "$name" ]]
+	run -0 "$PORTHOLE" ps -a -f "pod=$name" --format '{{.Name}}'
+	[[ $output == POD$'\n'"$name" ]]
+}
+
+@test "pids that are none: thread, kernel thread, zombie, 0, negative, huge, gone" {
+	require root
+	local tid pid
+	says 0 "start at 1"
+	says pid:-1 "takes a number from 1"
+	says 4294967295 "end at 4194304"
+	says pid:99999999999999999999 "end at 4194304"
+	says 4194304 "no process 4194304"
+	says "pid:2" "kernel thread"
+	run -2 --separate-stderr "$PORTHOLE" inspect -5
+	odd_start zombie
+	says "$ODD_PID" "not reaped"
+	odd_stop
+	odd_start zombie-leader
+	tid=$(ls "/proc/$ODD_PID/task" | grep -vx "$ODD_PID" | head -n 1)
+	says "$tid" "is a thread"
+	[[ $stderr == *"pid:$ODD_PID"* ]]
+	odd_stop
+}
+
+@test "names that cannot be: nothing of them is printed raw" {
+	says $'a\e[31mb' "control character"
+	says $'a\nb' "control character"
+	says "../passwd" "cannot be"
+	says "../../etc/passwd" "too many slashes"
+	says "" "empty"
+	says "$(printf 'a%.0s' {1..2000})" "longer than"
+	says "nosuch://web" "no engine 'nosuch'"
+}
+
+@test "a container called with escapes and a newline is listed, and found by its pid" {
+	require root
+	odd_start hostile-name
+	run -0 "$PORTHOLE" ps -f "pid=$ODD_PID"
+	[[ $output == *'h\x1b[31m\x0a../x'* && $output != *$'\e'* ]]
+	run -0 "$PORTHOLE" ps -q -f "pid=$ODD_PID"
+	[[ $output == "pid:$ODD_PID" ]]
+	[[ $("$PORTHOLE" inspect --json -s process "$output" | jq .pid) == "$ODD_PID" ]]
+	odd_stop
+}
+
+@test "state files that are damaged, endless or never answer: skipped with a warning" {
+	require runc
+	local good bad pid d
+	good=$(uniq_name good) bad=$(uniq_name bad)
+	pid=$(target_start runc "$good")
+	for d in "/run/runc/$bad-"{cut,fifo,big,dir,zero}; do mkdir "$d"; done
+	head -c 500 "/run/runc/$good/state.json" >"/run/runc/$bad-cut/state.json"
+	mkfifo "/run/runc/$bad-fifo/state.json"
+	truncate -s 10G "/run/runc/$bad-big/state.json"
+	mkdir "/run/runc/$bad-dir/state.json"
+	ln -s ../../../dev/zero "/run/runc/$bad-zero/state.json"
+	run -0 --separate-stderr timeout 10 "$PORTHOLE" ps -a
+	[[ $output == *"$good"* && $output != *"$bad"* ]]
+	for d in cut fifo big dir; do # a link that leads out leads nowhere
+		[[ $stderr == *"porthole: warning: "*"$bad-$d"* ]]
+	done
+	[[ $(timeout 10 "$PORTHOLE" inspect --json -s process "$good" | jq .pid) == "$pid" ]]
+	run -125 --separate-stderr timeout 10 "$PORTHOLE" inspect "$bad-cut"
+	[[ $stderr == *"damaged"* ]]
+	rm -rf "/run/runc/$bad-"{cut,fifo,big,dir,zero}
+}
+
+@test "a pid file whose number is another process's by now" {
+	require crun
+	local name pid f
+	name=$(uniq_name web)
+	pid=$(target_start crun "$name")
+	f=/run/crun/$name/status
+	cp "$f" "$BATS_TEST_TMPDIR/status"
+	jq --argjson p $$ '.pid = $p' "$BATS_TEST_TMPDIR/status" >"$f"
+	run -125 --separate-stderr "$PORTHOLE" exec --kit none "$name" true
+	[[ $stderr == *"is not running"* ]]
+	cp "$BATS_TEST_TMPDIR/status" "$f"
+	[[ $(found "$name") == "crun $name $pid running" ]]
+}
+
+@test "without root: what is missing is said" {
+	require docker-default
+	local name
+	name=$(uniq_name web)
+	target_start docker-default "$name" >/dev/null
+	cp "$PORTHOLE" "$PT_RUN/porthole.user" && chmod 755 "$PT_RUN/porthole.user"
+	run -125 --separate-stderr in_engine docker-default setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$PT_RUN/porthole.user" inspect "$name"
+	[[ $stderr == *"closed to you"* && $stderr == *"needs root: run with sudo"* ]]
+	run -0 --separate-stderr in_engine docker-default setpriv --reuid 65534 --regid 65534 --clear-groups \
+		"$PT_RUN/porthole.user" ps
+	[[ $stderr == *"run with sudo"* ]]
+}
