@@ -41,8 +41,9 @@ bench:
 lint:
 	@tools/lint
 
-# The binary, man pages and completion, and the kit where it has been built.
+# The binary, man pages and completion below PREFIX, and the kit where it has been built.
 install: bin
+	@meson setup --reconfigure $(BUILD) --prefix=$(PREFIX) >/dev/null && ninja -C $(BUILD) --quiet >/dev/null
 	@meson install -C $(BUILD) --no-rebuild --quiet
 	@[ ! -e $(BUILD)/kit.erofs ] || install -D -m 644 $(BUILD)/kit.erofs $(DESTDIR)$(PREFIX)/lib/porthole/kit.erofs
 
