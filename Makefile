@@ -9,7 +9,7 @@ VERSION = $(shell sed -n "s/^ *version: '\(.*\)',/\1/p" meson.build)
 .PHONY: all bin kit try check bench lint install dist clean
 # Without a working apt there is a binary all the same, and the reason why there is no kit.
 all: bin
-	@$(MAKE) --no-print-directory -q kit || $(KIT_BUILD) || \
+	@$(MAKE) --no-print-directory -q $(BUILD)/kit.erofs || $(KIT_BUILD) || \
 		echo "make: $(BUILD)/porthole is built, its kit is not; 'make kit' tries again" >&2
 
 bin: $(BUILD)/build.ninja
@@ -24,8 +24,9 @@ $(BUILD)/build.ninja: meson.build
 KIT_SOURCES = $(addprefix kits/,rules.list default.list hot.pages) $(wildcard $(addprefix src/kit/,apt.c \
 	build.c debs.c elf*.c finish*.c ldcache.c manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
 KIT_BUILD = { [ -t 2 ] || q=-q; $(BUILD)/porthole kit build $$q -o $(BUILD)/kit.erofs; }
-kit: $(BUILD)/kit.erofs
-$(BUILD)/kit.erofs: $(KIT_SOURCES) | bin
+kit: bin
+	@$(MAKE) --no-print-directory --quiet $(BUILD)/kit.erofs
+$(BUILD)/kit.erofs: $(KIT_SOURCES)
 	@$(KIT_BUILD)
 
 # These install what they need (Debian 12, as root) and then do as they say.
