@@ -121,14 +121,18 @@ int api_get(struct look *l, const char *sock, const char *path, char **body, siz
 
 	if (l->roots->no_sockets)
 		return -ENOENT;
+	if (l->mute)
+		return -ETIMEDOUT;
 	if (!ask)
 		return -ENOMEM;
 	fd = connect_below(l->roots->root_fd, sock, until);
+	l->mute = fd == -ETIMEDOUT;
 	if (fd < 0)
 		return fd;
 	r = send_all(fd, ask, strlen(ask), until);
 	if (r == 0)
 		r = receive_all(fd, &b, until);
+	l->mute = r == -ETIMEDOUT;
 	if (r < 0)
 		return r;
 	/* HTTP/1.0: no chunks, the body ends with the connection */

@@ -44,6 +44,7 @@ struct look {
 	struct users users;
 	struct strv warnings;
 	char *denied; /* the first path that is there and may not be read; NULL: none */
+	bool mute;    /* a daemon did not answer in time: none is asked again */
 	char *text;   /* what look_read() read last */
 	size_t text_size;
 };
