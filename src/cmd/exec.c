@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "out/json_print.h"
 #include "cmd/prove_report.h"
+#include "session/seal.h"
 #include "session/session.h"
 #include "sys/caps.h"
 #include "target/target.h"
@@ -172,6 +173,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = target_resolve(&roots, argv[0], &t, e);
 	if (r == 0)
 		r = target_pin(&roots, &t, e);
+	if (r == 0 && !o->explain)
+		r = session_seal(&t, e);
 	if (r == 0)
 		r = plan_make(&p, &t, &req, e);
 	if (r < 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "session/plan.h"
+#include "session/seal.h"
 #include "session/view.h"
 #include "sys/caps.h"
 #include "sys/ns.h"
@@ -95,6 +96,10 @@ static void explain_caps(const struct plan *p, struct buf *out)
 		line(out, "", lost);
 	if (p->caps_lost)
 		line(out, "", "(the line above cannot be given: we do not have it ourselves)");
+	if (p->ns_join & CLONE_NEWPID && session_traceable(p->target))
+		line(out, "",
+		     "(the target's root may trace processes, and so use those capabilities; "
+		     "--caps target gives none that it lacks)");
 }
 
 static void explain_env(const struct plan *p, struct buf *out)

@@ -157,6 +157,8 @@ static int start_agent(struct supervisor *s, struct err *e)
 			relay_done(&s->relay[i]);
 		close(s->sock);
 		close(s->sigfd);
+		if (!s->agent.parts.classic && p->kit.kind != KIT_NONE)
+			close(p->kit.fd); /* the supervisor mounts it */
 		agent_main(&s->agent);
 	}
 	if (s->agent_pid < 0 && errno == ENOMEM && p->ns_join & CLONE_NEWPID)

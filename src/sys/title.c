@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *area;
 static size_t area_len;
@@ -12,6 +13,8 @@ void title_init(int argc, char **argv)
 		return;
 	area = argv[0];
 	area_len = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - argv[0]);
+	for (char **v = environ; *v == area + area_len; v++) /* it follows right behind */
+		area_len += strlen(*v) + 1;
 }
 
 void title_set(const char *title)
