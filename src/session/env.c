@@ -142,17 +142,56 @@ static const char *env_get(const struct strv *env, const char *name)
 	return at < 0 ? NULL : env->v[at] + strlen(name) + 1;
 }
 
-/* Take over one variable of the target; too long ones are dropped (execve(2) allows 128 KiB each).
- */
-static int take_over(struct plan *p, const char *var)
+/* Take over one variable of the target; what execve(2) would refuse is dropped: single ones of 128
+ * KiB, and those for which there is no `room` left. */
+static int take_over(struct plan *p, const char *var, size_t *room)
 {
-	size_t n = strcspn(var, "=");
+	size_t n = strcspn(var, "="), len = strlen(var), size = len + 1 + sizeof(char *);
 
 	if (n == 0 || var[n] != '=')
 		return 0;
-	if (strlen(var) < ENV_ONE_MAX && !name_is_hostile(var, n))
+	if (len < ENV_ONE_MAX && size <= *room && !name_is_hostile(var, n)) {
+		*room -= size;
 		return strv_add(&p->env, var);
+	}
 	return strv_push(&p->env_dropped, strndup(var, n > 64 ? 64 : n));
+}
+
+/* By name; of the same name the earlier one first, which is the one that getenv(3) finds. */
+static int by_name(const void *a, const void *b)
+{
+	const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+	size_t n = strcspn(x, "="), m = strcspn(y, "=");
+	int c = strncmp(x, y, n < m ? n : m);
+
+	return c ? c : n != m ? (n > m) - (n < m) : (x > y) - (x < y);
+}
+
+/* Take over the variables in `data`, each name once: programs do not agree on which of two counts,
+ * and so could be given another PATH than ours. */
+static int take_over_all(struct plan *p, const char *data, size_t len)
+{
+	_cleanup_free_ const char **vars = NULL;
+	size_t n = 0, room = (size_t)sysconf(_SC_ARG_MAX) / 2;
+	int r = 0;
+
+	for (size_t i = 0; i < len; i += strlen(data + i) + 1)
+		n++;
+	vars = calloc(n + 1, sizeof(*vars));
+	if (!vars)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 0; i < len; i += strlen(data + i) + 1)
+		vars[n++] = data + i;
+	qsort(vars, n, sizeof(*vars), by_name);
+	for (size_t i = 0; i < n && r == 0; i++) {
+		size_t name = strcspn(vars[i], "=");
+
+		if (i && strncmp(vars[i], vars[i - 1], name + 1) == 0)
+			continue;
+		r = take_over(p, vars[i], &room);
+	}
+	return r;
 }
 
 static int read_target_env(struct plan *p, struct err *e)
@@ -164,12 +203,9 @@ static int read_target_env(struct plan *p, struct err *e)
 
 	if (r == -EFBIG)
 		return strv_add(&p->env_dropped, "all of it: over 4 MiB");
-	if (r < 0)
-		return err_set(e, r, "reading the environment of '%s'", p->label);
-	for (size_t i = 0; i < len; i += strlen(data + i) + 1)
-		if (take_over(p, data + i) < 0)
-			return err_set(e, ENOMEM, "reading the environment of '%s'", p->label);
-	return 0;
+	if (r == 0)
+		r = take_over_all(p, data, len);
+	return r < 0 ? err_set(e, r, "reading the environment of '%s'", p->label) : 0;
 }
 
 /* docker's rule for -e: NAME=value sets, NAME alone passes our own value on, if we have one. */
@@ -234,7 +270,7 @@ static int set_ours(struct plan *p)
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(leave_nothing) && r == 0; i++)
-		r = strv_add(&p->env, leave_nothing[i]);
+		r = env_set(&p->env, leave_nothing[i]);
 	if (r == 0 && p->tty)
 		r = env_setf(&p->env, "TERM", term && *term ? term : "xterm");
 	if (r == 0 && p->tty && getenv("COLORTERM"))
@@ -243,6 +279,9 @@ static int set_ours(struct plan *p)
 		r = env_setf(&p->env, "HOME", p->who.home ? p->who.home : "/");
 	if (r == 0 && p->who.name)
 		r = env_setf(&p->env, "USER", p->who.name);
+	if (r == 0 &&
+	    p->kit.kind != KIT_NONE) /* what tmux, vim and less start; the kit's, as in PATH */
+		r = env_set(&p->env, "SHELL=" KIT_BIN "/bash");
 	if (r == 0)
 		r = env_setf(&p->env, "PORTHOLE_TARGET", p->label);
 	if (r == 0)
