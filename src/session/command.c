@@ -33,6 +33,14 @@ static int set_ids(const struct who *w)
 	return 0;
 }
 
+static int drop_failed(int num, struct err *e)
+{
+	err_set(e, num, "dropping a capability");
+	if (num == EPERM)
+		err_hint(e, "this needs CAP_SETPCAP: run with sudo");
+	return -num;
+}
+
 /* Bounding set first (it limits what exec gives root), then ids, then the sets themselves. */
 static int become(const struct plan *p, struct err *e)
 {
@@ -42,12 +50,14 @@ static int become(const struct plan *p, struct err *e)
 	for (int c = 0; !p->caps_all && c <= last; c++)
 		if (!(keep & CAPS_BIT(c)) && prctl(PR_CAPBSET_READ, c, 0, 0, 0) == 1 &&
 		    prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
-			return err_set(e, errno, "dropping a capability");
+			return drop_failed(errno, e);
 	if (p->caps_ambient)
 		prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
 	r = set_ids(&p->who);
 	if (r < 0) {
 		err_set(e, r, "becoming uid %u, gid %u in '%s'", p->who.uid, p->who.gid, p->label);
+		if (r == -EPERM)
+			err_hint(e, "this needs CAP_SETUID and CAP_SETGID: run with sudo");
 		if (r == -EINVAL)
 			err_hint(e, "its user namespace does not map that id; see /proc/%d/uid_map",
 				 p->target->pid);

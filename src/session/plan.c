@@ -81,11 +81,12 @@ static int plan_shape(struct plan *p, struct err *e)
 		return 0;
 	p->root_fd = openat(p->target->proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (p->root_fd < 0) {
+		if (errno == ENOENT || errno == ESRCH)
+			return err_say(e, ESRCH, "'%s' exited while it was being entered",
+				       p->label);
 		err_set(e, errno, "opening the root directory of '%s'", p->label);
 		if (errno == EACCES || errno == EPERM)
 			err_hint(e, "this needs root with CAP_SYS_PTRACE: run with sudo");
-		else if (errno == ENOENT)
-			err_hint(e, "its first process has just exited");
 		return -e->num;
 	}
 	if (link_read_at(p->target->proc_fd, "root", link, sizeof(link)) != 1)
