@@ -278,6 +278,8 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	size_t i = 0;
 	int r = 0, usual;
 
+	if (!scan_has_monitor(l, MONITOR_SHIM))
+		return 0;
 	default_places(l, &ps);
 	usual = ps.n;
 	while ((m = scan_monitor(l, &i)))

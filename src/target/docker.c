@@ -314,6 +314,8 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	size_t i = 0;
 	int r = 0;
 
+	if (!scan_has_monitor(l, MONITOR_SHIM))
+		return 0;
 	default_places(l, &ps);
 	for (int k = 0; k < ps.n; k++)
 		ps.v[k].loaded = w->stopped;

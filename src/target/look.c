@@ -215,12 +215,20 @@ static void fill_from_passwd(struct users *u, char *text)
 	}
 }
 
+/* Into a buffer of its own: slices of what was read last stay valid. */
+static void read_passwd(struct look *l, struct users *u)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (path_read_in_root(l->roots->root_fd, "etc/passwd", STATE_FILE_MAX, &text, NULL) == 0)
+		fill_from_passwd(u, text);
+}
+
 const struct users *look_users(struct look *l)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	struct users *u = &l->users;
 	unsigned left = DIR_ENTRIES_MAX;
-	struct slice text;
 	const char *name;
 
 	if (u->read)
@@ -242,19 +250,24 @@ const struct users *look_users(struct look *l)
 			.run = str_fmt("run/user/%s", name),
 		};
 	}
-	if (u->n && look_read(l, l->roots->root_fd, "", "etc/passwd", STATE_FILE_MAX, &text) == 0)
-		fill_from_passwd(u, l->text);
+	if (u->n)
+		read_passwd(l, u);
 	return u;
 }
 
 char *look_owner(struct look *l, uid_t uid)
 {
 	const struct users *u = look_users(l);
+	struct user one = {.uid = uid};
+	struct users stranger = {.v = &one, .n = 1};
 
 	if (uid == 0)
 		return NULL;
 	for (size_t i = 0; i < u->n; i++)
 		if (u->v[i].uid == uid && u->v[i].name)
 			return strdup(u->v[i].name);
-	return str_fmt("%u", uid);
+	/* not logged in: no directory in /run/user */
+	read_passwd(l, &stranger);
+	free(one.home);
+	return one.name ? one.name : str_fmt("%u", uid);
 }

@@ -210,9 +210,18 @@ static int from_disk(struct look *l, const struct want *w, const struct targets 
 	return 0;
 }
 
+/* Whether LXC or one of its kind was ever used here: the cgroups are many to look through. */
+static bool is_used(struct look *l)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (faccessat(l->roots->root_fd, kinds[i].path, F_OK, 0) == 0)
+			return true;
+	return false;
+}
+
 static int find(struct look *l, const struct want *w, struct targets *out)
 {
-	return w->live ? from_cgroups(l, w, out) : 0;
+	return w->live && is_used(l) ? from_cgroups(l, w, out) : 0;
 }
 
 /* Who does not run is known once all who run are. */

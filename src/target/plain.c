@@ -1,8 +1,8 @@
 /*
- * What no engine has: the first process of a pid or user namespace that is not ours, or of a mount
- * and network namespace (services of systemd have those too: they are left out). unshare(1), a
- * container whose engine keeps its files where nobody knows. Named by their own host name, else by
- * their program.
+ * What no engine has: the first process of a mount namespace of its own that has a pid, user or
+ * network namespace too (systemd gives its services mounts and networks: those are left out).
+ * unshare(1); a container whose engine keeps its files where nobody knows. Named by their own host
+ * name, else by their program.
  */
 #include "target/engine.h"
 

@@ -201,35 +201,34 @@ static int add_monitor(struct look *l, pid_t pid)
 	return 0;
 }
 
-/* In another pid or mount namespace than the host. Zombies have no mount namespace. */
-static bool is_apart(struct look *l, struct entry *e, uint64_t host_pid, uint64_t host_mnt)
+/* In another mount namespace than the host. Zombies have none. A pid namespace alone makes no
+ * container: browsers put each of their tabs into one. */
+static bool is_apart(struct look *l, struct entry *e, uint64_t host)
 {
 	uint64_t mnt = proc_ns_inode_at(l->roots->proc_fd, e->pid, "mnt");
 
-	if (!mnt)
+	if (!mnt || mnt == host || !scan_stat(l, e->pid) || e->stat.kthread)
 		return false;
 	e->ns_pid = proc_ns_inode_at(l->roots->proc_fd, e->pid, "pid");
-	return e->ns_pid && (mnt != host_mnt || e->ns_pid != host_pid) && scan_stat(l, e->pid) &&
-	       !e->stat.kthread;
+	return e->ns_pid;
 }
 
 int scan_look(struct look *l, const struct targets *known)
 {
-	uint64_t pid_ns, mnt_ns;
+	uint64_t host;
 	int r = 0;
 
 	if (l->scan->looked)
 		return 0;
 	l->scan->looked = true;
 	skip_known(l, known);
-	pid_ns = scan_host_ns(l, "pid");
-	mnt_ns = scan_host_ns(l, "mnt");
+	host = scan_host_ns(l, "mnt");
 	for (size_t i = 0; i < l->scan->n && r == 0; i++) {
 		struct entry *e = &l->scan->v[i];
 
 		if (e->skip)
 			continue;
-		e->apart = is_apart(l, e, pid_ns, mnt_ns);
+		e->apart = is_apart(l, e, host);
 		if (e->apart)
 			r = add_monitor(l, e->stat.ppid);
 	}
@@ -252,6 +251,17 @@ const struct proc_stat *scan_apart(const struct look *l, size_t *i, uint64_t *ns
 const struct monitor *scan_monitor(const struct look *l, size_t *i)
 {
 	return *i < l->scan->mons ? &l->scan->mon[(*i)++] : NULL;
+}
+
+bool scan_has_monitor(const struct look *l, enum monitor_kind kind)
+{
+	const struct monitor *m;
+	size_t i = 0;
+
+	while ((m = scan_monitor(l, &i)))
+		if (m->kind == kind)
+			return true;
+	return false;
 }
 
 const struct monitor *scan_monitor_of(const struct look *l, enum monitor_kind kind, const char *id)

@@ -47,7 +47,7 @@ void scan_free(struct scan *s);
 /* A process's stat line, read once; NULL when it was not there at scan_make() or is gone. */
 const struct proc_stat *scan_stat(struct look *l, pid_t pid);
 
-/* Find who is apart: in another pid or mount namespace than the host, and not known already as
+/* Find who is apart: in another mount namespace than the host, and not known already as
  * the process or the monitor of a container that was found. Their parents are the monitors, if they
  * are called so. Done at the first call only; needed before any of those below. 0 or -ENOMEM. */
 int scan_look(struct look *l, const struct targets *known);
@@ -61,6 +61,7 @@ uint64_t scan_host_ns(const struct look *l, const char *ns);
 
 /* The next monitor, from *i = 0 on; NULL at the end. */
 const struct monitor *scan_monitor(const struct look *l, size_t *i);
+bool scan_has_monitor(const struct look *l, enum monitor_kind kind);
 const struct monitor *scan_monitor_of(const struct look *l, enum monitor_kind kind, const char *id);
 
 /* The next child of `parent` that is apart, from *i = 0 on; NULL at the end. */

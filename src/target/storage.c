@@ -369,6 +369,8 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	size_t i = 0;
 	int r = 0, usual;
 
+	if (!scan_has_monitor(l, MONITOR_CONMON))
+		return 0;
 	default_places(l, &ps);
 	usual = ps.n;
 	while ((m = scan_monitor(l, &i)))
