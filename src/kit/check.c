@@ -180,7 +180,8 @@ int kit_check(const char *spec, const struct checks *c, const struct strv *only,
 		;
 	if (pid < 0)
 		return err_set(e, errno, "cannot start the check");
-	if (s->err.num) {
+	/* an err that was filled on the way to success is none */
+	if (status != 0 && s->err.num) {
 		*e = s->err;
 		return -e->num;
 	}
