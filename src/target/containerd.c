@@ -242,7 +242,8 @@ static int load_ns(struct look *l, const struct want *w, struct ctd *c, const ch
 	}
 	d = look_opendir(l, c->task, ns);
 	while (d && r == 0 && (id = look_entry(l, d, &left)))
-		r = load(l, w, c, ns, id, out);
+		if (!w->ids || want_id(w, id))
+			r = load(l, w, c, ns, id, out);
 	return r;
 }
 

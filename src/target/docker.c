@@ -266,7 +266,7 @@ static int load_listed(struct look *l, const struct want *w, const struct place 
 	int r;
 
 	while (d && (id = look_entry(l, d, &left))) {
-		if (!id_is_full(id))
+		if (!id_is_full(id) || (w->ids && !want_id(w, id)))
 			continue;
 		r = load(l, w, p, id, out);
 		if (r < 0)

@@ -97,6 +97,7 @@ struct want {
 	const char *text;   /* NULL with WANT_ALL */
 	const char *pod;    /* POD/..., or NULL */
 	const char *pod_ns; /* NS/POD/..., or NULL */
+	bool ids;	    /* WANT_PREFIX of an id alone, not of pods */
 	bool live;	    /* running ones */
 	bool stopped;	    /* those that are not */
 };

@@ -18,7 +18,7 @@
 enum { SHORT_ID = 12, CANDIDATES_SHOWN = 12 };
 
 /* What else than running containers in files: bits of step()'s `also`. */
-enum { LIVE = 0, STOPPED = 1, ASK = 2 };
+enum { LIVE = 0, STOPPED = 1, ASK = 2, IDS = 4 };
 
 /* Ask every engine, and drop what is there twice or of another engine than asked for. */
 static int collect(struct look *l, const struct spec *s, const struct want *w, bool ask,
@@ -100,6 +100,7 @@ static int step(struct look *l, const struct spec *s, enum want_how how, unsigne
 		return 0;
 	w.live = true;
 	w.stopped = also & STOPPED;
+	w.ids = also & IDS;
 	r = collect(l, s, &w, also & ASK, &found);
 	/* a number that is a process and a name: neither is preferred in silence */
 	if (r == 0 && s->pid && found.n && how == WANT_EXACT) {
@@ -124,13 +125,20 @@ static bool pid_exists(struct look *l, pid_t pid)
 
 static int find_named(struct look *l, const struct spec *s, struct target *out, struct err *e)
 {
-	bool short_id = s->hex && strlen(s->want.text) >= SHORT_ID && !s->want.pod;
-	int r = step(l, s, WANT_EXACT, LIVE, out, e);
+	bool short_id = s->hex && strlen(s->want.text) >= SHORT_ID && !id_is_full(s->want.text) &&
+			!s->want.pod;
+	int r = 0;
 
+	/* what `docker ps` prints: twelve digits and more are taken for an id before any name is
+	 * read */
+	if (short_id)
+		r = step(l, s, WANT_PREFIX, LIVE | IDS, out, e);
+	if (r == 0)
+		r = step(l, s, WANT_EXACT, LIVE, out, e);
 	if (r == 0 && s->pid && pid_exists(l, s->pid))
 		return target_from_pid(l, s->pid, out, e) < 0 ? -ESRCH : 1;
 	if (r == 0 && short_id)
-		r = step(l, s, WANT_PREFIX, STOPPED, out, e);
+		r = step(l, s, WANT_PREFIX, STOPPED | IDS, out, e);
 	if (r != 0)
 		return r;
 	l->scan = scan_make(l);

@@ -54,6 +54,8 @@ bool want_hit(const struct want *w, const struct target *t, const char *alias)
 		return false;
 	if (t->id && want_id(w, t->id))
 		return true;
+	if (w->ids)
+		return false;
 	if (w->how == WANT_EXACT)
 		return str_eq(w->text, t->name) || str_eq(w->text, alias);
 	return !w->pod && !t->sandbox && str_eq(w->text, t->pod);
