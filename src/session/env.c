@@ -88,7 +88,7 @@ static const char *const hostile[] = {
 static const char *const leave_nothing[] = {
 	"HISTFILE=/dev/null",	     "LESSHISTFILE=-",		 "PSQL_HISTORY=/dev/null",
 	"MYSQL_HISTFILE=/dev/null",  "SQLITE_HISTORY=/dev/null", "REDISCLI_HISTFILE=/dev/null",
-	"PYTHONDONTWRITEBYTECODE=1",
+	"PYTHONDONTWRITEBYTECODE=1", "HTOPRC=/dev/null",
 };
 
 static bool name_is_hostile(const char *var, size_t n)

@@ -8,6 +8,7 @@ x() {
 
 # says CODE WORDS ARG...: it ends with that code, nothing on stdout, and a sentence on stderr that has the
 # words, without control characters.
+# shellcheck disable=SC2154 # run sets stderr
 says() {
 	local code=$1 words=$2
 	shift 2
