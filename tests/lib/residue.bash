@@ -58,7 +58,7 @@ residue_target() {
 	cut -d' ' -f3- "/proc/$pid/mountinfo" 2>/dev/null || true
 	echo "# entries"
 	for d in / /dev/ /etc/; do
-		[[ -L /proc/$pid/root${d%/} ]] && continue # would lead to the host's
+		[[ $d != / && -L /proc/$pid/root${d%/} ]] && continue # would lead to the host's
 		find "/proc/$pid/root$d" -maxdepth 1 ! -name proc -printf '%p %y %m %U:%G %i %T@\n' 2>/dev/null |
 			grep -vE '/dev/(null|zero|full|random|urandom|tty|ptmx|console) ' | sort || true
 	done
