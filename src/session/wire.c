@@ -43,13 +43,16 @@ int wire_recv(int sock, struct wire_msg *m, int *fd)
 			    .msg_iovlen = 1,
 			    .msg_control = c.space,
 			    .msg_controllen = sizeof(c.space)};
+	int reset = 0;
 	ssize_t n;
 
 	*fd = -EBADF;
 	m->err.num = 0;
+	/* ECONNRESET comes once, when the other left without reading all that we sent, and before
+	 * what it had to say itself */
 	do {
 		n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
+	} while (n < 0 && (errno == EINTR || (errno == ECONNRESET && !reset++)));
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 	if (n == 0)

@@ -46,7 +46,7 @@ residue_host() {
 	echo "# files"
 	find /tmp /var/tmp /run /dev /dev/shm -maxdepth 1 -name '*porthole*' ! -path "$PT_CACHE" \
 		! -name 'porthole-deps.*' \
-		! -name 'porthole-fuzz.*' 2>/dev/null | sort
+		! -name 'porthole-fuzz.*' ! -name 'porthole-tree.*' 2>/dev/null | sort
 	find /dev -maxdepth 1 -printf '%p %y %m\n' | grep -v '^/dev/loop' | sort
 }
 
