@@ -16,10 +16,11 @@ int guard_open(struct guard *g, struct err *e)
 	return pipe2(g->pipe, O_CLOEXEC) < 0 ? err_set(e, errno, "making a pipe") : 0;
 }
 
-_Noreturn static void guard_main(struct guard *g, int host_proc, uint64_t mnt_ns,
-				 const char *cookie, struct session_cgroup c)
+_Noreturn static void guard_main(struct guard *g, int host_proc, int mnt_ns, const char *cookie,
+				 struct session_cgroup c)
 {
-	int *const keep[] = {&g->pipe[0], &host_proc, &c.parent[0], &c.parent[1], &c.parent[2]};
+	int *const keep[] = {&g->pipe[0],  &host_proc,	 &mnt_ns,
+			     &c.parent[0], &c.parent[1], &c.parent[2]};
 	char byte;
 
 	/* anything else of the supervisor's that stayed open (its end of the socket, the terminal,
@@ -35,7 +36,7 @@ _Noreturn static void guard_main(struct guard *g, int host_proc, uint64_t mnt_ns
 	_exit(0);
 }
 
-int guard_start(struct guard *g, int host_proc, uint64_t mnt_ns, const char *cookie,
+int guard_start(struct guard *g, int host_proc, int mnt_ns, const char *cookie,
 		const struct session_cgroup *c, struct err *e)
 {
 	_cleanup_close_ int ours = -EBADF;

@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -25,10 +24,9 @@ struct guard {
 int guard_open(struct guard *g, struct err *e);
 
 /* Start the process, in our own pid namespace, whatever setns(2) said of our children's. `mnt_ns`:
- * the session's, 0 when not known yet. `c`: what is
- * to be removed. 0 or -errno; does nothing when it runs
- * already. */
-int guard_start(struct guard *g, int host_proc, uint64_t mnt_ns, const char *cookie,
+ * a descriptor of the session's mount namespace, -EBADF when it does not stand yet. `c`: what is to
+ * be removed. 0 or -errno; does nothing when it runs already. */
+int guard_start(struct guard *g, int host_proc, int mnt_ns, const char *cookie,
 		const struct session_cgroup *c, struct err *e);
 
 /* All is cleared up: end it and wait for it. */

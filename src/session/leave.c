@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -89,7 +90,7 @@ static bool has_cookie(int pid_dir, const char *cookie)
 	return memmem(env, len, want, n + 1) != NULL;
 }
 
-static int sweep_once(int host_proc, uint64_t mnt_ns, const char *cookie)
+static int sweep_once(int host_proc, ino_t mnt_ns, const char *cookie)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_close_ int fd = openat(host_proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -115,12 +116,16 @@ static int sweep_once(int host_proc, uint64_t mnt_ns, const char *cookie)
 	return killed;
 }
 
-int leave_sweep(int host_proc, uint64_t mnt_ns, const char *cookie)
+int leave_sweep(int host_proc, int mnt_ns, const char *cookie)
 {
+	struct stat st = {};
 	int killed = 0;
 
+	if (mnt_ns >= 0 && fstat(mnt_ns, &st) < 0)
+		st.st_ino = 0;
+
 	for (int round = 0; round < 200; round++) {
-		int n = sweep_once(host_proc, mnt_ns, cookie);
+		int n = sweep_once(host_proc, st.st_ino, cookie);
 
 		if (n == 0)
 			break;

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 /* Called by the agent, to which (as subreaper) every orphan of the session falls: kill and reap all
@@ -15,6 +14,7 @@
 void leave_children(int host_proc);
 
 /* Called by the supervisor when the agent itself was killed: kill every process that is in the
- * session's mount namespace (inode, 0: not known) or has the cookie in its environment, in rounds
- * until a round finds none, for at most a second. Returns how many were killed. */
-int leave_sweep(int host_proc, uint64_t mnt_ns, const char *cookie);
+ * session's mount namespace (`mnt_ns`, a descriptor, which keeps another namespace from getting its
+ * number meanwhile; -EBADF: not known) or has the cookie in its environment, in rounds until a
+ * round finds none, for at most a second. Returns how many were killed. */
+int leave_sweep(int host_proc, int mnt_ns, const char *cookie);

@@ -30,7 +30,8 @@ struct supervisor {
 	struct view_entries nodes;
 	struct kit_ready kit_ready; /* classic */
 	pid_t agent_pid;
-	uint64_t mnt_ns; /* of the session, once it stands */
+	int mnt_ns; /* of the session, once it stands: a descriptor, so that its number is not used
+		       again */
 	int sock, sigfd;
 	int master;
 	struct relay relay[RELAY_MAX];
@@ -50,6 +51,7 @@ static void supervisor_done(struct supervisor *s)
 		if (s->agent.stdio[i] > 2)
 			cleanup_close(&s->agent.stdio[i]);
 	cleanup_close(&s->master);
+	cleanup_close(&s->mnt_ns);
 	cleanup_close(&s->sock);
 	cleanup_close(&s->agent.sock);
 	cleanup_close(&s->agent.host_proc);
@@ -238,7 +240,6 @@ static int agent_status(struct supervisor *s)
 static int await_ready(struct supervisor *s, struct err *e)
 {
 	struct wire_msg m;
-	struct stat st;
 	char path[32];
 	int r = wire_recv(s->sock, &m, &s->master);
 
@@ -257,8 +258,8 @@ static int await_ready(struct supervisor *s, struct err *e)
 		return -e->num;
 	}
 	snprintf(path, sizeof(path), "%d/ns/mnt", s->agent_pid);
-	if (s->plan->view != VIEW_NONE && fstatat(s->agent.host_proc, path, &st, 0) == 0)
-		s->mnt_ns = st.st_ino;
+	if (s->plan->view != VIEW_NONE)
+		s->mnt_ns = openat(s->agent.host_proc, path, O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 
@@ -415,6 +416,7 @@ int session_run(const struct plan *p, const char *greeting, struct err *e)
 		.cgroup = SESSION_CGROUP_INIT,
 		.guard = GUARD_INIT,
 		.kit_ready = KIT_READY_INIT,
+		.mnt_ns = -EBADF,
 		.sock = -EBADF,
 		.sigfd = -EBADF,
 		.master = -EBADF,
