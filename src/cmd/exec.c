@@ -156,6 +156,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		.tty_in = isatty(STDIN_FILENO),
 		.tty_out = ctx->tty_out,
 		.force = o->force,
+		.quick = !o->explain,
 		.limits = {.memory = o->memory, .pids = o->pids},
 		.argc = argc - 1,
 		.argv = argv + 1,
@@ -173,10 +174,10 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = target_resolve(&roots, argv[0], &t, e);
 	if (r == 0)
 		r = target_pin(&roots, &t, e);
-	if (r == 0 && !o->explain)
-		r = session_seal(&t, e);
 	if (r == 0)
 		r = plan_make(&p, &t, &req, e);
+	if (r == 0 && !o->explain)
+		r = session_seal(&p, e);
 	if (r < 0)
 		return r;
 	return o->explain ? explain(&p, ctx, e) : run_plan(&p, o, ctx, e);

@@ -81,8 +81,18 @@ static void make_proc(struct agent *a)
 static int join(struct agent *a, unsigned flags, struct err *e)
 {
 	const struct plan *p = a->plan;
+	unsigned differ = 0;
 	int r = ns_join(p->target->pidfd, p->target->proc_fd, flags & p->ns_join);
 
+	if (r == -EPERM) { /* one that is ours already may be another's to join */
+		_cleanup_close_ int self =
+			openat(a->host_proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (ns_different(p->target->proc_fd, self, flags & p->ns_join, &differ, NULL) ==
+			    0 &&
+		    differ != (flags & p->ns_join))
+			r = ns_join(p->target->pidfd, p->target->proc_fd, differ);
+	}
 	if (r < 0)
 		return join_failed(p, r, e);
 	return flags & p->ns_join & CLONE_NEWUSER ? take_inside_id(p, e) : 0;

@@ -96,7 +96,7 @@ static void explain_caps(const struct plan *p, struct buf *out)
 		line(out, "", lost);
 	if (p->caps_lost)
 		line(out, "", "(the line above cannot be given: we do not have it ourselves)");
-	if (p->ns_join & CLONE_NEWPID && session_traceable(p->target))
+	if (p->ns_join & CLONE_NEWPID && session_traceable(p))
 		line(out, "",
 		     "(the target's root may trace processes, and so use those capabilities; "
 		     "--caps target gives none that it lacks)");

@@ -61,6 +61,7 @@ struct request {
 	bool interactive, tty;	       /* -i, -t */
 	bool tty_in, tty_out, tty_err; /* which of our own 0, 1, 2 are terminals */
 	bool force;
+	bool quick; /* the plan is carried out at once, not shown: ns_same need not be told apart */
 	struct limits limits;
 	int argc;
 	char **argv; /* empty: a shell */

@@ -18,23 +18,18 @@
 #include "kit/kit.h"
 #include "sys/caps.h"
 #include "sys/cred.h"
-#include "sys/ns.h"
 
 enum { ARGS_MAX = 8 << 20 };
 
 #define SELF  "/proc/self/exe"
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
-bool session_traceable(const struct target *t)
+bool session_traceable(const struct plan *p)
 {
-	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	unsigned other = 0;
-	struct err ignored = {};
 	struct cred c;
 
-	if (self < 0 || ns_different(t->proc_fd, self, CLONE_NEWUSER, &other, &ignored) < 0)
-		return false; /* not even allowed to look: the plan says what is missing */
-	return !other && (cred_read(t->proc_fd, &c) < 0 || c.cap_bnd & CAPS_BIT(CAP_SYS_PTRACE));
+	return !(p->ns_join & CLONE_NEWUSER) &&
+	       (cred_read(p->target->proc_fd, &c) < 0 || c.cap_bnd & CAPS_BIT(CAP_SYS_PTRACE));
 }
 
 static bool is_sealed(void)
@@ -114,13 +109,13 @@ static int start_over(int fd, struct err *e)
 	return err_set(e, r, "running from a protected copy");
 }
 
-int session_seal(const struct target *t, struct err *e)
+int session_seal(const struct plan *p, struct err *e)
 {
 	_cleanup_close_ int fd = -EBADF;
 	size_t size;
 	int r;
 
-	if (!session_traceable(t))
+	if (!session_traceable(p))
 		return 0;
 	if (is_sealed()) {
 		prctl(PR_SET_NAME, "porthole", 0, 0, 0); /* started by descriptor it is a number */

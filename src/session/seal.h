@@ -11,13 +11,13 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "target/target.h"
+#include "session/plan.h"
 
-/* Whether root of the pinned target can trace what runs in it: it has CAP_SYS_PTRACE in its
+/* Whether root of the plan's target can trace what runs in it: it has CAP_SYS_PTRACE in its
  * bounding set, in our own user namespace. Such a root can take over any process of a session. */
-bool session_traceable(const struct target *t);
+bool session_traceable(const struct plan *p);
 
 /* Start over where that is needed, with the same arguments (`argv`, main's), and PORTHOLE_KIT set
  * to the kit that would be found now. Returns 0 when it is not needed or done already, or -errno;
- * the target is pinned. */
-int session_seal(const struct target *t, struct err *e);
+ * nothing has been done of the plan yet. */
+int session_seal(const struct plan *p, struct err *e);
