@@ -121,11 +121,12 @@ static void visit(struct moves *m, struct elf *f)
 		m->v[i].users = 0;
 	for (size_t i = 0; i < f->eh->e_phnum; i++) {
 		const Elf64_Phdr *p = &f->ph[i];
-		unsigned char *data = f->data + p->p_offset;
+		unsigned char *data;
 
 		if (p->p_type != PT_LOAD || p->p_offset > f->size ||
 		    p->p_filesz > f->size - p->p_offset)
 			continue;
+		data = f->data + p->p_offset;
 		if (p->p_flags & PF_X) {
 			code(m, data, p->p_filesz, p->p_vaddr, fixed);
 		} else if (in_place && (p->p_flags & PF_W) && p->p_offset % 8 == p->p_vaddr % 8) {

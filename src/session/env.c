@@ -85,6 +85,8 @@ static const char *const hostile[] = {
 };
 
 /* History and cache files would be written into the target's files. */
+static const char *const xdg[] = {"XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME",
+				  "XDG_CACHE_HOME"}; /* to where nothing can be written */
 static const char *const leave_nothing[] = {
 	"HISTFILE=/dev/null",	     "LESSHISTFILE=-",		 "PSQL_HISTORY=/dev/null",
 	"MYSQL_HISTFILE=/dev/null",  "SQLITE_HISTORY=/dev/null", "REDISCLI_HISTFILE=/dev/null",
@@ -271,6 +273,8 @@ static int set_ours(struct plan *p)
 
 	for (size_t i = 0; i < ARRAY_LEN(leave_nothing) && r == 0; i++)
 		r = env_set(&p->env, leave_nothing[i]);
+	for (size_t i = 0; i < ARRAY_LEN(xdg) && r == 0 && p->kit.kind != KIT_NONE; i++)
+		r = env_setf(&p->env, xdg[i], KIT_PREFIX "/e");
 	if (r == 0 && p->tty)
 		r = env_setf(&p->env, "TERM", term && *term ? term : "xterm");
 	if (r == 0 && p->tty && getenv("COLORTERM"))

@@ -186,6 +186,12 @@ static int plan_cgroup(struct plan *p, const struct request *req, struct err *e)
 		p->cgroup = CGROUP_TARGET;
 	else if (str_eq(req->cgroup, "own") || (!req->cgroup && limited))
 		p->cgroup = CGROUP_OWN;
+	if (p->cgroup == CGROUP_TARGET && p->target->state == TARGET_PAUSED) {
+		err_say(e, EBUSY, "'%s' is paused, and so would be whatever joins its cgroup",
+			p->label);
+		err_hint(e, "without --cgroup target the session works while it stays paused");
+		return -EBUSY;
+	}
 	if (limited && p->cgroup != CGROUP_OWN)
 		return err_say(e, EINVAL, "--memory, --cpus and --pids need --cgroup own");
 	return 0;

@@ -23,13 +23,18 @@ bool want_maybe(const struct want *w, struct slice text)
 	       (contains(text, w->pod) && contains(text, w->pod_ns) && contains(text, w->text));
 }
 
+bool id_is_full(const char *id)
+{
+	return strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
+}
+
 bool want_id(const struct want *w, const char *id)
 {
 	switch (w->how) {
 	case WANT_EXACT:
 		return str_eq(id, w->text);
-	case WANT_PREFIX:
-		return str_starts(id, w->text);
+	case WANT_PREFIX: /* of ids only: what runc and others let people choose is a name */
+		return id_is_full(id) && str_starts(id, w->text);
 	case WANT_ALL:
 		break;
 	}
@@ -59,11 +64,6 @@ bool want_hit(const struct want *w, const struct target *t, const char *alias)
 	if (w->how == WANT_EXACT)
 		return str_eq(w->text, t->name) || str_eq(w->text, alias);
 	return !w->pod && !t->sandbox && str_eq(w->text, t->pod);
-}
-
-bool id_is_full(const char *id)
-{
-	return strlen(id) == 64 && strspn(id, "0123456789abcdef") == 64;
 }
 
 int want_take(const struct want *w, struct targets *out, struct target *t, const char *alias)
