@@ -87,7 +87,8 @@ void cli_help_group(FILE *out, const char *group)
 
 void cli_help_all(FILE *out)
 {
-	fputs("Look into any Linux container from outside, with every tool, and leave nothing behind\n\n"
+	fputs("Look into any Linux container from outside, with every tool, and leave nothing "
+	      "behind\n\n"
 	      "Usage: porthole VERB [OPTION...] [ARG...]\n",
 	      out);
 	verbs(out, "");
