@@ -60,7 +60,7 @@ ours() {
 	unharmed
 	# it does see processes that have no more rights than itself
 	visit --caps none
-	grep -qE ' sh (ptrace|environ|root) ok' "$REPORT"
+	grep -qE ' (sh|sleep|id) (ptrace|environ|root) ok' "$REPORT"
 	[[ $(ours ptrace) == 1 ]]
 	unharmed
 }

@@ -18,8 +18,17 @@
 static unsigned char seen[PIDS_MAX];
 static FILE *report;
 
+static void comm_of(int pid, char *out, size_t size);
+
+/* It may have become another program since `comm` was read: what was done was done to what it is
+ * now. */
 static void say(int pid, const char *comm, const char *what, int err)
 {
+	char now[64];
+
+	comm_of(pid, now, sizeof(now));
+	if (strcmp(now, "?") != 0)
+		comm = now;
 	if (err)
 		fprintf(report, "%d %s %s %d\n", pid, comm, what, err);
 	else
