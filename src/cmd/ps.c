@@ -131,7 +131,7 @@ static int print_table(const struct rows *rows, bool no_trunc, struct out_style 
 		       struct err *e)
 {
 	struct column cols[PS_COLUMNS];
-	struct table t = {.cols = cols, .n_cols = PS_COLUMNS};
+	struct table t = {.cols = cols, .n_cols = PS_COLUMNS, .head = OUT_BOLD};
 	int r;
 
 	for (size_t i = 0; i < PS_COLUMNS; i++)

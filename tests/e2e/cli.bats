@@ -162,6 +162,7 @@ to_nowhere() {
 }
 
 @test "a closed or full standard output is an error" {
+	target_start plain "$(uniq_name full)" >/dev/null # ps needs something to print
 	to_nowhere --help
 	to_nowhere help exec
 	to_nowhere version

@@ -1,0 +1,97 @@
+/*
+ * The files of what does not run: a stopped container's, an image's, those of an archive or a
+ * directory, as layers and mounts that are still to be put together.
+ *
+ * Layer: store (uses base, sys, target). Everything is read from the engine's own storage, below
+ * the roots of `struct target_roots`, bounded and hostile; nothing there is ever written to or
+ * locked. Linux 5.6 for openat2(2).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "target/target.h"
+
+enum { STORE_LAYERS_MAX = 500, STORE_MOUNTS_MAX = 1000 };
+
+/* One directory of files; whiteouts and opaque directories are overlayfs's own. */
+struct store_layer {
+	int fd;	    /* O_PATH | O_DIRECTORY */
+	char *path; /* for people */
+};
+
+/* What was mounted in the container, over its layers. In the order in which it is to be done. */
+struct store_mount {
+	char *dest;   /* absolute, inside; hostile */
+	char *source; /* for people: a path, a volume's name; NULL for tmpfs */
+	int fd;	      /* O_PATH of the source, -EBADF: a tmpfs, or `missing` */
+	bool tmpfs;
+	bool ro;
+	bool missing; /* the source is not there any more */
+};
+
+/* What would run, and as whom. The container's own words, an image's inherited ones included. */
+struct store_config {
+	struct strv entrypoint,
+		cmd;	 /* cmd holds it all where the engine does not tell them apart */
+	bool shell_form; /* written as one string: run through a shell */
+	struct strv env;
+	char *user; /* as given: NAME, UID, NAME:GROUP ...; NULL: root */
+	char *cwd;  /* NULL: / */
+	char *hostname;
+	char *os, *arch; /* as OCI spells them (linux, amd64); NULL: not told */
+	bool root_ro;
+	bool caps_known;
+	uint64_t caps; /* bounding set it is given */
+	bool no_new_privs;
+	uint64_t memory; /* bytes, 0: no limit */
+	uint64_t pids;	 /* 0: no limit */
+	double cpus;	 /* 0: no limit */
+};
+
+struct store {
+	char *label; /* what a person calls it; raw bytes: print through str_printable() */
+	char *kind;  /* where from, in words: "docker overlay2", "OCI archive", "directory" */
+	struct store_layer *layers; /* topmost first; never empty once filled */
+	size_t n_layers;
+	struct store_mount *mounts;
+	size_t n_mounts;
+	struct store_config config;
+	/* How the files' owners on disk relate to ids inside, as uid_map lines ("INSIDE OUTSIDE
+	 * COUNT"), when the container has a user namespace; NULL: the same. */
+	char *uid_map, *gid_map;
+	int temp; /* detached mount that holds unpacked layers, -EBADF: none; goes with us */
+};
+
+#define STORE_INIT	((struct store){.temp = -EBADF})
+#define _cleanup_store_ _cleanup_(store_done)
+void store_done(struct store *s);
+
+/* Append; the descriptor and strings are taken over, also on error. 0 or -errno. */
+int store_add_layer(struct store *s, int fd, char *path);
+int store_add_mount(struct store *s, struct store_mount *m);
+
+/* The files of a container that does not run (or runs: what its storage says), from what its engine
+ * keeps: docker overlay2 (and vfs) and docker's containerd image store, containers-storage (podman,
+ * CRI-O, buildah; rootful and rootless; overlay and vfs), containerd snapshots (overlayfs, native),
+ * LXC, systemd-nspawn and OCI bundles. -ENOENT: removed meanwhile; -ENOTSUP: a driver we do not
+ * know, named in `e`; -EBADMSG: corrupt, with the file. */
+int store_of_target(const struct target_roots *r, const struct target *t, struct store *out,
+		    struct err *e);
+
+/* `ref`: what follows image://, as the engines spell it: NAME, NAME:TAG, NAME@sha256:..., an id or
+ * its start; or ENGINE/NAME when several hold it. Looks through every engine's images on the host.
+ * -ENOENT with the nearest names; -ENOTUNIQ with the candidates. */
+int store_of_image(const struct target_roots *r, const char *ref, struct store *out, struct err *e);
+
+/* `path`: an archive (docker save, OCI layout, or a plain root filesystem; uncompressed, gzip, xz,
+ * zstd, bzip2) that is unpacked to memory, or a directory (a root filesystem, or an OCI layout).
+ * Whatever an archive says, nothing is made outside of its own root. `name`: which image, for
+ * archives of several; NULL: the only one. `limit`: bytes it may take unpacked, 0: half of memory.
+ * `progress` (may be NULL) is called with bytes read of bytes total. */
+int store_of_path(const char *path, const char *name, uint64_t limit,
+		  void (*progress)(uint64_t done, uint64_t total, void *data), void *data,
+		  struct store *out, struct err *e);
