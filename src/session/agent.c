@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -281,10 +282,42 @@ static void settle_term(const struct plan *p)
 /* Nothing of the supervisor's stays open in a process the target can see, but what is needed. */
 static void let_go(struct agent *a, int *sigfd, struct session_cgroup *cgroup)
 {
-	int *const keep[] = {&a->sock,		 &a->host_proc,	     &a->alive,		sigfd,
+	int *const keep[] = {&a->sock,		 &a->host_proc,	     &a->guard,		sigfd,
 			     &cgroup->parent[0], &cgroup->parent[1], &cgroup->parent[2]};
 
 	fd_keep_only(keep, ARRAY_LEN(keep));
+}
+
+/* Where those who clear up find what we leave; held by them, so that its number is not used again.
+ */
+static void say_where(const struct agent *a)
+{
+	const struct wire_msg m = {.type = WIRE_NS};
+	_cleanup_close_ int ns = -EBADF;
+
+	if (a->plan->view != VIEW_NONE)
+		ns = openat(a->host_proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (ns < 0)
+		return;
+	wire_send(a->sock, &m, ns);
+	wire_send(a->guard, &m, ns);
+}
+
+/* No command without a guard; a cgroup of its own comes before that. */
+static void await_guard(struct agent *a, struct session_cgroup *cgroup)
+{
+	struct wire_msg m = {};
+
+	while (m.type != WIRE_GUARDED) {
+		_cleanup_close_ int fd = -EBADF;
+
+		if (wire_recv(a->sock, &m, &fd) <= 0) { /* the supervisor is gone */
+			session_cgroup_remove(cgroup);
+			_exit(EXIT_PORTHOLE);
+		}
+		if (m.type == WIRE_CGROUP && cgroup->n < ARRAY_LEN(a->own_procs))
+			a->own_procs[cgroup->n++] = TAKE_FD(fd);
+	}
 }
 
 _Noreturn void agent_main(struct agent *a)
@@ -292,11 +325,14 @@ _Noreturn void agent_main(struct agent *a)
 	const struct plan *p = a->plan;
 	struct session_cgroup cgroup = *a->cgroup;
 	int master = -EBADF, slave = -EBADF, sigfd, code;
-	struct wire_msg ready = {.type = WIRE_READY};
+	const struct wire_msg ready = {.type = WIRE_READY}, done = {.type = WIRE_DONE};
 	struct err e = {};
 	sigset_t set;
 	pid_t command;
 
+	if (p->cgroup == CGROUP_OWN)
+		cgroup.procs = a->own_procs;
+	a->cgroup = &cgroup;
 	title_set("porthole: session");
 	setsid(); /* away from the host's terminal */
 	/* while we build we die with the supervisor; later its end wakes us to clear up */
@@ -313,10 +349,12 @@ _Noreturn void agent_main(struct agent *a)
 	sigaddset(&set, SIGCHLD);
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
 	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
+	say_where(a);
 	if (sigfd < 0 || wire_send(a->sock, &ready, master) < 0)
 		_exit(EXIT_PORTHOLE); /* the supervisor is gone */
 	cleanup_close(&master);
 
+	await_guard(a, &cgroup);
 	command = spawn(a, slave, &e);
 	if (command < 0)
 		err_set(&e, errno, "starting a process in '%s'", p->label);
@@ -330,5 +368,7 @@ _Noreturn void agent_main(struct agent *a)
 	leave_children(a->host_proc);
 	if (code == SUPERVISOR_GONE) /* nobody else may be left to do it */
 		session_cgroup_remove(&cgroup);
+	if (p->cgroup != CGROUP_OWN)
+		wire_send(a->guard, &done, -EBADF); /* it ends while we do */
 	_exit(code);
 }

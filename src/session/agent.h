@@ -14,9 +14,10 @@ struct agent {
 	struct view_parts parts;
 	int sock;      /* to the supervisor */
 	int host_proc; /* the host's /proc, O_PATH|O_DIRECTORY */
-	int alive;     /* the guard waits for its end; not ours to close */
+	int guard;     /* to the guard; not ours to close */
 	int stdio[3];  /* for the command; -EBADF: the pty */
 	const struct session_cgroup *cgroup;
+	int own_procs[SESSION_CONTROLLERS]; /* CGROUP_OWN: received */
 };
 
 /* Runs the session inside and exits the process with the session's exit code. Called in a process

@@ -24,9 +24,9 @@ struct session_cgroup {
  * -errno. */
 int session_cgroup_open(struct session_cgroup *c, const struct plan *p, struct err *e);
 
-/* CGROUP_OWN: make it, with the limits, in each hierarchy that has them. The guard must run by
- * then, so that it goes even when we are killed. 0 or -errno; what was made stays for _done to
- * remove. */
+/* CGROUP_OWN: make it, with the limits, in each hierarchy that has them. Guard and agent must run
+ * by then, so that it goes whoever is killed. 0 or -errno; what was made stays for _done to remove.
+ */
 int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct err *e);
 
 /* Kill what is in it and remove it, for at most a second. Nothing to do but for CGROUP_OWN. */

@@ -4,24 +4,43 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "session/leave.h"
+#include "session/wire.h"
 #include "sys/title.h"
 
 int guard_open(struct guard *g, struct err *e)
 {
-	return pipe2(g->pipe, O_CLOEXEC) < 0 ? err_set(e, errno, "making a pipe") : 0;
+	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, g->sock) < 0
+		       ? err_set(e, errno, "making a socket pair")
+		       : 0;
 }
 
-_Noreturn static void guard_main(struct guard *g, int host_proc, int mnt_ns, const char *cookie,
+/* Listen until the end of those who talk. False: there is nothing to do. */
+static bool listen_to(int sock, int *mnt_ns)
+{
+	for (;;) {
+		struct wire_msg m;
+		int fd;
+
+		if (wire_recv(sock, &m, &fd) <= 0)
+			return true;
+		if (m.type == WIRE_DONE)
+			return false;
+		cleanup_close(mnt_ns);
+		*mnt_ns = fd;
+	}
+}
+
+_Noreturn static void guard_main(struct guard *g, int host_proc, const char *cookie,
 				 struct session_cgroup c)
 {
-	int *const keep[] = {&g->pipe[0],  &host_proc,	 &mnt_ns,
-			     &c.parent[0], &c.parent[1], &c.parent[2]};
-	char byte;
+	int *const keep[] = {&g->sock[0], &host_proc, &c.parent[0], &c.parent[1], &c.parent[2]};
+	int mnt_ns = -EBADF;
 
 	/* anything else of the supervisor's that stayed open (its end of the socket, the terminal,
 	 * a pipe) would make others believe that it still lives */
@@ -29,15 +48,15 @@ _Noreturn static void guard_main(struct guard *g, int host_proc, int mnt_ns, con
 	setsid();
 	prctl(PR_SET_NAME, "ph-guard", 0, 0, 0);
 	title_set("ph-guard");
-	while (read(g->pipe[0], &byte, 1) < 0 && errno == EINTR)
-		;
-	leave_sweep(host_proc, mnt_ns, cookie);
-	session_cgroup_remove(&c);
+	if (listen_to(g->sock[0], &mnt_ns)) {
+		leave_sweep(host_proc, mnt_ns, cookie);
+		session_cgroup_remove(&c);
+	}
 	_exit(0);
 }
 
-int guard_start(struct guard *g, int host_proc, int mnt_ns, const char *cookie,
-		const struct session_cgroup *c, struct err *e)
+int guard_start(struct guard *g, int host_proc, const char *cookie, const struct session_cgroup *c,
+		struct err *e)
 {
 	_cleanup_close_ int ours = -EBADF;
 
@@ -49,7 +68,7 @@ int guard_start(struct guard *g, int host_proc, int mnt_ns, const char *cookie,
 		return err_set(e, errno, "going back to our own pid namespace");
 	g->pid = fork();
 	if (g->pid == 0)
-		guard_main(g, host_proc, mnt_ns, cookie, *c);
+		guard_main(g, host_proc, cookie, *c);
 	return g->pid < 0 ? err_set(e, errno, "starting a process") : 0;
 }
 
@@ -59,7 +78,7 @@ void guard_stop(struct guard *g)
 		kill(g->pid, SIGKILL);
 		waitpid(g->pid, NULL, 0);
 	}
-	cleanup_close(&g->pipe[0]);
-	cleanup_close(&g->pipe[1]);
+	cleanup_close(&g->sock[0]);
+	cleanup_close(&g->sock[1]);
 	*g = GUARD_INIT;
 }

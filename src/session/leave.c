@@ -119,18 +119,18 @@ static int sweep_once(int host_proc, ino_t mnt_ns, const char *cookie)
 int leave_sweep(int host_proc, int mnt_ns, const char *cookie)
 {
 	struct stat st = {};
-	int killed = 0;
+	int killed = 0, idle = 0;
 
 	if (mnt_ns >= 0 && fstat(mnt_ns, &st) < 0)
 		st.st_ino = 0;
-
-	for (int round = 0; round < 200; round++) {
+	/* twice nothing: a process has no environment to be seen for a moment of its execve(2) */
+	for (int round = 0; round < 200 && idle < 2; round++) {
 		int n = sweep_once(host_proc, st.st_ino, cookie);
 
-		if (n == 0)
-			break;
+		idle = n ? 0 : idle + 1;
 		killed += n;
-		nap();
+		if (idle < 2)
+			nap();
 	}
 	return killed;
 }

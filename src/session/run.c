@@ -20,8 +20,6 @@
 #include "session/wire.h"
 #include "sys/ns.h"
 
-enum { GUARD_AFTER_MS = 5 }; /* later than `bash -c true` takes */
-
 struct supervisor {
 	const struct plan *plan;
 	struct agent agent; /* what the agent is born with */
@@ -236,13 +234,17 @@ static int agent_status(struct supervisor *s)
 	return status;
 }
 
-/* The agent's first word: the view stands, or why it does not. */
+/* The agent's first words: where it is; then that the view stands, or why it does not. */
 static int await_ready(struct supervisor *s, struct err *e)
 {
 	struct wire_msg m;
-	char path[32];
-	int r = wire_recv(s->sock, &m, &s->master);
+	int fd, r;
 
+	while ((r = wire_recv(s->sock, &m, &fd)) == 1 && m.type == WIRE_NS) {
+		cleanup_close(&s->mnt_ns);
+		s->mnt_ns = fd;
+	}
+	s->master = fd;
 	if (r <= 0) {
 		int code = agent_died(s, agent_status(s), e);
 
@@ -257,9 +259,6 @@ static int await_ready(struct supervisor *s, struct err *e)
 		*e = m.err;
 		return -e->num;
 	}
-	snprintf(path, sizeof(path), "%d/ns/mnt", s->agent_pid);
-	if (s->plan->view != VIEW_NONE)
-		s->mnt_ns = openat(s->agent.host_proc, path, O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 
@@ -304,8 +303,46 @@ static void handle_signal(struct supervisor *s)
 
 static int start_guard(struct supervisor *s, struct err *e)
 {
-	return guard_start(&s->guard, s->agent.host_proc, s->mnt_ns, s->plan->cookie, &s->cgroup,
-			   e);
+	return guard_start(&s->guard, s->agent.host_proc, s->plan->cookie, &s->cgroup, e);
+}
+
+/* The agent starts the command when it hears this. */
+static void say_guarded(struct supervisor *s)
+{
+	const struct wire_msg m = {.type = WIRE_GUARDED};
+
+	wire_send(s->sock, &m, -EBADF); /* a dead agent is seen when it is listened to */
+}
+
+/* A cgroup is made last: whichever two of us are killed, there is a third to remove it. */
+static int give_cgroup(struct supervisor *s, struct err *e)
+{
+	const struct wire_msg m = {.type = WIRE_CGROUP};
+	int r = start_guard(s, e);
+
+	if (r == 0)
+		r = session_cgroup_make(&s->cgroup, s->plan, e);
+	for (size_t i = 0; i < s->cgroup.n && r == 0; i++)
+		wire_send(s->sock, &m, s->cgroup.procs[i]);
+	return r;
+}
+
+/* From the agent's start until the command may start. */
+static int see_in(struct supervisor *s, struct err *e)
+{
+	bool own = s->plan->cgroup == CGROUP_OWN;
+	int r;
+
+	start_guard(s, NULL); /* without one it is a session all the same */
+	if (!own)
+		say_guarded(s);
+	r = await_ready(s, e);
+	if (r < 0 || !own)
+		return r;
+	r = give_cgroup(s, e);
+	if (r == 0)
+		say_guarded(s);
+	return r;
 }
 
 /* Relay until the agent's end of the socket closes. 0, or -errno when the agent reported that the
@@ -322,14 +359,11 @@ static int attend(struct supervisor *s, struct err *e)
 		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
 		for (size_t i = 0; i < s->n_relay; i++)
 			relay_poll(&s->relay[i], &fds[2 + 2 * i]);
-		r = poll(fds, 2 + 2 * s->n_relay, s->guard.pid ? -1 : GUARD_AFTER_MS);
+		r = poll(fds, 2 + 2 * s->n_relay, -1);
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
-		if (r <=
-		    0) { /* a session that lasts; without a guard it is a session all the same */
-			start_guard(s, NULL);
+		if (r < 0)
 			continue;
-		}
 		if (fds[1].revents)
 			handle_signal(s);
 		for (size_t i = 0; i < s->n_relay; i++)
@@ -366,10 +400,6 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 		r = guard_open(&s->guard, e);
 	if (r == 0)
 		r = session_cgroup_open(&s->cgroup, p, e);
-	if (r == 0 && p->cgroup == CGROUP_OWN)
-		r = start_guard(s, e);
-	if (r == 0)
-		r = session_cgroup_make(&s->cgroup, p, e);
 	if (r == 0 && p->view != VIEW_NONE && !p->shape.dev_dir && !s->agent.parts.classic)
 		view_basic_nodes(&s->nodes);
 	if (r == 0 && s->agent.parts.classic && p->kit.kind != KIT_NONE)
@@ -379,7 +409,7 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	s->agent.parts.nodes = &s->nodes;
 	s->agent.parts.kit_ready = &s->kit_ready;
 	s->agent.cgroup = &s->cgroup;
-	s->agent.alive = s->guard.pipe[1];
+	s->agent.guard = s->guard.sock[1];
 	r = start_agent(s, e);
 	if (r < 0)
 		return r;
@@ -390,7 +420,7 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 		agent_status(s);
 		return r;
 	}
-	r = await_ready(s, e);
+	r = see_in(s, e);
 	if (r < 0)
 		return r;
 	start_terminal(s, greeting);

@@ -14,14 +14,20 @@
 enum wire_type {
 	WIRE_KIT = 1, /* supervisor -> agent: the kit's mount, as a descriptor; or `err`, when it
 			 failed */
-	WIRE_READY,   /* agent -> supervisor: the view stands; maybe a pty master */
-	WIRE_FAIL,    /* agent -> supervisor: `err` */
-	WIRE_SIGNAL,  /* supervisor -> agent: pass signal `num` on to the command */
+	WIRE_CGROUP,  /* supervisor -> agent: a cgroup.procs file to enter, as a descriptor */
+	WIRE_GUARDED, /* supervisor -> agent: the command may start */
+	WIRE_NS,    /* agent -> supervisor, guard: the session's mount namespace, as a descriptor */
+	WIRE_DONE,  /* agent -> guard: all is cleared up */
+	WIRE_READY, /* agent -> supervisor: the view stands; maybe a pty master */
+	WIRE_FAIL,  /* agent -> supervisor: `err` */
+	WIRE_SIGNAL, /* supervisor -> agent: pass signal `num` on to the command */
 };
 
 struct wire_msg {
 	uint32_t type;
 	int32_t num;
+	uint64_t
+		mnt_ns; /* WIRE_READY: inode of the session's mount namespace, 0: none of its own */
 	struct err err;
 };
 
