@@ -18,24 +18,6 @@
 static unsigned char seen[PIDS_MAX];
 static FILE *report;
 
-static void comm_of(int pid, char *out, size_t size);
-
-/* It may have become another program since `comm` was read: what was done was done to what it is
- * now. */
-static void say(int pid, const char *comm, const char *what, int err)
-{
-	char now[64];
-
-	comm_of(pid, now, sizeof(now));
-	if (strcmp(now, "?") != 0)
-		comm = now;
-	if (err)
-		fprintf(report, "%d %s %s %d\n", pid, comm, what, err);
-	else
-		fprintf(report, "%d %s %s ok\n", pid, comm, what);
-	fflush(report);
-}
-
 static void comm_of(int pid, char *out, size_t size)
 {
 	char path[64];
@@ -58,6 +40,22 @@ static void comm_of(int pid, char *out, size_t size)
 			*p = '_';
 	if (out[n - 1] == '_')
 		out[n - 1] = '\0';
+}
+
+/* A process that has become another program meanwhile (exec) is NEW-was-OLD. */
+static void say(int pid, const char *comm, const char *what, int err)
+{
+	char now[64];
+
+	comm_of(pid, now, sizeof(now));
+	fprintf(report, "%d %s", pid, now);
+	if (strcmp(now, comm) != 0)
+		fprintf(report, "-was-%s", comm);
+	if (err)
+		fprintf(report, " %s %d\n", what, err);
+	else
+		fprintf(report, " %s ok\n", what);
+	fflush(report);
 }
 
 static void try_open(int pid, const char *comm, const char *name, const char *what, int flags)

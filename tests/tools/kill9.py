@@ -2,8 +2,7 @@
 """Kill -9 processes of Porthole sessions at ever later moments, and see what is left.
 
 Usage: kill9.py ROLES FROM TO STEP EXEC-COMMAND...
-  ROLES: who is killed, at once: of supervisor,agent,guard (those that exist by then). Supervisor and
-  agent together: not between the command's start and the guard's, 5 ms later
+  ROLES: who is killed, at once: of supervisor,agent,guard (those that exist by then)
   FROM, TO, STEP: moments after the start, in milliseconds
 EXEC-COMMAND starts a session that does not end by itself; its first word, or the last of those
 before "exec", is a copy of porthole that nobody else runs. It is called with PT_KILL9=... in its
@@ -108,12 +107,6 @@ def end(p, goes_on):
     fail("the supervisor waits for ever")
 
 
-def unguarded(pid):
-    """There is a command already, and no guard yet."""
-    found = victims(pid, ["agent", "guard"])
-    return "agent" in found and "guard" not in found and children(found["agent"])
-
-
 def one(cmd, roles, delay):
     env = dict(os.environ)
     name, _, value = watch.mark.partition("=")
@@ -122,8 +115,6 @@ def one(cmd, roles, delay):
     p = subprocess.Popen(cmd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL, start_new_session=True)
     while time.monotonic() - start < delay:
-        pass
-    while {"supervisor", "agent"} <= set(roles) and unguarded(p.pid):
         pass
     found = victims(p.pid, roles)
     for pid in random.sample(list(found.values()), len(found)):
