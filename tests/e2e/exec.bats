@@ -209,8 +209,9 @@ teardown_file() {
 }
 
 @test "signals are passed on to the command" {
-	local s pid out=$BATS_TEST_TMPDIR/out
+	local s pid out
 	for s in TERM INT HUP QUIT USR1 USR2; do
+		out=$BATS_TEST_TMPDIR/$s
 		"$PORTHOLE" exec "$WEB" bash -c "trap 'echo got $s; exit 5' $s; echo ready; while :; do sleep 0.02; done" \
 			>"$out" &
 		pid=$!
