@@ -26,8 +26,6 @@ enum wire_type {
 struct wire_msg {
 	uint32_t type;
 	int32_t num;
-	uint64_t
-		mnt_ns; /* WIRE_READY: inode of the session's mount namespace, 0: none of its own */
 	struct err err;
 };
 
