@@ -12,10 +12,10 @@
 struct agent {
 	const struct plan *plan;
 	struct view_parts parts;
-	int sock;      /* to the supervisor */
-	int host_proc; /* the host's /proc, O_PATH|O_DIRECTORY */
-	int guard;     /* to the guard; not ours to close */
-	int stdio[3];  /* for the command; -EBADF: the pty */
+	int sock;	  /* to the supervisor */
+	int host_proc;	  /* the host's /proc, O_PATH|O_DIRECTORY */
+	int guard;	  /* to the guard; not ours to close */
+	const int *stdio; /* [3], for the command; -EBADF: the pty */
 	const struct session_cgroup *cgroup;
 	int own_procs[SESSION_CONTROLLERS]; /* CGROUP_OWN: received */
 };

@@ -13,9 +13,9 @@
 
 #include "base/fd.h"
 #include "session/agent.h"
+#include "session/channels.h"
 #include "session/guard.h"
 #include "session/leave.h"
-#include "session/relay.h"
 #include "session/session.h"
 #include "session/wire.h"
 #include "sys/ns.h"
@@ -31,24 +31,13 @@ struct supervisor {
 	int mnt_ns; /* of the session, once it stands: a descriptor, so that its number is not used
 		       again */
 	int sock, sigfd;
-	int master;
-	struct relay relay[RELAY_MAX];
-	size_t n_relay;
-	struct termios saved;
-	bool raw;
+	struct channels channels;
 	unsigned asked_to_end;
 };
 
 static void supervisor_done(struct supervisor *s)
 {
-	if (s->raw)
-		tty_restore(STDIN_FILENO, &s->saved);
-	for (size_t i = 0; i < s->n_relay; i++)
-		relay_done(&s->relay[i]);
-	for (int i = 0; i < 3; i++)
-		if (s->agent.stdio[i] > 2)
-			cleanup_close(&s->agent.stdio[i]);
-	cleanup_close(&s->master);
+	channels_done(&s->channels);
 	cleanup_close(&s->mnt_ns);
 	cleanup_close(&s->sock);
 	cleanup_close(&s->agent.sock);
@@ -58,59 +47,6 @@ static void supervisor_done(struct supervisor *s)
 	kit_ready_done(&s->kit_ready);
 	session_cgroup_done(&s->cgroup);
 	guard_stop(&s->guard);
-}
-
-static void add_relay(struct supervisor *s, int from, int to, bool own_from, bool own_to)
-{
-	static char bufs[RELAY_MAX][RELAY_BUF]; /* untouched, and so free, until there are bytes */
-
-	s->relay[s->n_relay] = (struct relay){
-		.from = from,
-		.to = to,
-		.own_from = own_from,
-		.own_to = own_to,
-		.buf = bufs[s->n_relay],
-	};
-	s->n_relay++;
-}
-
-/* A pipe to relay through, since a terminal of the host is never handed in: the target could type
- * into it. */
-static int piped(struct supervisor *s, int i, struct err *e)
-{
-	int p[2];
-
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return err_set(e, errno, "making a pipe");
-	if (i == 0) {
-		s->agent.stdio[0] = p[0];
-		add_relay(s, 0, p[1], false, true);
-	} else {
-		s->agent.stdio[i] = p[1];
-		add_relay(s, p[0], i, true, false);
-	}
-	return 0;
-}
-
-static int prepare_stdio(struct supervisor *s, struct err *e)
-{
-	const struct plan *p = s->plan;
-	int r = 0;
-
-	for (int i = 0; i < 3 && r == 0; i++) {
-		if (p->tty)
-			continue;
-		if (i == 0 && !p->stdin_open) {
-			s->agent.stdio[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
-			if (s->agent.stdio[0] < 0)
-				r = err_set(e, errno, "opening /dev/null");
-		} else if (isatty(i)) {
-			r = piped(s, i, e);
-		} else {
-			s->agent.stdio[i] = i;
-		}
-	}
-	return r;
 }
 
 static int block_signals(struct supervisor *s, struct err *e)
@@ -152,9 +88,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 	}
 	s->agent_pid = fork();
 	if (s->agent_pid == 0) {
-		/* a copy of ours would keep a pipe of the command's from ever ending */
-		for (size_t i = 0; i < s->n_relay; i++)
-			relay_done(&s->relay[i]);
+		channels_forget(&s->channels);
 		close(s->sock);
 		close(s->sigfd);
 		if (!s->agent.parts.classic && p->kit.kind != KIT_NONE)
@@ -167,11 +101,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 		return err_set(e, errno, "starting a process");
 	cleanup_close(&s->agent.sock);
 	s->agent.sock = -EBADF;
-	for (int i = 0; i < 3; i++)
-		if (s->agent.stdio[i] > 2) {
-			close(s->agent.stdio[i]);
-			s->agent.stdio[i] = -EBADF;
-		}
+	channels_handed(&s->channels);
 	return 0;
 }
 
@@ -244,7 +174,7 @@ static int await_ready(struct supervisor *s, struct err *e)
 		cleanup_close(&s->mnt_ns);
 		s->mnt_ns = fd;
 	}
-	s->master = fd;
+	s->channels.master = fd;
 	if (r <= 0) {
 		int code = agent_died(s, agent_status(s), e);
 
@@ -262,22 +192,6 @@ static int await_ready(struct supervisor *s, struct err *e)
 	return 0;
 }
 
-static void start_terminal(struct supervisor *s, const char *greeting)
-{
-	if (greeting)
-		fd_write_all(STDERR_FILENO, greeting, strlen(greeting));
-	if (!s->plan->tty || s->master < 0)
-		return;
-	tty_copy_size(isatty(STDIN_FILENO) ? STDIN_FILENO : STDOUT_FILENO, s->master);
-	s->raw = isatty(STDIN_FILENO) && tty_raw(STDIN_FILENO, &s->saved) == 0;
-	fd_nonblock(s->master, true);
-	add_relay(s, s->master, STDOUT_FILENO, false, false);
-	if (s->plan->stdin_open) {
-		add_relay(s, STDIN_FILENO, s->master, false, false);
-		s->relay[s->n_relay - 1].tty_eof = !isatty(STDIN_FILENO);
-	}
-}
-
 static void handle_signal(struct supervisor *s)
 {
 	struct wire_msg m = {.type = WIRE_SIGNAL};
@@ -286,9 +200,7 @@ static void handle_signal(struct supervisor *s)
 	if (read(s->sigfd, &si, sizeof(si)) != (ssize_t)sizeof(si))
 		return;
 	if (si.ssi_signo == SIGWINCH) {
-		if (s->master >= 0)
-			tty_copy_size(isatty(STDIN_FILENO) ? STDIN_FILENO : STDOUT_FILENO,
-				      s->master);
+		channels_resize(&s->channels);
 		return;
 	}
 	/* a second one, or a terminal that went away: end the session */
@@ -357,17 +269,14 @@ static int attend(struct supervisor *s, struct err *e)
 
 		fds[0] = (struct pollfd){.fd = s->sock, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
-		for (size_t i = 0; i < s->n_relay; i++)
-			relay_poll(&s->relay[i], &fds[2 + 2 * i]);
-		r = poll(fds, 2 + 2 * s->n_relay, -1);
+		r = poll(fds, 2 + channels_poll(&s->channels, &fds[2]), -1);
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
 		if (r < 0)
 			continue;
 		if (fds[1].revents)
 			handle_signal(s);
-		for (size_t i = 0; i < s->n_relay; i++)
-			relay_move(&s->relay[i], &fds[2 + 2 * i]);
+		channels_move(&s->channels, &fds[2]);
 		if (!fds[0].revents)
 			continue;
 		r = wire_recv(s->sock, &m, &fd);
@@ -395,7 +304,7 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	s->agent.parts.classic = fsopen(NULL, 0) < 0 && errno == ENOSYS;
 	r = block_signals(s, e);
 	if (r == 0)
-		r = prepare_stdio(s, e);
+		r = channels_open(&s->channels, p, e);
 	if (r == 0)
 		r = guard_open(&s->guard, e);
 	if (r == 0)
@@ -410,6 +319,7 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	s->agent.parts.kit_ready = &s->kit_ready;
 	s->agent.cgroup = &s->cgroup;
 	s->agent.guard = s->guard.sock[1];
+	s->agent.stdio = s->channels.stdio;
 	r = start_agent(s, e);
 	if (r < 0)
 		return r;
@@ -423,12 +333,12 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	r = see_in(s, e);
 	if (r < 0)
 		return r;
-	start_terminal(s, greeting);
+	if (greeting)
+		fd_write_all(STDERR_FILENO, greeting, strlen(greeting));
+	channels_start(&s->channels, p);
 	r = attend(s, e);
 	status = agent_status(s);
-	for (size_t i = 0; i < s->n_relay; i++)
-		if (s->relay[i].from != STDIN_FILENO)
-			relay_drain(&s->relay[i]);
+	channels_drain(&s->channels);
 	if (r < 0)
 		return r;
 	return WIFSIGNALED(status) ? agent_died(s, status, e) : WEXITSTATUS(status);
@@ -441,15 +351,14 @@ int session_run(const struct plan *p, const char *greeting, struct err *e)
 		.agent = {.plan = p,
 			  .parts = {.kit_fd = -EBADF, .proc_fd = -EBADF},
 			  .sock = -EBADF,
-			  .host_proc = -EBADF,
-			  .stdio = {-EBADF, -EBADF, -EBADF}},
+			  .host_proc = -EBADF},
 		.cgroup = SESSION_CGROUP_INIT,
 		.guard = GUARD_INIT,
 		.kit_ready = KIT_READY_INIT,
 		.mnt_ns = -EBADF,
 		.sock = -EBADF,
 		.sigfd = -EBADF,
-		.master = -EBADF,
+		.channels = CHANNELS_INIT,
 	};
 	int r = run(&s, greeting, e);
 
