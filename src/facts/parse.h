@@ -7,10 +7,6 @@
 
 #include "facts/facts.h"
 
-/* The name that has this id in the text of a passwd or group file; a copy the caller frees, or
- * NULL. */
-char *facts_etc_name(const char *text, uint32_t id);
-
 /* Split an environment block ("K=V" strings, each ending with NUL). What has no '=' is left out. 0
  * or -ENOMEM. */
 int facts_env_parse(const char *data, size_t len, struct facts_env *env);

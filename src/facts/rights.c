@@ -2,38 +2,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "base/etc.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "facts/facts.h"
 #include "facts/parse.h"
 
-enum { ETC_MAX = 1 << 20, GROUPS_SHOWN = 32 };
-
-char *facts_etc_name(const char *text, uint32_t id)
-{
-	for (const char *line = text; *line;) {
-		size_t n = strcspn(line, "\n");
-		const char *name_end = memchr(line, ':', n);
-		const char *pw =
-			name_end ? memchr(name_end + 1, ':', n - (size_t)(name_end + 1 - line))
-				 : NULL;
-		char number[16];
-		uint64_t v;
-
-		if (pw && name_end > line && name_end - line <= 64) {
-			snprintf(number, sizeof(number), "%.*s", (int)strcspn(pw + 1, ":\n"),
-				 pw + 1);
-			if (str_to_u64(number, 0, UINT32_MAX, &v) == 0 && v == id)
-				return strndup(line, (size_t)(name_end - line));
-		}
-		line += n + (line[n] == '\n');
-	}
-	return NULL;
-}
+enum { GROUPS_SHOWN = 32 };
 
 static enum plain_file etc_read(int rootfd, const char *path, char **text)
 {
-	int r = path_read_in_root(rootfd, path, ETC_MAX, text, NULL);
+	int r = path_read_in_root(rootfd, path, ETC_FILE_MAX, text, NULL);
 
 	if (r == 0)
 		return FILE_OK;
@@ -47,7 +26,7 @@ static int groups_fill(struct facts_rights *g, const char *group_text)
 {
 	for (size_t i = 0; i < g->cred.ngroups && i < GROUPS_SHOWN; i++) {
 		uint32_t gid = idmap_to_inside(&g->gid_map, g->cred.groups[i]);
-		_cleanup_free_ char *name = group_text ? facts_etc_name(group_text, gid) : NULL;
+		_cleanup_free_ char *name = group_text ? etc_name(group_text, gid) : NULL;
 		char *s;
 
 		if (gid == g->gid)
@@ -94,7 +73,7 @@ int facts_rights_read(const struct target_roots *r, const struct target *t, stru
 	}
 	g->passwd = etc_read(root, "/etc/passwd", &passwd);
 	etc_read(root, "/etc/group", &group);
-	g->user = passwd ? facts_etc_name(passwd, g->uid) : NULL;
-	g->group = group ? facts_etc_name(group, g->gid) : NULL;
+	g->user = passwd ? etc_name(passwd, g->uid) : NULL;
+	g->group = group ? etc_name(group, g->gid) : NULL;
 	return groups_fill(g, group);
 }

@@ -4,44 +4,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/etc.h"
 #include "base/fd.h"
 #include "base/path.h"
 #include "session/plan.h"
 #include "sys/cred.h"
 
-enum { PASSWD_MAX = 1 << 20, GROUPS_MAX = 256 };
-
-/* Split one passwd or group line in place; returns the fields found. */
-static int fields(char *line, char *f[], int max)
-{
-	int n = 0;
-
-	while (n < max) {
-		f[n++] = line;
-		line = strchr(line, ':');
-		if (!line)
-			break;
-		*line++ = '\0';
-	}
-	return n;
-}
-
-static int parse_id(const char *s, unsigned *id)
-{
-	uint64_t v;
-	int r = str_to_u64(s, 0, UINT32_MAX - 1, &v);
-
-	if (r == 0)
-		*id = (unsigned)v;
-	return r;
-}
+enum { GROUPS_MAX = 256 };
 
 /* Read a file of the target's (or, for sessions with the host's files, of ours). */
 static char *slurp(const struct plan *p, const char *path)
 {
 	char *text = NULL;
-	int r = p->root_fd >= 0 ? path_read_in_root(p->root_fd, path, PASSWD_MAX, &text, NULL)
-				: file_read_at(AT_FDCWD, path, PASSWD_MAX, &text, NULL);
+	int r = p->root_fd >= 0 ? path_read_in_root(p->root_fd, path, ETC_FILE_MAX, &text, NULL)
+				: file_read_at(AT_FDCWD, path, ETC_FILE_MAX, &text, NULL);
 
 	return r < 0 ? NULL : text;
 }
@@ -50,28 +26,21 @@ static char *slurp(const struct plan *p, const char *path)
 static int find_passwd(const struct plan *p, const char *name, struct who *w)
 {
 	_cleanup_free_ char *text = slurp(p, "/etc/passwd");
-	char *save = NULL, *f[7] = {};
+	_cleanup_etc_user_ struct etc_user u = {};
+	int r = text ? etc_user_find(text, name, w->uid, &u) : -ENOENT;
 
-	if (!text)
-		return -ENOENT;
-	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		unsigned uid = 0, gid = 0;
-
-		if (fields(l, f, 7) < 6 || parse_id(f[2], &uid) < 0 || parse_id(f[3], &gid) < 0)
-			continue;
-		if (name ? !str_eq(f[0], name) : uid != w->uid)
-			continue;
-		w->uid = uid;
-		w->gid = gid;
-		w->name = strdup(f[0]);
-		w->home = strdup(f[5][0] == '/' ? f[5] : "/");
-		return w->name && w->home ? 0 : -ENOMEM;
-	}
-	return -ENOENT;
+	if (r < 0)
+		return r;
+	w->uid = u.uid;
+	w->gid = u.gid;
+	w->name = TAKE_PTR(u.name);
+	w->home = TAKE_PTR(u.home);
+	return 0;
 }
 
-static int add_group(struct who *w, gid_t gid)
+static int add_group(void *data, gid_t gid)
 {
+	struct who *w = data;
 	gid_t *g;
 
 	for (size_t i = 0; i < w->ngroups; i++)
@@ -87,42 +56,18 @@ static int add_group(struct who *w, gid_t gid)
 	return 0;
 }
 
-static bool csv_has(const char *csv, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (; csv; csv = strchr(csv, ',')) {
-		csv += *csv == ',';
-		if (strncmp(csv, name, n) == 0 && (csv[n] == ',' || csv[n] == '\0'))
-			return true;
-	}
-	return false;
-}
-
 /* The groups `user` is listed in (NULL: none), and the id of the group called `want` (NULL: none).
  */
 static int find_groups(const struct plan *p, const char *user, const char *want, struct who *w)
 {
 	_cleanup_free_ char *text = slurp(p, "/etc/group");
-	char *save = NULL, *f[4] = {};
-	bool found = false;
+	int r = want ? -ENOENT : 0;
 
-	if (!text)
-		return want ? -ENOENT : 0;
-	for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
-		unsigned gid = 0;
-		int n = fields(l, f, 4);
-
-		if (n < 3 || parse_id(f[2], &gid) < 0)
-			continue;
-		if (want && str_eq(f[0], want)) {
-			w->gid = gid;
-			found = true;
-		}
-		if (n == 4 && user && csv_has(f[3], user) && add_group(w, gid) < 0)
-			return -ENOMEM;
-	}
-	return want && !found ? -ENOENT : 0;
+	if (text && want)
+		r = etc_group_find(text, want, &w->gid);
+	if (r == 0 && text && user)
+		r = etc_groups_of(text, user, add_group, w);
+	return r;
 }
 
 /* The target's own ids, as it runs now. They are read in our user namespace and must be turned into
@@ -175,7 +120,7 @@ static int asked_user(struct plan *p, const char *user, struct err *e)
 	unsigned id;
 	int r;
 
-	if (parse_id(user, &id) == 0) {
+	if (etc_id(user, &id) == 0) {
 		p->who.uid = id; /* docker: a number needs no entry; its group is 0 then */
 		r = find_passwd(p, NULL, &p->who);
 		return r == -ENOMEM ? err_set(e, r, "looking up the user '%s'", user) : 0;
@@ -220,7 +165,7 @@ int plan_user(struct plan *p, const char *spec, struct err *e)
 	}
 	if (!p->who.name)
 		p->who.name = p->who.uid == 0 ? strdup("root") : str_fmt("%u", p->who.uid);
-	if (spec && group && parse_id(group, &gid) == 0)
+	if (spec && group && etc_id(group, &gid) == 0)
 		p->who.gid = gid;
 	else if (spec && !str_eq(copy, "target")) {
 		r = find_groups(p, p->who.name, group, &p->who);

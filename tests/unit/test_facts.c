@@ -12,26 +12,6 @@
 #include "base/str.h"
 #include "facts/parse.h"
 
-static void test_etc_name(void **state)
-{
-	static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
-				     ":x:7:0::/:\n"
-				     "broken\n"
-				     "neg:x:-1:0::/:\n"
-				     "big:x:99999999999999999999:0::/:\n"
-				     "app:x:1000:1000::/:/bin/sh";
-	_cleanup_free_ char *root = facts_etc_name(passwd, 0), *app = facts_etc_name(passwd, 1000);
-
-	(void)state;
-	assert_string_equal(root, "root");
-	assert_string_equal(app, "app");
-	assert_null(facts_etc_name(passwd, 7));
-	assert_null(facts_etc_name(passwd, 1));
-	assert_null(facts_etc_name(passwd, UINT32_MAX));
-	assert_null(facts_etc_name("", 0));
-	assert_null(facts_etc_name("\n\n:::\n", 0));
-}
-
 static const struct {
 	const char *key, *value;
 	bool secret;
@@ -439,13 +419,13 @@ static void test_oci(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_etc_name),   cmocka_unit_test(test_secrets),
-		cmocka_unit_test(test_mask_value), cmocka_unit_test(test_mask_argv),
-		cmocka_unit_test(test_env),	   cmocka_unit_test(test_net),
-		cmocka_unit_test(test_net_many),   cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_elf),	   cmocka_unit_test(test_glibc),
-		cmocka_unit_test(test_os),	   cmocka_unit_test(test_mounts),
-		cmocka_unit_test(test_docker),	   cmocka_unit_test(test_oci),
+		cmocka_unit_test(test_secrets),	  cmocka_unit_test(test_mask_value),
+		cmocka_unit_test(test_mask_argv), cmocka_unit_test(test_env),
+		cmocka_unit_test(test_net),	  cmocka_unit_test(test_net_many),
+		cmocka_unit_test(test_addresses), cmocka_unit_test(test_elf),
+		cmocka_unit_test(test_glibc),	  cmocka_unit_test(test_os),
+		cmocka_unit_test(test_mounts),	  cmocka_unit_test(test_docker),
+		cmocka_unit_test(test_oci),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
