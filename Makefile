@@ -21,8 +21,8 @@ $(BUILD)/build.ninja: meson.build
 
 # The default kit, beside the binary that finds it there; anew when what decides its content changed.
 # Progress and a summary on a terminal, else silent.
-KIT_SOURCES = $(addprefix kits/,rules.list default.list hot.pages) $(wildcard $(addprefix src/kit/,apt.c \
-	build.c debs.c elf*.c finish*.c ldcache.c manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
+KIT_SOURCES = $(addprefix kits/,rules.list default.list hot.pages) $(wildcard src/elf/ldcache.c $(addprefix src/kit/,apt.c \
+	build.c debs.c elf*.c finish*.c manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
 KIT_BUILD = { [ -t 2 ] || q=-q; $(BUILD)/porthole kit build $$q -o $(BUILD)/kit.erofs; }
 kit: bin
 	@$(MAKE) --no-print-directory --quiet $(BUILD)/kit.erofs

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "kit/elf.h"
-#include "kit/ldcache.h"
+#include "elf/ldcache.h"
 #include "kit/names.h"
 #include "kit/rules.h"
 

@@ -1,4 +1,4 @@
-#include "kit/ldcache.h"
+#include "elf/ldcache.h"
 
 #include <errno.h>
 
@@ -112,25 +112,59 @@ int ldcache_write(struct ldcache *c, int32_t flags, struct buf *out)
 	return out->oom || strings.oom ? -ENOMEM : 0;
 }
 
-int ldcache_parse(const char *data, size_t size, struct ldcache *c)
+/* Where the newer cache starts in a file that has both: behind the older one's entries. */
+static size_t skip_old(const char *data, size_t size)
 {
+	static const char old[] = "ld.so-1.7.0";
+	enum { OLD_HEADER = 16, OLD_ENTRY = 12, ALIGN = 16 };
+	uint32_t n;
+	size_t at;
+
+	if (size < OLD_HEADER || memcmp(data, old, sizeof(old) - 1) != 0)
+		return 0;
+	memcpy(&n, data + sizeof(old), sizeof(n));
+	at = OLD_HEADER + (size_t)n * OLD_ENTRY;
+	for (size_t pad = 0; pad < ALIGN && at + pad + sizeof(magic) <= size; pad++)
+		if (memcmp(data + at + pad, magic, sizeof(magic)) == 0)
+			return at + pad;
+	return 0;
+}
+
+int ldcache_open(const char *data, size_t size, struct ldcache_view *v)
+{
+	size_t skip = skip_old(data, size);
 	struct header h;
 
-	if (size < sizeof(h))
+	*v = (struct ldcache_view){.data = data + skip, .size = size - skip};
+	if (v->size < sizeof(h))
 		return -EBADMSG;
-	memcpy(&h, data, sizeof(h));
+	memcpy(&h, v->data, sizeof(h));
 	if (memcmp(h.magic, magic, sizeof(magic)) != 0 ||
-	    h.n > (size - sizeof(h)) / sizeof(struct entry))
+	    h.n > (v->size - sizeof(h)) / sizeof(struct entry))
 		return -EBADMSG;
-	for (uint32_t i = 0; i < h.n; i++) {
-		struct entry e;
-
-		memcpy(&e, data + sizeof(h) + i * sizeof(e), sizeof(e));
-		if (e.key >= size || e.value >= size || !memchr(data + e.key, '\0', size - e.key) ||
-		    !memchr(data + e.value, '\0', size - e.value))
-			return -EBADMSG;
-		if (ldcache_add(c, data + e.key, data + e.value) < 0)
-			return -ENOMEM;
-	}
+	v->entries = v->data + sizeof(h);
+	v->n = h.n;
 	return 0;
+}
+
+bool ldcache_entry(const struct ldcache_view *v, uint32_t i, const char **soname, const char **path)
+{
+	struct entry e;
+
+	memcpy(&e, v->entries + i * sizeof(e), sizeof(e));
+	if (e.key >= v->size || e.value >= v->size)
+		return false;
+	*soname = v->data + e.key;
+	*path = v->data + e.value;
+	return true;
+}
+
+const char *ldcache_find(const struct ldcache_view *v, const char *soname, uint32_t *at)
+{
+	const char *name, *path;
+
+	while (*at < v->n)
+		if (ldcache_entry(v, (*at)++, &name, &path) && str_eq(name, soname))
+			return path;
+	return NULL;
 }
