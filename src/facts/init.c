@@ -6,11 +6,12 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "elf/head.h"
 #include "facts/facts.h"
 #include "facts/parse.h"
 #include "sys/proc.h"
 
-enum { ARGS_MAX = 1 << 17, ELF_HEAD = 8192 };
+enum { ARGS_MAX = 1 << 17 };
 
 static int argv_read(int proc_fd, struct strv *argv)
 {
@@ -60,11 +61,11 @@ static void exe_check(int proc_fd, struct facts_init *i)
 static int interp_read(int proc_fd, struct facts_init *i)
 {
 	_cleanup_close_ int fd = openat(proc_fd, "exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	char head[ELF_HEAD];
-	ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof(head), 0);
-	int r = n > 0 ? facts_elf_interp(head, (size_t)n, &i->interp) : -ENOEXEC;
+	_cleanup_elf_head_ struct elf_head h = {};
+	int r = fd < 0 ? -errno : elf_head_read(fd, &h);
 
-	i->is_static = r == 0;
+	i->interp = TAKE_PTR(h.interp);
+	i->is_static = r == 0 && !i->interp;
 	return r == -ENOMEM ? r : 0;
 }
 

@@ -1,5 +1,4 @@
-/* Which C library a program and its root have: what a tool brought in may rely on. */
-#include <elf.h>
+/* Which C library a root has: what a tool brought in may rely on. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,72 +7,7 @@
 #include "base/path.h"
 #include "facts/parse.h"
 
-enum { LIBC_MAX = 8 << 20, INTERP_MAX = 256 };
-
-/* `len` bytes at `at` in a damaged or hostile file: are they there? */
-static bool inside(size_t at, size_t n, size_t len)
-{
-	return at <= len && n <= len - at;
-}
-
-/* Program headers of both classes, in what we need of them. */
-static bool header_at(const char *data, size_t len, bool is64, size_t at, uint32_t *type,
-		      size_t *offset, size_t *size)
-{
-	Elf64_Phdr p64;
-	Elf32_Phdr p32;
-
-	if (!inside(at, is64 ? sizeof(p64) : sizeof(p32), len))
-		return false;
-	if (is64) {
-		memcpy(&p64, data + at, sizeof(p64));
-		*type = p64.p_type, *offset = p64.p_offset, *size = p64.p_filesz;
-	} else {
-		memcpy(&p32, data + at, sizeof(p32));
-		*type = p32.p_type, *offset = p32.p_offset, *size = p32.p_filesz;
-	}
-	return true;
-}
-
-int facts_elf_interp(const char *data, size_t len, char **interp)
-{
-	size_t phoff, phentsize, phnum;
-	bool is64;
-
-	*interp = NULL;
-	if (len < sizeof(Elf32_Ehdr) || memcmp(data, ELFMAG, SELFMAG) != 0)
-		return -ENOEXEC;
-	is64 = data[EI_CLASS] == ELFCLASS64;
-	if (is64 && len < sizeof(Elf64_Ehdr))
-		return -ENOEXEC;
-	if (is64) {
-		Elf64_Ehdr h;
-
-		memcpy(&h, data, sizeof(h));
-		phoff = h.e_phoff, phentsize = h.e_phentsize, phnum = h.e_phnum;
-	} else {
-		Elf32_Ehdr h;
-
-		memcpy(&h, data, sizeof(h));
-		phoff = h.e_phoff, phentsize = h.e_phentsize, phnum = h.e_phnum;
-	}
-	if (phentsize < sizeof(Elf32_Phdr) || !inside(phoff, phnum * phentsize, len))
-		return -ENOEXEC;
-	for (size_t i = 0; i < phnum; i++) {
-		size_t offset, size;
-		uint32_t type;
-
-		if (!header_at(data, len, is64, phoff + i * phentsize, &type, &offset, &size))
-			return -ENOEXEC;
-		if (type != PT_INTERP)
-			continue;
-		if (size == 0 || size > INTERP_MAX || !inside(offset, size, len))
-			return -ENOEXEC;
-		*interp = strndup(data + offset, size);
-		return *interp ? 1 : -ENOMEM;
-	}
-	return 0;
-}
+enum { LIBC_MAX = 8 << 20 };
 
 bool facts_glibc_version(const char *data, size_t len, char *out, size_t size)
 {

@@ -35,10 +35,6 @@ int facts_fib_parse(const char *text, struct strv *addresses);
 int facts_inet6_parse(const char *text, struct strv *addresses);
 void facts_route_parse(const char *text, char *gateway, size_t size);
 
-/* The ELF interpreter named by the first bytes of a program: 1 and *interp (the caller frees), 0
- * when it has none (static), -ENOEXEC when it is not an ELF file or is damaged. */
-int facts_elf_interp(const char *data, size_t len, char **interp);
-
 /* "2.36" from the bytes of glibc's libc.so.6. False when it is not there. */
 bool facts_glibc_version(const char *data, size_t len, char *out, size_t size);
 

@@ -5,7 +5,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <elf.h>
 #include <cmocka.h>
 
 #include "base/cleanup.h"
@@ -227,43 +226,6 @@ static void test_addresses(void **state)
 	assert_string_equal(gateway, "");
 }
 
-static void test_elf(void **state)
-{
-	struct {
-		Elf64_Ehdr h;
-		Elf64_Phdr p;
-		char interp[16];
-	} f = {.h = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64},
-		     .e_phoff = sizeof(Elf64_Ehdr),
-		     .e_phentsize = sizeof(Elf64_Phdr),
-		     .e_phnum = 1},
-	       .p = {.p_type = PT_INTERP,
-		     .p_offset = sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr),
-		     .p_filesz = 16},
-	       .interp = "/lib/ld.so"};
-	const char *data = (const char *)&f;
-	char *interp;
-
-	(void)state;
-	assert_int_equal(facts_elf_interp(data, sizeof(f), &interp), 1);
-	assert_string_equal(interp, "/lib/ld.so");
-	free(interp);
-	for (size_t len = 0; len < sizeof(f); len++) /* cut anywhere */
-		assert_int_equal(facts_elf_interp(data, len, &interp), -ENOEXEC);
-	f.p.p_offset = UINT64_MAX - 4;
-	assert_int_equal(facts_elf_interp(data, sizeof(f), &interp), -ENOEXEC);
-	f.h.e_phoff = UINT64_MAX;
-	assert_int_equal(facts_elf_interp(data, sizeof(f), &interp), -ENOEXEC);
-	f.h.e_phoff = sizeof(Elf64_Ehdr);
-	f.h.e_phnum = UINT16_MAX;
-	assert_int_equal(facts_elf_interp(data, sizeof(f), &interp), -ENOEXEC);
-	f.h.e_phnum = 1;
-	f.p.p_type = PT_LOAD;
-	assert_int_equal(facts_elf_interp(data, sizeof(f), &interp), 0);
-	f.h.e_phentsize = 1; /* endless overlapping headers */
-	assert_int_equal(facts_elf_interp(data, sizeof(f), &interp), -ENOEXEC);
-}
-
 static void test_glibc(void **state)
 {
 	static const char good[] =
@@ -422,10 +384,9 @@ int main(void)
 		cmocka_unit_test(test_secrets),	  cmocka_unit_test(test_mask_value),
 		cmocka_unit_test(test_mask_argv), cmocka_unit_test(test_env),
 		cmocka_unit_test(test_net),	  cmocka_unit_test(test_net_many),
-		cmocka_unit_test(test_addresses), cmocka_unit_test(test_elf),
-		cmocka_unit_test(test_glibc),	  cmocka_unit_test(test_os),
-		cmocka_unit_test(test_mounts),	  cmocka_unit_test(test_docker),
-		cmocka_unit_test(test_oci),
+		cmocka_unit_test(test_addresses), cmocka_unit_test(test_glibc),
+		cmocka_unit_test(test_os),	  cmocka_unit_test(test_mounts),
+		cmocka_unit_test(test_docker),	  cmocka_unit_test(test_oci),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
