@@ -63,7 +63,10 @@ struct store {
 	/* How the files' owners on disk relate to ids inside, as uid_map lines ("INSIDE OUTSIDE
 	 * COUNT"), when the container has a user namespace; NULL: the same. */
 	char *uid_map, *gid_map;
-	int temp; /* detached mount that holds unpacked layers, -EBADF: none; goes with us */
+	bool user_xattr; /* whiteouts and opaque directories of the layers are marked with
+			  * user.overlay.*, as an engine without root does (overlayfs's userxattr)
+			  */
+	int temp;	 /* detached mount that holds unpacked layers, -EBADF: none; goes with us */
 };
 
 #define STORE_INIT	((struct store){.temp = -EBADF})
@@ -95,3 +98,11 @@ int store_of_image(const struct target_roots *r, const char *ref, struct store *
 int store_of_path(const char *path, const char *name, uint64_t limit,
 		  void (*progress)(uint64_t done, uint64_t total, void *data), void *data,
 		  struct store *out, struct err *e);
+
+/* The layers put together, read-only, as a detached mount that nobody else sees: its descriptor is
+ * a directory, and a root for openat2(RESOLVE_IN_ROOT) and path_open_in_root(). What is mounted
+ * over them in the container is not there. Owners are shown as the container sees them (`uid_map`)
+ * where layers' file system and kernel can (5.19), else as they are on disk. Nothing on it counts
+ * as a device or sets ids. Returns a descriptor the caller owns, or -errno. Linux 5.12; needs
+ * CAP_SYS_ADMIN. */
+int store_mount_ro(const struct store *s, struct err *e);

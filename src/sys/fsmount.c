@@ -32,9 +32,11 @@ int fs_mount_detached(const char *type, const struct fs_opt *opts, uint64_t attr
 	if (fd < 0)
 		return err_set(e, errno, "cannot mount %s", type);
 	for (; opts->key; opts++) {
-		unsigned cmd = opts->value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+		unsigned cmd = opts->is_fd   ? FSCONFIG_SET_FD
+			       : opts->value ? FSCONFIG_SET_STRING
+					     : FSCONFIG_SET_FLAG;
 
-		if (fsconfig(fd, cmd, opts->key, opts->value, 0) < 0)
+		if (fsconfig(fd, cmd, opts->key, opts->value, opts->is_fd ? opts->fd : 0) < 0)
 			return refused(fd, errno, type, opts->key, e);
 	}
 	if (fsconfig(fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)

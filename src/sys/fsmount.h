@@ -13,6 +13,8 @@
 struct fs_opt {
 	const char *key;
 	const char *value; /* NULL: a flag */
+	bool is_fd;	   /* the value is `fd` (such options: Linux 6.13) */
+	int fd;
 };
 
 /* Mount `type` with these options (key NULL ends them), detached, with MOUNT_ATTR_* `attrs`.
