@@ -99,17 +99,18 @@ static int join(struct agent *a, unsigned flags, struct err *e)
 	return flags & p->ns_join & CLONE_NEWUSER ? take_inside_id(p, e) : 0;
 }
 
-/* The supervisor mounts the kit while we join: wait for it here. */
-static int receive_kit(struct agent *a, struct err *e)
+/* The supervisor mounts the kit while we join and build: wait for it here. */
+static int add_kit(struct agent *a, int dev, struct err *e)
 {
+	_cleanup_close_ int kit = -EBADF;
 	struct wire_msg m;
 	int r;
 
 	if (a->plan->kit.kind == KIT_NONE)
 		return 0;
-	r = wire_recv(a->sock, &m, &a->parts.kit_fd);
+	r = wire_recv(a->sock, &m, &kit);
 	if (r == 1 && m.type == WIRE_KIT && !m.err.num)
-		return 0;
+		return view_add_kit(dev, kit, e);
 	if (r == 1 && m.err.num) {
 		*e = m.err;
 		return -e->num;
@@ -239,6 +240,7 @@ static int enter(struct agent *a, struct err *e)
 {
 	const unsigned later = CLONE_NEWPID; /* the agent was born there */
 	const struct plan *p = a->plan;
+	_cleanup_close_ int dev = -EBADF;
 	int r;
 
 	if (p->view == VIEW_NONE)
@@ -253,8 +255,8 @@ static int enter(struct agent *a, struct err *e)
 		make_proc(a);
 	r = join(a, ~later, e);
 	if (r == 0)
-		r = receive_kit(a, e);
-	return r < 0 ? r : view_build(p, &a->parts, e);
+		r = view_build(p, &a->parts, &dev, e);
+	return r < 0 ? r : add_kit(a, dev, e);
 }
 
 /* A terminal the kit knows nothing of is most often a better xterm. */
@@ -334,7 +336,8 @@ _Noreturn void agent_main(struct agent *a)
 		cgroup.procs = a->own_procs;
 	a->cgroup = &cgroup;
 	title_set("porthole: session");
-	setsid(); /* away from the host's terminal */
+	sigfillset(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* while we build we die with the supervisor; later its end wakes us to clear up */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -343,8 +346,6 @@ _Noreturn void agent_main(struct agent *a)
 		agent_fail(a, &e);
 
 	settle_term(p);
-	sigfillset(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
@@ -363,6 +364,7 @@ _Noreturn void agent_main(struct agent *a)
 			waitpid(command, NULL, 0);
 		agent_fail(a, &e);
 	}
+	setsid(); /* away from the host's terminal; no sooner, since it takes the kernel a while */
 	let_go(a, &sigfd, &cgroup);
 	code = attend(a, command, sigfd);
 	leave_children(a->host_proc);
@@ -370,5 +372,6 @@ _Noreturn void agent_main(struct agent *a)
 		session_cgroup_remove(&cgroup);
 	if (p->cgroup != CGROUP_OWN)
 		wire_send(a->guard, &done, -EBADF); /* it ends while we do */
+	close(a->sock);				    /* and the supervisor wakes while we do */
 	_exit(code);
 }

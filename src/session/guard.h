@@ -3,9 +3,9 @@
  * having cleared up, and then does it for them.
  *
  * Layer: session. One of the two notices when the other is killed; the guard is for both at once
- * (`pkill -9 porthole`). It is there before the command is, and costs no time: it is started while
- * the agent builds the view, and leaves while the agent does. Where there is a cgroup to remove, it
- * comes first and goes last.
+ * (`pkill -9 porthole`). It is not on the way to the prompt: it starts when a session has lasted a
+ * moment, and leaves while the agent does. Where there is a cgroup to remove, it comes before the
+ * command and goes last.
  */
 #pragma once
 

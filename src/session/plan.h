@@ -81,6 +81,7 @@ struct plan {
 	uint64_t caps; /* of the command */
 	bool caps_ambient; /* asked for together with a user other than root: keep through exec */
 	bool no_new_privs;
+	bool traceable;	    /* root of the target can trace what runs in it (session_seal()) */
 	uint64_t caps_lost; /* asked for, and not in our bounding set */
 	enum cgroup_mode cgroup;
 	struct limits limits;

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <linux/close_range.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
@@ -19,6 +20,8 @@
 #include "session/session.h"
 #include "session/wire.h"
 #include "sys/ns.h"
+
+enum { GUARD_AFTER_MS = 5 }; /* later than `bash -c true` takes */
 
 struct supervisor {
 	const struct plan *plan;
@@ -245,7 +248,6 @@ static int see_in(struct supervisor *s, struct err *e)
 	bool own = s->plan->cgroup == CGROUP_OWN;
 	int r;
 
-	start_guard(s, NULL); /* without one it is a session all the same */
 	if (!own)
 		say_guarded(s);
 	r = await_ready(s, e);
@@ -269,10 +271,13 @@ static int attend(struct supervisor *s, struct err *e)
 
 		fds[0] = (struct pollfd){.fd = s->sock, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
-		r = poll(fds, 2 + channels_poll(&s->channels, &fds[2]), -1);
+		r = poll(fds, 2 + channels_poll(&s->channels, &fds[2]),
+			 s->guard.pid ? -1 : GUARD_AFTER_MS);
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
-		if (r < 0)
+		if (r == 0) /* it lasts; without a guard it is a session all the same */
+			start_guard(s, NULL);
+		if (r <= 0)
 			continue;
 		if (fds[1].revents)
 			handle_signal(s);
@@ -293,12 +298,15 @@ static int attend(struct supervisor *s, struct err *e)
 static int run(struct supervisor *s, const char *greeting, struct err *e)
 {
 	const struct plan *p = s->plan;
-	int r, status;
+	int r = 0, status;
 
 	s->agent.host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (s->agent.host_proc < 0)
 		return err_set(e, errno, "opening /proc");
-	r = fd_close_inherited(s->agent.host_proc);
+	/* what we were given stays the caller's and ours: the agent lets go of it, and at once
+	 * where somebody could look into it before that */
+	if (p->traceable || syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+		r = fd_close_inherited(s->agent.host_proc);
 	if (r < 0)
 		return err_set(e, r, "closing what we have inherited");
 	s->agent.parts.classic = fsopen(NULL, 0) < 0 && errno == ENOSYS;
@@ -349,7 +357,7 @@ int session_run(const struct plan *p, const char *greeting, struct err *e)
 	struct supervisor s = {
 		.plan = p,
 		.agent = {.plan = p,
-			  .parts = {.kit_fd = -EBADF, .proc_fd = -EBADF},
+			  .parts = {.proc_fd = -EBADF},
 			  .sock = -EBADF,
 			  .host_proc = -EBADF},
 		.cgroup = SESSION_CGROUP_INIT,

@@ -109,13 +109,14 @@ static int start_over(int fd, struct err *e)
 	return err_set(e, r, "running from a protected copy");
 }
 
-int session_seal(const struct plan *p, struct err *e)
+int session_seal(struct plan *p, struct err *e)
 {
 	_cleanup_close_ int fd = -EBADF;
 	size_t size;
 	int r;
 
-	if (!session_traceable(p))
+	p->traceable = session_traceable(p);
+	if (!p->traceable)
 		return 0;
 	if (is_sealed()) {
 		prctl(PR_SET_NAME, "porthole", 0, 0, 0); /* started by descriptor it is a number */

@@ -19,5 +19,5 @@ bool session_traceable(const struct plan *p);
 
 /* Start over where that is needed, with the same arguments (`argv`, main's), and PORTHOLE_KIT set
  * to the kit that would be found now. Returns 0 when it is not needed or done already, or -errno;
- * nothing has been done of the plan yet. */
-int session_seal(const struct plan *p, struct err *e);
+ * nothing has been done of the plan yet. Sets p->traceable. */
+int session_seal(struct plan *p, struct err *e);

@@ -212,9 +212,9 @@ static void own_devpts(int devfd)
 		return; /* open_pty() says what is missing */
 }
 
-/* Lie the new /dev over directory `at`: the target's entries again, and the kit. */
-static int build_dev(const struct plan *p, const struct view_parts *parts,
-		     const struct view_entries *dev, int at, struct err *e)
+/* Lie the new /dev over directory `at`: the target's entries again, and room for the kit. Returns
+ * its descriptor. */
+static int build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e)
 {
 	_cleanup_close_ int mnt = new_tmpfs("1m");
 	int r = mnt < 0 ? mnt : attach(mnt, at, "");
@@ -226,11 +226,15 @@ static int build_dev(const struct plan *p, const struct view_parts *parts,
 		return err_set(e, r, "attaching the entries of /dev of '%s' again", p->label);
 	if (p->tty)
 		own_devpts(mnt);
-	if (p->kit.kind == KIT_NONE)
-		return 0;
-	if (mkdirat(mnt, "p", 0755) < 0)
+	if (p->kit.kind != KIT_NONE && mkdirat(mnt, "p", 0755) < 0)
 		return err_set(e, errno, "making room for the kit at " KIT_PREFIX);
-	r = attach(parts->kit_fd, mnt, "p");
+	return TAKE_FD(mnt);
+}
+
+int view_add_kit(int dev, int kit_fd, struct err *e)
+{
+	int r = attach(kit_fd, dev, "p");
+
 	return r < 0 ? err_set(e, r, "attaching the kit at " KIT_PREFIX) : 0;
 }
 
@@ -294,11 +298,11 @@ static int fill_kit_root(const struct plan *p, int root, int target, struct err 
 
 /* A root of our own: the target's entries (or the kit's root) in a tmpfs, made the process's root.
  */
-static int build_root(const struct plan *p, const struct view_parts *parts,
-		      const struct view_entries *dev, const struct view_entries *root_entries,
-		      int target, struct err *e)
+static int build_root(const struct plan *p, const struct view_entries *dev,
+		      const struct view_entries *root_entries, int target, struct err *e)
 {
 	_cleanup_close_ int mnt = new_tmpfs("16m"), at = open("/", ROOT_DIR_FLAGS), sub = -EBADF;
+	_cleanup_close_ int devfd = -EBADF;
 	int r = mnt < 0 ? mnt : attach(mnt, at, "");
 
 	if (r < 0)
@@ -310,25 +314,21 @@ static int build_root(const struct plan *p, const struct view_parts *parts,
 	if (mkdirat(mnt, "dev", 0755) < 0 || mkdirat(mnt, "proc", 0755) < 0)
 		return err_set(e, errno, "making /dev and /proc in a private root");
 	sub = openat(mnt, "dev", ROOT_DIR_FLAGS);
-	r = build_dev(p, parts, dev, sub, e);
-	if (r < 0)
-		return r;
+	devfd = build_dev(p, dev, sub, e);
+	if (devfd < 0)
+		return devfd;
 	if (fchdir(mnt) < 0 || chroot(".") < 0)
 		return err_set(e, errno, "changing to the private root");
-	return 0;
+	return TAKE_FD(devfd);
 }
 
-static int build_in_place(const struct plan *p, const struct view_parts *parts,
-			  const struct view_entries *dev, struct err *e)
+static int build_in_place(const struct plan *p, const struct view_entries *dev, struct err *e)
 {
-	_cleanup_close_ int at = -EBADF;
+	_cleanup_close_ int at = open("/dev", ROOT_DIR_FLAGS);
 
-	if (p->kit.kind == KIT_NONE)
-		return 0;
-	at = open("/dev", ROOT_DIR_FLAGS);
 	if (at < 0)
 		return err_set(e, errno, "opening /dev of '%s'", p->label);
-	return build_dev(p, parts, dev, at, e);
+	return build_dev(p, dev, at, e);
 }
 
 /* A procfs that matches the session's pid namespace, where the target's does not. */
@@ -377,7 +377,7 @@ static int clone_all(const struct plan *p, const struct view_parts *parts, struc
 	return c->target < 0 ? -errno : 0;
 }
 
-int view_build(const struct plan *p, const struct view_parts *parts, struct err *e)
+int view_build(const struct plan *p, const struct view_parts *parts, int *dev_fd, struct err *e)
 {
 	mode_t mask = umask(0);
 	_cleanup_(clones_done) struct clones c = {.target = -EBADF, .proc = -EBADF};
@@ -389,14 +389,15 @@ int view_build(const struct plan *p, const struct view_parts *parts, struct err 
 	r = view_unshare(p, e);
 	if (r < 0)
 		return r;
+	*dev_fd = -EBADF;
 	if (view_needs_root(p))
-		r = build_root(p, parts, dev, &c.root, c.target, e);
-	else
-		r = build_in_place(p, parts, dev, e);
-	if (r == 0)
+		r = *dev_fd = build_root(p, dev, &c.root, c.target, e);
+	else if (p->kit.kind != KIT_NONE)
+		r = *dev_fd = build_in_place(p, dev, e);
+	if (r >= 0)
 		build_proc(c.proc >= 0 ? c.proc : parts->proc_fd);
 	umask(mask);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int view_unshare(const struct plan *p, struct err *e)

@@ -15,7 +15,6 @@
 struct view_entries;
 
 struct view_parts {
-	int kit_fd;  /* detached mount of the kit */
 	int proc_fd; /* detached procfs of the pid namespace, when the target's own will not do */
 	const struct view_entries *nodes;  /* of the host's /dev, for targets that have none */
 	bool classic;			   /* no mount calls by descriptor on this kernel */
@@ -24,8 +23,14 @@ struct view_parts {
 
 /* Unshare the mount namespace and build the plan's view in it; the caller has joined the target's
  * namespaces. Nothing reaches the target: every mount of the new namespace is a
- * slave. Afterwards the view's root is the caller's root. 0 or -errno with `e`. */
-int view_build(const struct plan *p, const struct view_parts *parts, struct err *e);
+ * slave. Afterwards the view's root is the caller's root. `dev` is the session's private /dev, with
+ * room for the kit at `p` (the caller's to close; -EBADF when the plan has no kit). 0 or -errno
+ * with `e`. */
+int view_build(const struct plan *p, const struct view_parts *parts, int *dev, struct err *e);
+
+/* Attach the detached mount of the kit there: apart, since it is being mounted meanwhile. 0 or
+ * -errno with `e`. */
+int view_add_kit(int dev, int kit_fd, struct err *e);
 
 /* The same with unshare(2) and mount(2) only, before the target's user namespace is joined: a loop
  * device cannot be mounted from inside one. */

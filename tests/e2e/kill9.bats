@@ -36,7 +36,8 @@ teardown() {
 BUSY='trap "" TERM HUP; sleep 300 & setsid sleep 300 & env -i setsid sleep 300 & sleep 300'
 NO_LOOP=ioctl/1=LOOP_CTL_GET_FREE:ENODEV
 
-# killed RUNG STEP OPTION... : every pair and each alone, at moments STEP ms apart.
+# killed RUNG STEP OPTION... : every pair and each alone, at moments STEP ms apart; supervisor and agent
+# together only once there is a guard, which is 5 ms after the command's start.
 killed() {
 	local rung=$1 step=$2 roles cmd=("$BATS_FILE_TMPDIR/disk/porthole" exec)
 	shift 2

@@ -2,7 +2,8 @@
 """Kill -9 processes of Porthole sessions at ever later moments, and see what is left.
 
 Usage: kill9.py ROLES FROM TO STEP EXEC-COMMAND...
-  ROLES: who is killed, at once: of supervisor,agent,guard (those that exist by then)
+  ROLES: who is killed, at once: of supervisor,agent,guard (those that exist by then). Supervisor and
+  agent together: not between the command's start and the guard's, 5 ms later
   FROM, TO, STEP: moments after the start, in milliseconds
 EXEC-COMMAND starts a session that does not end by itself; its first word, or the last of those
 before "exec", is a copy of porthole that nobody else runs. It is called with PT_KILL9=... in its
@@ -107,6 +108,21 @@ def end(p, goes_on):
     fail("the supervisor waits for ever")
 
 
+def signal_all(found, number):
+    for pid in found.values():
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def unguarded(pid):
+    """There is a command already, and no guard yet. If not, they stand still, so that it stays so."""
+    signal_all(victims(pid, ["supervisor", "agent"]), signal.SIGSTOP)
+    found = victims(pid, ["agent", "guard"])
+    return "agent" in found and "guard" not in found and children(found["agent"])
+
+
 def one(cmd, roles, delay):
     env = dict(os.environ)
     name, _, value = watch.mark.partition("=")
@@ -116,12 +132,12 @@ def one(cmd, roles, delay):
                          stderr=subprocess.DEVNULL, start_new_session=True)
     while time.monotonic() - start < delay:
         pass
+    while {"supervisor", "agent"} <= set(roles) and unguarded(p.pid):
+        signal_all(victims(p.pid, roles), signal.SIGCONT)
     found = victims(p.pid, roles)
-    for pid in random.sample(list(found.values()), len(found)):
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    order = list(found.items())
+    random.shuffle(order)
+    signal_all(dict(order), signal.SIGKILL)
     killed = time.monotonic()
     end(p, not {"supervisor", "agent"} & set(found))
     while True:
