@@ -10,7 +10,7 @@
 #include "target/target.h"
 
 struct exec_opts {
-	bool interactive, tty, explain, prove, force, json, quiet;
+	bool interactive, tty, explain, prove, force, json, quiet, freeze;
 	const char *user, *cwd, *kit, *view, *cgroup, *caps, *cpus;
 	struct strv env, env_files, ns;
 	uint64_t memory, pids;
@@ -46,6 +46,8 @@ static const struct opt options[] = {
 	 "live)",
 	 OPT_WORDS("live", "kit")},
 	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none", "use this kit of tools, or none", NULL},
+	{OPT_FLAG, O(freeze), 0, "freeze", NULL,
+	 "hold everything in the target still until the session ends, for a consistent look", NULL},
 	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing",
 	 NULL},
 	{OPT_FLAG, O(prove), 0, "prove", NULL,
@@ -98,6 +100,11 @@ static void greet(const struct plan *p, bool color, struct buf *b)
 	else
 		buf_printf(b, "Its files are /, live%s.\n",
 			   p->shape.root_ro ? " and read-only" : "");
+	if (p->freeze.how == FREEZE_CGROUP || p->freeze.how == FREEZE_SIGNALS)
+		buf_puts(b,
+			 "          It stands still while you look, and goes on when you leave.\n");
+	else if (p->freeze.how == FREEZE_ALREADY || t->state == TARGET_PAUSED)
+		buf_puts(b, "          It is paused, and stays so.\n");
 	if (p->kit.kind != KIT_NONE)
 		buf_puts(b, "          Tools: " KIT_BIN ", first in PATH. ");
 	else
@@ -115,10 +122,28 @@ static void warn_lost_caps(const struct plan *p)
 			lost);
 }
 
+/* A tracer waits for its tracee to stop, which a frozen one does not before it is thawed. */
+static void warn_tracer(const struct plan *p)
+{
+	static const char *const tracers[] = {"strace", "ltrace", "gdb", "gdbserver", "gcore"};
+	const char *slash = strrchr(p->argv.v[0], '/'), *name = slash ? slash + 1 : p->argv.v[0];
+	bool paused = p->target->state == TARGET_PAUSED || p->freeze.how == FREEZE_ALREADY;
+
+	if (!paused && p->freeze.how != FREEZE_CGROUP)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(tracers); i++)
+		if (str_eq(name, tracers[i]))
+			fprintf(stderr,
+				"porthole: '%s' is %s: %s attaches to it only once it is %s\n",
+				p->label, paused ? "paused" : "frozen", name,
+				paused ? "resumed" : "thawed; leave out --freeze");
+}
+
 static int run_plan(struct plan *p, const struct exec_opts *o, struct ctx *ctx, struct err *e)
 {
 	_cleanup_(prove_done) struct prove before = {}, after = {};
 	_cleanup_buf_ struct buf greeting = {};
+	struct session_talk talk = {};
 	int code, r;
 
 	if (o->prove && (r = prove_take(p->target, &before, e)) < 0)
@@ -126,7 +151,14 @@ static int run_plan(struct plan *p, const struct exec_opts *o, struct ctx *ctx, 
 	if (p->shell && !o->quiet)
 		greet(p, ctx->color_err, &greeting);
 	warn_lost_caps(p);
-	code = session_run(p, greeting.data, e);
+	warn_tracer(p);
+	talk.greeting = greeting.data;
+	code = session_run(p, &talk, e);
+	if (talk.thawed)
+		fprintf(stderr,
+			"porthole: somebody else thawed '%s' meanwhile: what was seen may be of "
+			"different moments\n",
+			p->label);
 	if (!o->prove || code < 0)
 		return code;
 	r = prove_take_after(p->target, &before, &after, e);
@@ -140,7 +172,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	struct exec_opts *o = opts;
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
 	_cleanup_target_ struct target t = TARGET_INIT;
-	_cleanup_plan_ struct plan p = {.root_fd = -EBADF, .kit = KIT_INIT};
+	_cleanup_plan_ struct plan p = PLAN_INIT;
 	struct request req = {
 		.user = o->user,
 		.cwd = o->cwd,
@@ -156,6 +188,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		.tty_in = isatty(STDIN_FILENO),
 		.tty_out = ctx->tty_out,
 		.force = o->force,
+		.freeze = o->freeze,
 		.quick = !o->explain,
 		.limits = {.memory = o->memory, .pids = o->pids},
 		.argc = argc - 1,
@@ -207,6 +240,7 @@ const struct verb verb_exec = {
 		"  porthole exec --ns net web -- ss -tlpn       the host's ss, web's network\n"
 		"  echo 'select 1' | porthole exec db psql      pipes are passed on as they are\n"
 		"  porthole exec --cgroup own --memory 256m web gdb -p 1\n"
+		"  porthole exec --freeze web tar c /data >data.tar   files as of one moment\n"
 		"  porthole exec --prove web true               show that nothing changed\n",
 	.opts = options,
 	.opts_size = sizeof(struct exec_opts),

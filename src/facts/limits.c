@@ -36,13 +36,6 @@ static struct place place_of(const struct cgroup_hiers *all, const struct facts_
 	return p;
 }
 
-/* systemd inside a container moves itself into a cgroup below the container's own. */
-static void cut_init_scope(char *path)
-{
-	if (str_ends(path, "/init.scope") && strlen(path) > strlen("/init.scope"))
-		path[strlen(path) - strlen("/init.scope")] = '\0';
-}
-
 static int paths_read(const struct target *t, int self, const struct cgroup_hiers *all,
 		      struct facts_limits *l)
 {
@@ -56,7 +49,7 @@ static int paths_read(const struct target *t, int self, const struct cgroup_hier
 		p->path = cgroup_path_read(t->proc_fd, &all->v[i]);
 		if (!p->path)
 			continue;
-		cut_init_scope(p->path);
+		cgroup_cut_init(p->path);
 		p->own = !str_eq(p->path, "/") && !str_eq(p->path, ours);
 		p->names = strdup(all->v[i].names);
 		l->n_paths++;

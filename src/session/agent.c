@@ -282,10 +282,12 @@ static void settle_term(const struct plan *p)
 }
 
 /* Nothing of the supervisor's stays open in a process the target can see, but what is needed. */
-static void let_go(struct agent *a, int *sigfd, struct session_cgroup *cgroup)
+static void let_go(struct agent *a, int *sigfd, struct session_cgroup *cgroup,
+		   struct freeze *freeze)
 {
-	int *const keep[] = {&a->sock,		 &a->host_proc,	     &a->guard,		sigfd,
-			     &cgroup->parent[0], &cgroup->parent[1], &cgroup->parent[2]};
+	int *const keep[] = {
+		&a->sock,	    &a->host_proc,	&a->guard,	    sigfd,
+		&cgroup->parent[0], &cgroup->parent[1], &cgroup->parent[2], &freeze->freezer.ctl};
 
 	fd_keep_only(keep, ARRAY_LEN(keep));
 }
@@ -314,6 +316,7 @@ static void await_guard(struct agent *a, struct session_cgroup *cgroup)
 		_cleanup_close_ int fd = -EBADF;
 
 		if (wire_recv(a->sock, &m, &fd) <= 0) { /* the supervisor is gone */
+			freeze_thaw(a->freeze, a->host_proc);
 			session_cgroup_remove(cgroup);
 			_exit(EXIT_PORTHOLE);
 		}
@@ -326,6 +329,7 @@ _Noreturn void agent_main(struct agent *a)
 {
 	const struct plan *p = a->plan;
 	struct session_cgroup cgroup = *a->cgroup;
+	struct freeze freeze = *a->freeze;
 	int master = -EBADF, slave = -EBADF, sigfd, code;
 	const struct wire_msg ready = {.type = WIRE_READY}, done = {.type = WIRE_DONE};
 	struct err e = {};
@@ -365,12 +369,14 @@ _Noreturn void agent_main(struct agent *a)
 		agent_fail(a, &e);
 	}
 	setsid(); /* away from the host's terminal; no sooner, since it takes the kernel a while */
-	let_go(a, &sigfd, &cgroup);
+	let_go(a, &sigfd, &cgroup, &freeze);
 	code = attend(a, command, sigfd);
-	leave_children(a->host_proc);
 	if (code == SUPERVISOR_GONE) /* nobody else may be left to do it */
+		freeze_thaw(&freeze, a->host_proc);
+	leave_children(a->host_proc);
+	if (code == SUPERVISOR_GONE)
 		session_cgroup_remove(&cgroup);
-	if (p->cgroup != CGROUP_OWN)
+	if (p->cgroup != CGROUP_OWN && !freeze.table)
 		wire_send(a->guard, &done, -EBADF); /* it ends while we do */
 	close(a->sock);				    /* and the supervisor wakes while we do */
 	_exit(code);

@@ -17,6 +17,7 @@ struct agent {
 	int guard;	  /* to the guard; not ours to close */
 	const int *stdio; /* [3], for the command; -EBADF: the pty */
 	const struct session_cgroup *cgroup;
+	const struct freeze *freeze;
 	int own_procs[SESSION_CONTROLLERS]; /* CGROUP_OWN: received */
 };
 

@@ -113,6 +113,23 @@ static void explain_env(const struct plan *p, struct buf *out)
 		line(out, "environment", b.data);
 }
 
+static const char *const freezes[] = {
+	[FREEZE_NO] = "no",
+	[FREEZE_CGROUP] = "by its cgroup, thawed at the end",
+	[FREEZE_SIGNALS] =
+		"by SIGSTOP to each of its processes (it has no cgroup of its own), SIGCONT "
+		"at the end",
+	[FREEZE_ALREADY] = "is frozen already, and stays so",
+};
+
+static void explain_freeze(const struct plan *p, struct buf *out)
+{
+	if (p->freeze.how != FREEZE_NO)
+		line(out, "freeze", freezes[p->freeze.how]);
+	if (p->freeze.freezer.path)
+		line(out, "", p->freeze.freezer.path);
+}
+
 int plan_explain(const struct plan *p, struct buf *out)
 {
 	const struct target *t = p->target;
@@ -135,6 +152,7 @@ int plan_explain(const struct plan *p, struct buf *out)
 	line(out, "user", b.data ? b.data : "?");
 	explain_caps(p, out);
 	line(out, "cgroup", cgroup_words(p));
+	explain_freeze(p, out);
 	explain_env(p, out);
 	line(out, "PATH", p->path);
 	line(out, "directory", p->cwd ? p->cwd : "ours");
@@ -168,18 +186,20 @@ json_t *plan_json(const struct plan *p)
 {
 	static const char *const views[] = {"none", "live", "kit"};
 	static const char *const cgroups[] = {"host", "own", "target"};
+	static const char *const freeze_names[] = {"no", "cgroup", "signals", "already"};
 	const struct target *t = p->target;
 	_cleanup_free_ char *caps = caps_list(plan_caps_of(p)), *lost = caps_list(p->caps_lost);
 
-	return json_pack(
-		"{s:{s:o,s:o,s:i},s:o,s:o,s:s,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:o,s:o,s:o,s:b,s:o}",
-		"target", "name", json_text(t->name), "engine", json_text(t->engine), "pid", t->pid,
-		"joins", namespaces(p->ns_join), "shares", namespaces(p->ns_same), "view",
-		views[p->view], "kit",
-		p->kit.kind == KIT_NONE ? json_null() : json_text(p->kit.path), "user", "name",
-		json_text(p->who.name), "uid", (int)p->who.uid, "gid", (int)p->who.gid,
-		"capabilities", json_text(caps), "capabilities_lost", json_text(lost), "cgroup",
-		cgroups[p->cgroup], "path", json_text(p->path), "environment_dropped",
-		strings(&p->env_dropped), "directory", json_text(p->cwd), "terminal", p->tty,
-		"command", strings(&p->argv));
+	return json_pack("{s:{s:o,s:o,s:i},s:o,s:o,s:s,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:s,s:o,s:o,"
+			 "s:o,s:b,s:o}",
+			 "target", "name", json_text(t->name), "engine", json_text(t->engine),
+			 "pid", t->pid, "joins", namespaces(p->ns_join), "shares",
+			 namespaces(p->ns_same), "view", views[p->view], "kit",
+			 p->kit.kind == KIT_NONE ? json_null() : json_text(p->kit.path), "user",
+			 "name", json_text(p->who.name), "uid", (int)p->who.uid, "gid",
+			 (int)p->who.gid, "capabilities", json_text(caps), "capabilities_lost",
+			 json_text(lost), "cgroup", cgroups[p->cgroup], "freeze",
+			 freeze_names[p->freeze.how], "path", json_text(p->path),
+			 "environment_dropped", strings(&p->env_dropped), "directory",
+			 json_text(p->cwd), "terminal", p->tty, "command", strings(&p->argv));
 }

@@ -37,9 +37,10 @@ static bool listen_to(int sock, int *mnt_ns)
 }
 
 _Noreturn static void guard_main(struct guard *g, int host_proc, const char *cookie,
-				 struct session_cgroup c)
+				 struct session_cgroup c, struct freeze f)
 {
-	int *const keep[] = {&g->sock[0], &host_proc, &c.parent[0], &c.parent[1], &c.parent[2]};
+	int *const keep[] = {&g->sock[0],  &host_proc,	 &c.parent[0],
+			     &c.parent[1], &c.parent[2], &f.freezer.ctl};
 	int mnt_ns = -EBADF;
 
 	/* anything else of the supervisor's that stayed open (its end of the socket, the terminal,
@@ -49,6 +50,7 @@ _Noreturn static void guard_main(struct guard *g, int host_proc, const char *coo
 	prctl(PR_SET_NAME, "ph-guard", 0, 0, 0);
 	title_set("ph-guard");
 	if (listen_to(g->sock[0], &mnt_ns)) {
+		freeze_thaw(&f, host_proc);
 		leave_sweep(host_proc, mnt_ns, cookie);
 		session_cgroup_remove(&c);
 	}
@@ -56,7 +58,7 @@ _Noreturn static void guard_main(struct guard *g, int host_proc, const char *coo
 }
 
 int guard_start(struct guard *g, int host_proc, const char *cookie, const struct session_cgroup *c,
-		struct err *e)
+		const struct freeze *f, struct err *e)
 {
 	_cleanup_close_ int ours = -EBADF;
 
@@ -68,7 +70,7 @@ int guard_start(struct guard *g, int host_proc, const char *cookie, const struct
 		return err_set(e, errno, "going back to our own pid namespace");
 	g->pid = fork();
 	if (g->pid == 0)
-		guard_main(g, host_proc, cookie, *c);
+		guard_main(g, host_proc, cookie, *c, *f);
 	return g->pid < 0 ? err_set(e, errno, "starting a process") : 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "session/cgroup.h"
+#include "session/freeze.h"
 
 struct guard {
 	int sock[2]; /* the supervisor and the agent hold [1]; the guard waits for its end on [0] */
@@ -26,9 +27,9 @@ struct guard {
 int guard_open(struct guard *g, struct err *e);
 
 /* Start the process, in our own pid namespace, whatever setns(2) said of our children's. `c`: what
- * is to be removed. 0 or -errno; does nothing when it runs already. */
+ * is to be removed, `f`: what is to be thawed. 0 or -errno; does nothing when it runs already. */
 int guard_start(struct guard *g, int host_proc, const char *cookie, const struct session_cgroup *c,
-		struct err *e);
+		const struct freeze *f, struct err *e);
 
 /* All is cleared up: end it and wait for it. */
 void guard_stop(struct guard *g);

@@ -5,10 +5,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,24 +15,6 @@
 #include "base/str.h"
 #include "sys/ns.h"
 #include "sys/proc.h"
-
-/* A /proc/PID directory is a pidfd to pidfd_send_signal(2) (Linux 5.1), which also spares us the
- * translation between pid namespaces. Before that: the number it has at our own depth. */
-static int kill_dir(int host_proc, int pid_dir)
-{
-	_cleanup_close_ int self = -EBADF;
-	struct proc_status us, them;
-
-	if (syscall(SYS_pidfd_send_signal, pid_dir, SIGKILL, NULL, 0) == 0)
-		return 0;
-	if (errno != ENOSYS)
-		return -errno;
-	self = openat(host_proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (self < 0 || proc_status_read(self, &us) < 0 || proc_status_read(pid_dir, &them) < 0 ||
-	    us.nspids < 1 || them.nspids < us.nspids)
-		return -ESRCH;
-	return kill(them.nspid[us.nspids - 1], SIGKILL) < 0 ? -errno : 0;
-}
 
 static void nap(void)
 {
@@ -55,7 +35,7 @@ static int kill_listed(int host_proc)
 	for (char *pid = strtok_r(list, " \n", &save); pid; pid = strtok_r(NULL, " \n", &save)) {
 		_cleanup_close_ int dir = openat(host_proc, pid, O_DIRECTORY | O_CLOEXEC);
 
-		killed += dir >= 0 && kill_dir(host_proc, dir) == 0;
+		killed += dir >= 0 && proc_signal(host_proc, dir, SIGKILL) == 0;
 	}
 	return killed;
 }
@@ -111,7 +91,7 @@ static int sweep_once(int host_proc, ino_t mnt_ns, const char *cookie)
 		if (dir < 0)
 			continue;
 		if ((mnt_ns && ns_inode(dir, &mnt) == mnt_ns) || has_cookie(dir, cookie))
-			killed += kill_dir(host_proc, dir) == 0;
+			killed += proc_signal(host_proc, dir, SIGKILL) == 0;
 	}
 	return killed;
 }

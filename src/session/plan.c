@@ -22,6 +22,7 @@ void plan_done(struct plan *p)
 {
 	free(p->label);
 	kit_done(&p->kit);
+	freeze_done(&p->freeze);
 	cleanup_close(&p->root_fd);
 	free(p->who.groups);
 	free(p->who.name);
@@ -31,7 +32,7 @@ void plan_done(struct plan *p)
 	strv_done(&p->env_dropped);
 	free(p->path);
 	free(p->cwd);
-	*p = (struct plan){.root_fd = -EBADF, .kit = KIT_INIT};
+	*p = PLAN_INIT;
 }
 
 #ifndef CLONE_NEWTIME
@@ -197,6 +198,18 @@ static int plan_cgroup(struct plan *p, const struct request *req, struct err *e)
 	return 0;
 }
 
+static int plan_freeze(struct plan *p, const struct request *req, struct err *e)
+{
+	if (!req->freeze)
+		return 0;
+	if (p->cgroup == CGROUP_TARGET) {
+		err_say(e, EINVAL, "--cgroup target would freeze the session with the target");
+		err_hint(e, "use --freeze with --cgroup host or own");
+		return -EINVAL;
+	}
+	return freeze_plan(&p->freeze, p->target, p->label, e);
+}
+
 /* The target's working directory as it is named inside. */
 static int plan_cwd(struct plan *p, const struct request *req)
 {
@@ -261,7 +274,8 @@ int plan_make(struct plan *p, const struct target *t, const struct request *req,
 {
 	int r;
 
-	*p = (struct plan){.target = t, .root_fd = -EBADF, .kit = KIT_INIT};
+	*p = PLAN_INIT;
+	p->target = t;
 	p->label = str_printable_dup(t->name ? t->name : t->id ? t->id : "?");
 	if (!p->label || make_cookie(p) < 0)
 		return err_set(e, ENOMEM, "planning the session");
@@ -277,6 +291,8 @@ int plan_make(struct plan *p, const struct target *t, const struct request *req,
 		r = plan_caps(p, req, e);
 	if (r == 0)
 		r = plan_cgroup(p, req, e);
+	if (r == 0)
+		r = plan_freeze(p, req, e);
 	if (r == 0 && (plan_cwd(p, req) < 0 || plan_argv(p, req) < 0))
 		r = err_set(e, ENOMEM, "planning the session");
 	if (r == 0)

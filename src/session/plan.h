@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "kit/kit.h"
+#include "session/freeze.h"
 #include "target/target.h"
 
 #define KIT_BASHRC KIT_PREFIX "/s/porthole/bashrc" /* of interactive sessions; may be missing */
@@ -60,7 +61,7 @@ struct request {
 	struct strv env, env_files, ns;
 	bool interactive, tty;	       /* -i, -t */
 	bool tty_in, tty_out, tty_err; /* which of our own 0, 1, 2 are terminals */
-	bool force;
+	bool force, freeze;
 	bool quick; /* the plan is carried out at once, not shown: ns_same need not be told apart */
 	struct limits limits;
 	int argc;
@@ -85,6 +86,7 @@ struct plan {
 	uint64_t caps_lost; /* asked for, and not in our bounding set */
 	enum cgroup_mode cgroup;
 	struct limits limits;
+	struct freeze freeze;
 	struct strv argv, env;
 	struct strv env_dropped; /* names of the target's variables that are not passed on */
 	char *path;		 /* PATH of the session, also used to find argv[0] */
@@ -96,6 +98,7 @@ struct plan {
 	char cookie[17]; /* random; in the command's environment, to find what it left */
 };
 
+#define PLAN_INIT      ((struct plan){.root_fd = -EBADF, .kit = KIT_INIT, .freeze = FREEZE_INIT})
 #define _cleanup_plan_ _cleanup_(plan_done)
 void plan_done(struct plan *p);
 

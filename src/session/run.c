@@ -28,6 +28,7 @@ struct supervisor {
 	struct agent agent; /* what the agent is born with */
 	struct session_cgroup cgroup;
 	struct guard guard;
+	struct freeze freeze;
 	struct view_entries nodes;
 	struct kit_ready kit_ready; /* classic */
 	pid_t agent_pid;
@@ -41,6 +42,7 @@ struct supervisor {
 static void supervisor_done(struct supervisor *s)
 {
 	channels_done(&s->channels);
+	freeze_thaw(&s->freeze, s->agent.host_proc);
 	cleanup_close(&s->mnt_ns);
 	cleanup_close(&s->sock);
 	cleanup_close(&s->agent.sock);
@@ -50,6 +52,7 @@ static void supervisor_done(struct supervisor *s)
 	kit_ready_done(&s->kit_ready);
 	session_cgroup_done(&s->cgroup);
 	guard_stop(&s->guard);
+	freeze_end(&s->freeze);
 }
 
 static int block_signals(struct supervisor *s, struct err *e)
@@ -218,7 +221,8 @@ static void handle_signal(struct supervisor *s)
 
 static int start_guard(struct supervisor *s, struct err *e)
 {
-	return guard_start(&s->guard, s->agent.host_proc, s->plan->cookie, &s->cgroup, e);
+	return guard_start(&s->guard, s->agent.host_proc, s->plan->cookie, &s->cgroup, &s->freeze,
+			   e);
 }
 
 /* The agent starts the command when it hears this. */
@@ -229,14 +233,11 @@ static void say_guarded(struct supervisor *s)
 	wire_send(s->sock, &m, -EBADF); /* a dead agent is seen when it is listened to */
 }
 
-/* A cgroup is made last: whichever two of us are killed, there is a third to remove it. */
 static int give_cgroup(struct supervisor *s, struct err *e)
 {
 	const struct wire_msg m = {.type = WIRE_CGROUP};
-	int r = start_guard(s, e);
+	int r = session_cgroup_make(&s->cgroup, s->plan, e);
 
-	if (r == 0)
-		r = session_cgroup_make(&s->cgroup, s->plan, e);
 	for (size_t i = 0; i < s->cgroup.n && r == 0; i++)
 		wire_send(s->sock, &m, s->cgroup.procs[i]);
 	return r;
@@ -245,15 +246,21 @@ static int give_cgroup(struct supervisor *s, struct err *e)
 /* From the agent's start until the command may start. */
 static int see_in(struct supervisor *s, struct err *e)
 {
-	bool own = s->plan->cgroup == CGROUP_OWN;
+	/* what somebody must undo is done when there are three to do so */
+	bool last = s->plan->cgroup == CGROUP_OWN || s->freeze.table;
 	int r;
 
-	if (!own)
+	if (!last)
 		say_guarded(s);
 	r = await_ready(s, e);
-	if (r < 0 || !own)
+	if (r < 0 || !last)
 		return r;
-	r = give_cgroup(s, e);
+	r = start_guard(s, e);
+	if (r == 0 && s->plan->cgroup == CGROUP_OWN)
+		r = give_cgroup(s, e);
+	if (r == 0)
+		r = freeze_now(&s->freeze, s->plan->target, s->plan->label, s->agent.host_proc,
+			       s->agent_pid, e);
 	if (r == 0)
 		say_guarded(s);
 	return r;
@@ -295,7 +302,7 @@ static int attend(struct supervisor *s, struct err *e)
 	}
 }
 
-static int run(struct supervisor *s, const char *greeting, struct err *e)
+static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 {
 	const struct plan *p = s->plan;
 	int r = 0, status;
@@ -316,6 +323,8 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	if (r == 0)
 		r = guard_open(&s->guard, e);
 	if (r == 0)
+		r = freeze_begin(&s->freeze, &p->freeze, e);
+	if (r == 0)
 		r = session_cgroup_open(&s->cgroup, p, e);
 	if (r == 0 && p->view != VIEW_NONE && !p->shape.dev_dir && !s->agent.parts.classic)
 		view_basic_nodes(&s->nodes);
@@ -326,6 +335,7 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	s->agent.parts.nodes = &s->nodes;
 	s->agent.parts.kit_ready = &s->kit_ready;
 	s->agent.cgroup = &s->cgroup;
+	s->agent.freeze = &s->freeze;
 	s->agent.guard = s->guard.sock[1];
 	s->agent.stdio = s->channels.stdio;
 	r = start_agent(s, e);
@@ -341,18 +351,20 @@ static int run(struct supervisor *s, const char *greeting, struct err *e)
 	r = see_in(s, e);
 	if (r < 0)
 		return r;
-	if (greeting)
-		fd_write_all(STDERR_FILENO, greeting, strlen(greeting));
+	if (talk->greeting)
+		fd_write_all(STDERR_FILENO, talk->greeting, strlen(talk->greeting));
 	channels_start(&s->channels, p);
 	r = attend(s, e);
 	status = agent_status(s);
+	talk->thawed = !freeze_holds(&s->freeze, s->agent.host_proc);
+	freeze_thaw(&s->freeze, s->agent.host_proc);
 	channels_drain(&s->channels);
 	if (r < 0)
 		return r;
 	return WIFSIGNALED(status) ? agent_died(s, status, e) : WEXITSTATUS(status);
 }
 
-int session_run(const struct plan *p, const char *greeting, struct err *e)
+int session_run(const struct plan *p, struct session_talk *talk, struct err *e)
 {
 	struct supervisor s = {
 		.plan = p,
@@ -362,13 +374,14 @@ int session_run(const struct plan *p, const char *greeting, struct err *e)
 			  .host_proc = -EBADF},
 		.cgroup = SESSION_CGROUP_INIT,
 		.guard = GUARD_INIT,
+		.freeze = FREEZE_INIT,
 		.kit_ready = KIT_READY_INIT,
 		.mnt_ns = -EBADF,
 		.sock = -EBADF,
 		.sigfd = -EBADF,
 		.channels = CHANNELS_INIT,
 	};
-	int r = run(&s, greeting, e);
+	int r = run(&s, talk, e);
 
 	supervisor_done(&s);
 	return r;

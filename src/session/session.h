@@ -9,8 +9,13 @@
 #include "base/err.h"
 #include "session/plan.h"
 
-/* Carry out the plan and wait for its end. `rung` says afterwards how the kit was mounted.
- * `greeting` (may be NULL) is written to standard error once the session stands. Returns the exit
+/* What the caller has to say during a session, and what he wants to hear. */
+struct session_talk {
+	const char *greeting; /* to standard error, once the session stands; NULL: nothing */
+	bool thawed; /* out: the plan froze the target, and somebody else thawed it meanwhile */
+};
+
+/* Carry out the plan and wait for its end. Returns the exit
  * code by docker's contract (the command's own; 128+N when signal N killed it), or -errno with `e`,
  * whose exit is 125, 126 or 127. */
-int session_run(const struct plan *p, const char *greeting, struct err *e);
+int session_run(const struct plan *p, struct session_talk *talk, struct err *e);

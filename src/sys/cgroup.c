@@ -136,6 +136,14 @@ char *cgroup_path_read(int proc_fd, const struct cgroup_hier *h)
 	return cgroup_path_parse(text, h);
 }
 
+void cgroup_cut_init(char *path)
+{
+	static const char last[] = "/init.scope";
+
+	if (str_ends(path, last) && strlen(path) > strlen(last))
+		path[strlen(path) - strlen(last)] = '\0';
+}
+
 int cgroup_open(const struct cgroup_hier *h, const char *path)
 {
 	size_t n = strlen(h->root);

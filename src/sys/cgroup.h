@@ -45,6 +45,10 @@ char *cgroup_path_parse(const char *text, const struct cgroup_hier *h);
 /* The same of the process behind `proc_fd` (/proc/PID). */
 char *cgroup_path_read(int proc_fd, const struct cgroup_hier *h);
 
+/* Cut off what systemd inside a container adds: it moves itself into a cgroup below the container's
+ * own. */
+void cgroup_cut_init(char *path);
+
 /* Open the directory of the cgroup `path` in its hierarchy. A descriptor the caller owns; -ENOENT
  * also when our mount does not show that path (a cgroup namespace, "/../x"). */
 int cgroup_open(const struct cgroup_hier *h, const char *path);

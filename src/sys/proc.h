@@ -47,6 +47,10 @@ struct proc_status {
 int proc_status_read(int dir, struct proc_status *out);
 int proc_status_read_at(int proc_fd, pid_t pid, struct proc_status *out);
 
+/* Send a signal to the process behind `dir` (/proc/PID, not O_PATH), whatever pid namespace we are
+ * in. `proc_fd`: that /proc, for kernels before 5.1. 0 or -errno. */
+int proc_signal(int proc_fd, int dir, int sig);
+
 /* Inode of a namespace ("user", "pid_for_children"). 0 when unreadable: needs ptrace rights. */
 uint64_t proc_ns_inode(int dir, const char *ns);
 uint64_t proc_ns_inode_at(int proc_fd, pid_t pid, const char *ns);

@@ -19,6 +19,7 @@ lacks() {
 	root) return 0 ;;
 	kit) [[ -e ${PORTHOLE_KIT:-$PORTHOLE_BUILD/kit.erofs} ]] || echo "a kit (make kit)" ;;
 	userns) [[ -e /proc/self/ns/user ]] || echo "user namespaces" ;;
+	cgroup2) grep -q ' cgroup2 ' /proc/mounts || echo "version 2 of the cgroups" ;;
 	cri) /usr/bin/python3 -c 'import grpc' 2>/dev/null || echo python3-grpcio ;;
 	machined) [[ -x /lib/systemd/systemd-machined ]] || echo systemd-machined ;;
 	esac
