@@ -18,6 +18,8 @@
 	"/dev/p" /* where a kit's files expect to be; compiled into every program of it */
 #define KIT_BIN KIT_PREFIX "/b"
 
+#define KIT_LABEL "porthole" /* of kits that others can see */
+
 #define KIT_HOT "hot" /* in the kit: what kit_prefetch() reads */
 
 enum kit_kind {
@@ -36,10 +38,13 @@ enum kit_rung {
 /* A kit found, opened and not yet mounted. */
 struct kit {
 	enum kit_kind kind;
-	char *path;	 /* for messages */
-	int fd;		 /* the image file or directory */
-	uint64_t offset; /* where the image starts in it, a multiple of 4096 */
-	uint64_t size;	 /* bytes of the image */
+	char *path;	   /* for messages */
+	int fd;		   /* the image file or directory */
+	uint64_t offset;   /* where the image starts in it, a multiple of 4096 */
+	uint64_t size;	   /* bytes of the image */
+	const char *label; /* what mount tables show as its source, borrowed; NULL: whatever it is
+			      opened by. With one, a directory is mounted as an overlay, so that
+			      nobody can make it writable again */
 };
 
 #define KIT_INIT      ((struct kit){.fd = -EBADF})

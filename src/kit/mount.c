@@ -14,18 +14,13 @@
 int kit_rung_file(const struct kit *k, bool *opened, struct err *e)
 {
 	char source[sizeof("/proc/self/fd/-2147483648")], offset[24];
-	/* The path of our descriptor, so that nobody can swap the file in between; fsoffset= is
-	 * Linux 6.16 */
-	struct fs_opt opts[] = {
-		{"source", source},
-		{k->offset ? "fsoffset" : NULL, offset},
-		{},
-	};
 	int m;
 
+	/* The path of our descriptor, so that nobody can swap the file in between; fsoffset= is
+	 * Linux 6.16 */
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", k->fd);
 	snprintf(offset, sizeof(offset), "%llu", (unsigned long long)k->offset);
-	m = fs_mount_detached("erofs", opts, KIT_ATTRS, opened, e);
+	m = kit_mount_from(k, source, false, k->offset ? offset : NULL, opened, e);
 	if (m == -ENOTBLK)
 		return err_say(e, ENOTBLK,
 			       "this kernel wants a block device (Linux before 6.12, or the file "
@@ -37,14 +32,14 @@ int kit_rung_loop(const struct kit *k, struct err *e)
 {
 	_cleanup_loop_ struct loop loop = LOOP_INIT;
 	char source[sizeof("/dev/loop4294967295")];
-	/* "ro", or the device would be opened for writing, which it refuses */
-	struct fs_opt opts[] = {{"source", source}, {"ro", NULL}, {}};
+	bool opened;
 	int r = loop_attach(k->fd, k->offset, k->size, &loop, e);
 
 	if (r < 0)
 		return r;
 	snprintf(source, sizeof(source), "/dev/loop%u", loop.nr);
-	return fs_mount_detached("erofs", opts, KIT_ATTRS, NULL, e);
+	/* "ro", or the device would be opened for writing, which it refuses */
+	return kit_mount_from(k, source, true, NULL, &opened, e);
 }
 
 static void note(struct kit_probe *p, enum kit_rung rung, const struct err *why)
@@ -101,19 +96,6 @@ static int mount_image(const struct kit *k, struct kit_probe *p, struct err *e)
 	return -ENODATA;
 }
 
-static int mount_dir(const struct kit *k, struct err *e)
-{
-	int m = fs_clone_detached(k->fd, KIT_ATTRS, e);
-
-	if (m == -ENOSYS) {
-		err_say(e, ENOTSUP, "the kit %s is a directory, which needs Linux 5.12 or later",
-			k->path);
-		err_hint(e, "pack it: mkfs.erofs -zlz4hc kit.erofs %s", k->path);
-		return -ENOTSUP;
-	}
-	return m;
-}
-
 static int unpack_last(const struct kit *k, const struct kit_probe *p, struct err *e)
 {
 	int m = kit_rung_unpack(k, e);
@@ -138,7 +120,7 @@ int kit_mount(const struct kit *k, int userns_fd, enum kit_rung *rung, struct er
 		return err_say(e, EINVAL, "there is no kit to mount");
 	if (k->kind == KIT_DIR) {
 		p.rung = KIT_RUNG_DIR;
-		m = mount_dir(k, e);
+		m = kit_rung_dir(k, userns_fd, e);
 	} else {
 		m = mount_image(k, &p, e);
 		if (m == -ENODATA)
@@ -146,7 +128,7 @@ int kit_mount(const struct kit *k, int userns_fd, enum kit_rung *rung, struct er
 	}
 	if (m < 0)
 		return m;
-	if (userns_fd >= 0)
+	if (userns_fd >= 0 && k->kind == KIT_IMAGE)
 		fs_idmap(m, userns_fd, NULL); /* see kit.h for what a refusal means */
 	*rung = p.rung;
 	return TAKE_FD(m);

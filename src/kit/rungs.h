@@ -14,6 +14,13 @@
 int kit_rung_file(const struct kit *k, bool *opened, struct err *e);
 int kit_rung_loop(const struct kit *k, struct err *e);
 int kit_rung_unpack(const struct kit *k, struct err *e);
+int kit_rung_dir(const struct kit *k, int userns_fd, struct err *e);
+
+/* Mount EROFS from `path` with the flag "ro" or the option `offset` (each may be NULL), under the
+ * kit's label where it has one: the mount table shows what is opened, so that is then a link of
+ * this name, in a directory nobody else sees, which is the working directory meanwhile. */
+int kit_mount_from(const struct kit *k, const char *path, bool ro, const char *offset, bool *opened,
+		   struct err *e);
 
 /* Room a kit needs in a tmpfs, as the options size= and nr_inodes= (numbers as text); -ENOMEM with
  * a sentence when the machine has less memory than that. */

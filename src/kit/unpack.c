@@ -281,7 +281,7 @@ int kit_rung_unpack(const struct kit *k, struct err *e)
 		{"size", room.size},
 		{"nr_inodes", room.inodes},
 		{"mode", "755"},
-		{"source", "kit"},
+		{"source", k->label ?: "kit"},
 		{},
 	};
 	int r = kit_room(k, &room, e);
