@@ -55,6 +55,26 @@ bool json_bool(json_t *j, const char *path, bool dflt)
 	return json_is_boolean(v) ? json_is_true(v) : dflt;
 }
 
+char *json_dup(json_t *j, const char *path)
+{
+	const char *s = json_str(j, path, "");
+
+	return *s ? strdup(s) : NULL;
+}
+
+int json_strings(json_t *j, size_t max, struct strv *out)
+{
+	size_t i;
+	json_t *v;
+
+	if (json_is_string(j))
+		return strv_add(out, json_string_value(j));
+	json_array_foreach (j, i, v)
+		if (json_is_string(v) && i < max && strv_add(out, json_string_value(v)) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
 json_t *json_text(const char *s)
 {
 	_cleanup_free_ char *safe = NULL;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 
 /* Largest JSON file an engine may hand us, in bytes. */
 #define JSON_FILE_MAX ((size_t)32 << 20)
@@ -34,6 +35,13 @@ json_t *json_at(json_t *j, const char *path);
 const char *json_str(json_t *j, const char *path, const char *dflt);
 int64_t json_int(json_t *j, const char *path, int64_t dflt);
 bool json_bool(json_t *j, const char *path, bool dflt);
+
+/* A copy of the string at a path; NULL for "" and what is not there, or when memory is out. */
+char *json_dup(json_t *j, const char *path);
+
+/* Append a string, or the strings of an array (at most `max` elements are looked at). 0 or -ENOMEM.
+ */
+int json_strings(json_t *j, size_t max, struct strv *out);
 
 /* A string value made of arbitrary bytes: invalid UTF-8 is escaped as \xNN text first (jansson
  * refuses it). Never NULL but on oom; NULL `s` yields JSON null. */

@@ -15,7 +15,8 @@
 int path_open_in_root(int rootfd, const char *path, int flags);
 
 /* Read a regular file of at most `max` bytes below an untrusted root: FIFOs and devices are
- * -ENOTSUP and never waited for, larger files -EFBIG. The caller frees `out`. */
+ * -ENOTSUP and never waited for, larger files -EFBIG. Its access time stays, where we are its owner
+ * or root. The caller frees `out`. */
 int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size_t *len);
 
 /* One name that may become a path component: not empty, no '/', not "." or "..", no NUL, shorter

@@ -7,29 +7,7 @@
 #include "facts/facts.h"
 #include "facts/parse.h"
 
-enum { LIST_MAX = 64 };
-
-/* A string, or an array of strings, appended. */
-static int add_strings(json_t *j, struct strv *out)
-{
-	size_t i;
-	json_t *v;
-
-	if (json_is_string(j))
-		return strv_add(out, json_string_value(j));
-	json_array_foreach (j, i, v)
-		if (json_is_string(v) && i < LIST_MAX && strv_add(out, json_string_value(v)) < 0)
-			return -ENOMEM;
-	return 0;
-}
-
-/* A copy of a string that says something; NULL for "" and what is not there. */
-static char *copy(json_t *j, const char *path)
-{
-	const char *s = json_str(j, path, "");
-
-	return *s ? strdup(s) : NULL;
-}
+enum { LIST_MAX = 64, ARGS_MAX = 100000 };
 
 /* "0.0.0.0:8080->80/tcp" */
 static int ports_add(json_t *ports, struct strv *out)
@@ -102,18 +80,18 @@ int facts_docker_parse(json_t *config, json_t *host, struct facts_engine *out)
 {
 	const char *mode = json_str(host, "NetworkMode", "");
 
-	out->user = copy(config, "Config.User");
-	out->workdir = copy(config, "Config.WorkingDir");
-	out->hostname = copy(config, "Config.Hostname");
-	out->stop_signal = copy(config, "Config.StopSignal");
-	out->health = copy(config, "State.Health.Status");
+	out->user = json_dup(config, "Config.User");
+	out->workdir = json_dup(config, "Config.WorkingDir");
+	out->hostname = json_dup(config, "Config.Hostname");
+	out->stop_signal = json_dup(config, "Config.StopSignal");
+	out->health = json_dup(config, "State.Health.Status");
 	out->restart = docker_restart(host);
 	out->network = *mode ? strdup(str_eq(mode, "default") ? "bridge" : mode) : NULL;
-	out->runtime = copy(host, "Runtime");
+	out->runtime = json_dup(host, "Runtime");
 	out->privileged = json_bool(host, "Privileged", false);
 	out->restarts = json_int(config, "RestartCount", -1);
-	if (add_strings(json_at(config, "Config.Entrypoint"), &out->entrypoint) < 0 ||
-	    add_strings(json_at(config, "Config.Cmd"), &out->cmd) < 0 ||
+	if (json_strings(json_at(config, "Config.Entrypoint"), ARGS_MAX, &out->entrypoint) < 0 ||
+	    json_strings(json_at(config, "Config.Cmd"), ARGS_MAX, &out->cmd) < 0 ||
 	    ports_add(json_at(config, "NetworkSettings.Ports"), &out->ports) < 0 ||
 	    labels_add(json_at(config, "Config.Labels"), &out->labels) < 0)
 		return -ENOMEM;
@@ -131,13 +109,13 @@ int facts_oci_parse(json_t *config, struct facts_engine *out)
 	if (uid >= 0)
 		out->user = str_fmt("%lld:%lld", (long long)uid,
 				    (long long)json_int(config, "process.user.gid", 0));
-	out->workdir = copy(config, "process.cwd");
-	out->hostname = copy(config, "hostname");
+	out->workdir = json_dup(config, "process.cwd");
+	out->hostname = json_dup(config, "hostname");
 	if (json_is_string(json_object_get(notes, "org.opencontainers.image.stopSignal")))
 		out->stop_signal = strdup(json_string_value(
 			json_object_get(notes, "org.opencontainers.image.stopSignal")));
 	out->restarts = count && str_to_u64(count, 0, INT64_MAX, &n) == 0 ? (int64_t)n : -1;
-	if (add_strings(json_at(config, "process.args"), &out->cmd) < 0 ||
+	if (json_strings(json_at(config, "process.args"), ARGS_MAX, &out->cmd) < 0 ||
 	    labels_add(notes, &out->labels) < 0)
 		return -ENOMEM;
 	return 0;

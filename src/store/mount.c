@@ -30,7 +30,7 @@ static int map_layers(const struct store *s, int userns, struct layers *l, struc
 		return err_set(e, ENOMEM, "putting the layers of '%s' together", s->label);
 	for (; l->n < s->n_layers; l->n++) {
 		int fd = fs_clone_detached(s->layers[l->n].fd, ATTRS, e);
-		int r = fd < 0 ? fd : fs_idmap(fd, userns, e);
+		int r = fd < 0 || s->layers[l->n].ids_inside ? fd : fs_idmap(fd, userns, e);
 
 		if (r < 0) {
 			cleanup_close(&fd);

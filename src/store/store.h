@@ -19,8 +19,9 @@ enum { STORE_LAYERS_MAX = 500, STORE_MOUNTS_MAX = 1000 };
 
 /* One directory of files; whiteouts and opaque directories are overlayfs's own. */
 struct store_layer {
-	int fd;	    /* O_PATH | O_DIRECTORY */
-	char *path; /* for people */
+	int fd;		 /* O_PATH | O_DIRECTORY */
+	char *path;	 /* for people */
+	bool ids_inside; /* owners on disk are ids inside already: uid_map is not for it */
 };
 
 /* What was mounted in the container, over its layers. In the order in which it is to be done. */
@@ -30,7 +31,8 @@ struct store_mount {
 	int fd;	      /* O_PATH of the source, -EBADF: a tmpfs, or `missing` */
 	bool tmpfs;
 	bool ro;
-	bool missing; /* the source is not there any more */
+	bool missing;	 /* the source is not there any more */
+	bool ids_inside; /* as of a layer */
 };
 
 /* What would run, and as whom. The container's own words, an image's inherited ones included. */

@@ -1,0 +1,163 @@
+/* Where docker keeps a container's layers: its own graph drivers. */
+#include "store/docker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "store/engines.h"
+#include "store/idmap.h"
+#include "store/lower.h"
+
+static void docker_done(struct docker *d)
+{
+	storage_close(&d->data);
+	json_decref(d->config);
+	json_decref(d->host);
+}
+
+/* Drivers, and where below DATA/NAME a layer's files are: NULL, as overlay layers. */
+static const struct {
+	const char *name, *dir;
+} drivers[] = {
+	{"overlay2", NULL},
+	{"fuse-overlayfs", NULL},
+	{"vfs", "dir"},
+	{"btrfs", "subvolumes"},
+};
+
+static int unknown_driver(const struct docker *d, const char *driver, struct err *e)
+{
+	const char *name = d->target->name;
+
+	err_say(e, ENOTSUP,
+		"docker keeps '%s' in its storage driver '%s', whose files Porthole cannot put "
+		"together",
+		name, driver);
+	err_hint(e, "docker export %s >%s.tar, then: porthole exec %s.tar", name, name, name);
+	return -ENOTSUP;
+}
+
+/* Layer `id` of a driver, and what it lies on. */
+static int graph_layers(const struct docker *d, const char *driver, const char *id,
+			struct store *out, struct err *e)
+{
+	_cleanup_storage_ struct storage home = STORAGE_INIT;
+	_cleanup_free_ char *path = NULL;
+	size_t i = 0;
+	int r;
+
+	while (i < ARRAY_LEN(drivers) && !str_eq(drivers[i].name, driver))
+		i++;
+	if (i == ARRAY_LEN(drivers))
+		return unknown_driver(d, driver, e);
+	r = storage_below(&d->data, driver, &home, e);
+	if (r < 0)
+		return r;
+	if (!drivers[i].dir)
+		return lower_layers(&home, 1, id, out, e);
+	path = str_fmt("%s/%s", drivers[i].dir, id);
+	return path ? storage_layer(&home, path, NULL, out, e)
+		    : err_set(e, ENOMEM, "opening the layers of '%s'", d->target->name);
+}
+
+static int layers(const struct docker *d, struct store *out, struct err *e)
+{
+	const char *driver = json_str(d->config, "Driver", "");
+	_cleanup_free_ char *file = NULL, *id = NULL;
+	int r;
+
+	if (!path_is_component(driver))
+		return unknown_driver(d, driver, e);
+	file = str_fmt("image/%s/layerdb/mounts/%s/mount-id", driver, d->target->id);
+	if (!file || fill_names(out, d->target, "docker %s", driver) < 0)
+		return err_set(e, ENOMEM, "opening the layers of '%s'", d->target->name);
+	r = storage_name(&d->data, file, &id, e);
+	return r < 0 ? r : graph_layers(d, driver, id, out, e);
+}
+
+/* A daemon with --userns-remap has its own DATA, called UID.GID; one of a user without root maps
+ * ids as all that user's containers. */
+static int maps(const struct docker *d, struct store *out, struct err *e)
+{
+	const char *base = strrchr(d->data.path, '/');
+	char *end = NULL;
+	unsigned long uid = base ? strtoul(base + 1, &end, 10) : 0;
+
+	out->user_xattr = d->target->owner_uid != 0;
+	if (d->target->owner_uid)
+		return idmap_of_user(d->roots, d->target->owner_uid, out, e);
+	if (!base || end == base + 1 || *end != '.' ||
+	    str_eq(json_str(d->host, "UsernsMode", ""), "host"))
+		return 0;
+	return idmap_of_root(d->roots, (uid_t)uid, (gid_t)strtoul(end + 1, NULL, 10), out, e);
+}
+
+/* DATA, from DATA/containers/ID/config.v2.json. */
+static int open_data(struct docker *d, struct err *e)
+{
+	const struct target *t = d->target;
+	_cleanup_free_ char *mark = t->id ? str_fmt("/containers/%s/config.v2.json", t->id) : NULL;
+	_cleanup_free_ char *data = NULL;
+
+	if (mark && t->state_file && str_ends(t->state_file, mark))
+		data = strndup(t->state_file, strlen(t->state_file) - strlen(mark));
+	if (data)
+		return storage_open(d->roots, data, &d->data, e);
+	err_say(e, EACCES,
+		"the files of '%s' cannot be found: docker's daemon tells only that it is there",
+		t->name);
+	err_hint(e, "docker's storage is root's: run with sudo");
+	return -EACCES;
+}
+
+static int read_config(struct docker *d, struct err *e)
+{
+	_cleanup_free_ char *config = str_fmt("containers/%s/config.v2.json", d->target->id);
+	_cleanup_free_ char *host = str_fmt("containers/%s/hostconfig.json", d->target->id);
+	int r;
+
+	if (!config || !host)
+		return err_set(e, ENOMEM, "reading '%s'", d->target->name);
+	r = storage_json(&d->data, config, &d->config, e);
+	if (r < 0)
+		return r;
+	r = storage_json(&d->data, host, &d->host, e);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int read_all(struct docker *d, struct store *out, struct err *e)
+{
+	int r = layers(d, out, e);
+
+	if (r == 0)
+		r = maps(d, out, e);
+	if (r == 0 && docker_config(d, &out->config) < 0)
+		r = err_set(e, ENOMEM, "reading '%s'", d->target->name);
+	return r < 0 ? r : docker_mounts(d, out, e);
+}
+
+/* It is there, and what is missing is missing of it. */
+static bool is_there(const struct docker *d)
+{
+	_cleanup_free_ char *path = str_fmt("containers/%s/config.v2.json", d->target->id);
+	_cleanup_close_ int fd = path ? path_open_in_root(d->data.fd, path, O_PATH) : -ENOMEM;
+
+	return fd >= 0;
+}
+
+int docker_store(const struct target_roots *r, const struct target *t, struct store *out,
+		 struct err *e)
+{
+	_cleanup_(docker_done) struct docker d = {.roots = r, .target = t, .data = STORAGE_INIT};
+	int err = open_data(&d, e);
+
+	if (err < 0)
+		return err;
+	err = read_config(&d, e);
+	if (err == 0)
+		err = read_all(&d, out, e);
+	return err == -ENOENT ? storage_gone(t, is_there(&d), e) : err;
+}

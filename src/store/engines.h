@@ -1,0 +1,11 @@
+/*
+ * The readers of storages: one an engine. Each fills *out, which its caller releases also on error.
+ *
+ * Layer: store, private to it.
+ */
+#pragma once
+
+#include "store/store.h"
+
+int docker_store(const struct target_roots *r, const struct target *t, struct store *out,
+		 struct err *e);

@@ -1,0 +1,205 @@
+#include "store/lower.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+
+enum { ENTRIES_MAX = 100000 };
+
+/* Who has which short name, read from the layers themselves; only where a link is missing. */
+struct shorts {
+	struct strv name, id; /* same order */
+	bool read;
+};
+
+struct chain {
+	const struct storage *home;
+	size_t n;
+	const char *lower;     /* the file, for messages */
+	struct shorts *shorts; /* one for each home */
+};
+
+static void chain_done(struct chain *c)
+{
+	for (size_t i = 0; c->shorts && i < c->n; i++) {
+		strv_done(&c->shorts[i].name);
+		strv_done(&c->shorts[i].id);
+	}
+	free(c->shorts);
+}
+
+/* "../ID/diff" to ID, in place; NULL when it is anything else. */
+static char *cut_target(char *to)
+{
+	char *id = to + 3, *end;
+
+	if (!str_starts(to, "../") || !str_ends(id, "/diff"))
+		return NULL;
+	end = id + strlen(id) - 5;
+	*end = '\0';
+	return path_is_component(id) ? id : NULL;
+}
+
+static int shorts_read(const struct storage *s, struct shorts *out)
+{
+	int fd = path_open_in_root(s->fd, ".", O_RDONLY | O_DIRECTORY);
+	_cleanup_dir_ DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	const struct dirent *ent;
+
+	out->read = true;
+	for (int left = ENTRIES_MAX; d && left > 0 && (ent = readdir(d)); left--) {
+		_cleanup_free_ char *path = str_fmt("%s/link", ent->d_name), *name = NULL;
+
+		if (!path)
+			return -ENOMEM;
+		if (ent->d_name[0] == '.' || storage_name(s, path, &name, NULL) < 0)
+			continue;
+		if (strv_add(&out->name, name) < 0 || strv_add(&out->id, ent->d_name) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Which layer of home i is called so: a new string, NULL: none. */
+static char *id_of(struct chain *c, size_t i, const char *name)
+{
+	struct shorts *s = &c->shorts[i];
+
+	if (!s->read && shorts_read(&c->home[i], s) < 0)
+		return NULL;
+	for (size_t k = 0; k < s->id.n; k++)
+		if (str_eq(s->name.v[k], name))
+			return strdup(s->id.v[k]);
+	return NULL;
+}
+
+/* The link of a home's l/NAME. 1 and *id; 0: not there; or -EBADMSG. */
+static int follow(const struct storage *s, const char *name, char **id, struct err *e)
+{
+	_cleanup_free_ char *path = str_fmt("l/%s", name);
+	_cleanup_close_ int dir = path_open_in_root(s->fd, "l", O_PATH | O_DIRECTORY);
+	char to[NAME_MAX + 16], *cut;
+	ssize_t n = dir < 0 ? dir : link_read_at(dir, name, to, sizeof(to));
+
+	if (!path)
+		return err_set(e, ENOMEM, "reading links of layers");
+	if (n == -ENOENT)
+		return 0;
+	cut = n > 0 ? cut_target(to) : NULL;
+	if (!cut)
+		return storage_bad(e, s, path, "it is no link to a layer");
+	*id = strdup(cut);
+	return *id ? 1 : err_set(e, ENOMEM, "reading links of layers");
+}
+
+static bool has_layer(const struct store *out, size_t from, const struct storage *s, const char *id)
+{
+	size_t n = strlen(s->path);
+
+	for (size_t i = from; i < out->n_layers; i++) {
+		const char *p = out->layers[i].path;
+
+		if (strncmp(p, s->path, n) == 0 && p[n] == '/' &&
+		    strncmp(p + n + 1, id, strlen(id)) == 0 &&
+		    str_eq(p + n + 1 + strlen(id), "/diff"))
+			return true;
+	}
+	return false;
+}
+
+/* The layer of a short name, wherever it is. */
+static int add_short(struct chain *c, const char *name, size_t from, struct store *out,
+		     struct err *e)
+{
+	_cleanup_free_ char *id = NULL;
+	size_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < c->n && r == 0; i++) {
+		r = follow(&c->home[i], name, &id, e);
+		at = i;
+	}
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->n && !id; i++) {
+		id = id_of(c, i, name);
+		at = i;
+	}
+	if (!id)
+		return storage_bad(e, &c->home[0], c->lower, "no layer is called l/%.64s", name);
+	if (has_layer(out, from, &c->home[at], id))
+		return storage_bad(e, &c->home[0], c->lower, "it names the layer %.64s twice", id);
+	return storage_layer(&c->home[at], id, "diff", out, e);
+}
+
+/* An entry of `lower` to its short name: l/NAME, or the same with a home's path before it. NULL
+ * when it is anything else. */
+static const char *short_of(const struct chain *c, const char *entry)
+{
+	for (size_t i = 0; i < c->n && *entry == '/'; i++) {
+		size_t n = strlen(c->home[i].path);
+
+		if (strncmp(entry, c->home[i].path, n) == 0 && entry[n] == '/')
+			entry += n + 1;
+	}
+	return str_starts(entry, "l/") && path_is_component(entry + 2) ? entry + 2 : NULL;
+}
+
+/* What a directory of a layer holds besides: 0, or -ENOTSUP where the files are elsewhere. */
+static int check_kind(const struct storage *s, const char *id, struct err *e)
+{
+	_cleanup_free_ char *path = str_fmt("%s/composefs-data", id);
+	_cleanup_close_ int fd = path ? path_open_in_root(s->fd, path, O_PATH) : -ENOMEM;
+
+	if (fd < 0)
+		return 0;
+	err_say(e, ENOTSUP, "%s/%s is a composefs, whose files Porthole cannot put together",
+		s->path, path);
+	return -ENOTSUP;
+}
+
+int lower_layers(const struct storage *home, size_t n, const char *id, struct store *out,
+		 struct err *e)
+{
+	_cleanup_free_ char *path = str_fmt("%s/lower", id), *text = NULL;
+	_cleanup_(chain_done) struct chain c = {.home = home, .n = n, .lower = path};
+	_cleanup_strv_ struct strv entry = {};
+	size_t from = out->n_layers;
+	struct err own;
+	int r;
+
+	c.shorts = calloc(n, sizeof(*c.shorts));
+	if (!path || !c.shorts)
+		return err_set(e, ENOMEM, "opening layers");
+	r = check_kind(home, id, e);
+	if (r == 0)
+		r = storage_layer(home, id, "diff", out, e);
+	if (r < 0)
+		return r;
+	r = storage_read(home, path, STORAGE_TEXT_MAX, &text, &own);
+	if (r == -ENOENT) /* the lowest one */
+		return 0;
+	if (r < 0) {
+		if (e)
+			*e = own;
+		return r;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	if (strv_split(&entry, text, ":") < 0)
+		return err_set(e, ENOMEM, "opening layers");
+	for (size_t i = 0; i < entry.n; i++) {
+		const char *name = short_of(&c, entry.v[i]);
+
+		if (!name)
+			return storage_bad(e, home, path, "'%.64s' leads out of it", entry.v[i]);
+		r = add_short(&c, name, from, out, e);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
