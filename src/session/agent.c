@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
@@ -21,8 +22,10 @@
 #include "base/fd.h"
 #include "session/leave.h"
 #include "session/wire.h"
+#include "sys/caps.h"
 #include "sys/cred.h"
 #include "sys/ns.h"
+#include "sys/power.h"
 #include "sys/title.h"
 
 enum { SUPERVISOR_GONE = 128 + SIGKILL };
@@ -63,8 +66,8 @@ static int join_failed(const struct plan *p, int num, struct err *e)
 	err_set(e, num, "joining the namespaces (%s) of '%s'",
 		ns_names(p->ns_join, names, sizeof(names)), p->label);
 	if (num == -EPERM)
-		err_hint(e, "this needs CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE: run with "
-			    "sudo");
+		power_hint(e, CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_SYS_CHROOT) |
+				      CAPS_BIT(CAP_SYS_PTRACE));
 	return num;
 }
 

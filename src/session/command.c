@@ -10,6 +10,7 @@
 
 #include "session/agent.h"
 #include "sys/caps.h"
+#include "sys/power.h"
 
 static int set_caps(uint64_t eff, uint64_t prm, uint64_t inh)
 {
@@ -37,7 +38,7 @@ static int drop_failed(int num, struct err *e)
 {
 	err_set(e, num, "dropping a capability");
 	if (num == EPERM)
-		err_hint(e, "this needs CAP_SETPCAP: run with sudo");
+		power_hint_inside(e, CAPS_BIT(CAP_SETPCAP));
 	return -num;
 }
 
@@ -57,7 +58,7 @@ static int become(const struct plan *p, struct err *e)
 	if (r < 0) {
 		err_set(e, r, "becoming uid %u, gid %u in '%s'", p->who.uid, p->who.gid, p->label);
 		if (r == -EPERM)
-			err_hint(e, "this needs CAP_SETUID and CAP_SETGID: run with sudo");
+			power_hint_inside(e, CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETGID));
 		if (r == -EINVAL)
 			err_hint(e, "its user namespace does not map that id; see /proc/%d/uid_map",
 				 p->target->pid);

@@ -1,6 +1,7 @@
 #include "session/plan.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <limits.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "sys/caps.h"
 #include "sys/cred.h"
 #include "sys/ns.h"
+#include "sys/power.h"
 
 void plan_done(struct plan *p)
 {
@@ -58,6 +60,17 @@ static int plan_join(struct plan *p, const struct request *req, int self, unsign
 	return ns_different(p->target->proc_fd, self, want, &p->ns_join, e);
 }
 
+/* The host's first process: its namespaces are the host's, even where they may not be read. */
+static int refuse_host_init(const struct plan *p, struct err *e)
+{
+	err_say(e, EPERM,
+		"process 1 (%s) is the host's first process: there is nothing to enter but the "
+		"host's own namespaces",
+		p->label);
+	err_hint(e, "to run something on the host, run it without porthole");
+	return -EPERM;
+}
+
 static int plan_ns(struct plan *p, const struct request *req, struct err *e)
 {
 	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -66,6 +79,8 @@ static int plan_ns(struct plan *p, const struct request *req, struct err *e)
 
 	if (self < 0)
 		return err_set(e, errno, "opening /proc/self (is /proc mounted?)");
+	if (p->target->pid == 1 && !req->force && power_is_host_pidns(self))
+		return refuse_host_init(p, e);
 	if (req->ns.n) {
 		r = ns_parse(&req->ns, &want, e);
 		if (r < 0)
@@ -110,7 +125,7 @@ static int plan_shape(struct plan *p, struct err *e)
 				       p->label);
 		err_set(e, errno, "opening the root directory of '%s'", p->label);
 		if (errno == EACCES || errno == EPERM)
-			err_hint(e, "this needs root with CAP_SYS_PTRACE: run with sudo");
+			power_hint(e, CAPS_BIT(CAP_SYS_PTRACE));
 		return -e->num;
 	}
 	if (link_read_at(p->target->proc_fd, "root", link, sizeof(link)) != 1)

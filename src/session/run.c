@@ -1,5 +1,6 @@
 /* The supervisor: starts the agent, relays, and clears up when the agent cannot. */
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -19,7 +20,9 @@
 #include "session/leave.h"
 #include "session/session.h"
 #include "session/wire.h"
+#include "sys/caps.h"
 #include "sys/ns.h"
+#include "sys/power.h"
 
 enum { GUARD_AFTER_MS = 5 }; /* later than `bash -c true` takes */
 
@@ -88,7 +91,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 		if (r < 0) {
 			err_set(e, r, "joining the pid namespace of '%s'", p->label);
 			if (r == -EPERM)
-				err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
+				power_hint(e, CAPS_BIT(CAP_SYS_ADMIN));
 			return r;
 		}
 	}

@@ -1,12 +1,15 @@
 #include "sys/ns.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sys/caps.h"
+#include "sys/power.h"
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -99,7 +102,7 @@ int ns_different(int proc_fd, int self_fd, unsigned want, unsigned *different, s
 			err_set(e, errno, "reading the %s namespace of the target",
 				ns_types[i].name);
 			if (errno == EACCES || errno == EPERM)
-				err_hint(e, "this needs root with CAP_SYS_PTRACE: run with sudo");
+				power_hint(e, CAPS_BIT(CAP_SYS_PTRACE));
 			return -e->num;
 		}
 		ours = theirs ? ns_inode(self_fd, &ns_types[i]) : 0;

@@ -12,6 +12,7 @@
 
 #include "base/jpick.h"
 #include "base/str.h"
+#include "sys/power.h"
 #include "target/target.h"
 
 #define STATE_FILE_MAX	((size_t)8 << 20)  /* one container's state file */
@@ -43,9 +44,9 @@ struct look {
 	struct scan *scan; /* NULL: processes were not listed (yet) */
 	struct users users;
 	struct strv warnings;
-	char *denied; /* the first path that is there and may not be read; NULL: none */
-	bool mute;    /* a daemon did not answer in time: none is asked again */
-	char *text;   /* what look_read() read last */
+	bool denied; /* something that is there may not be read */
+	bool mute;   /* a daemon did not answer in time: none is asked again */
+	char *text;  /* what look_read() read last */
 	size_t text_size;
 };
 
@@ -57,9 +58,13 @@ void look_done(struct look *l);
 /* Note something odd, once per text; never fails. At most 64 are kept. */
 void look_warn(struct look *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Open a directory below `root` as its root. A descriptor, or -errno; -EACCES is remembered as
- * `denied`. Links are followed, but never out of `root`. */
+/* Open a directory below `root` as its root. A descriptor, or -errno; -EACCES sets `denied`. Links
+ * are followed, but never out of `root`. */
 int look_dir(struct look *l, int root, const char *path);
+
+/* What keeps this look from seeing everything: POWER_FULL when nothing does. Meant for after the
+ * look, which finds out what is closed. */
+enum power look_power(struct look *l);
 
 /* Read a regular file below `dir` into the look's buffer; the slice holds until the next read.
  * Nothing that could be waited for is opened, links are followed within `dir` only. 0 or -errno;

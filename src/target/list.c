@@ -1,8 +1,10 @@
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "sys/caps.h"
 #include "sys/proc.h"
 #include "target/pid.h"
 #include "target/scan.h"
@@ -124,6 +126,30 @@ int targets_collect(struct look *l, bool all, struct targets *out)
 	return 0;
 }
 
+/* What is listed may not be all there is. */
+static void warn_limits(struct look *l)
+{
+	char names[128];
+
+	switch (look_power(l)) {
+	case POWER_FULL:
+		break;
+	case POWER_USER:
+		if (l->denied)
+			look_warn(l, "there may be more that only root sees: run with sudo");
+		break;
+	case POWER_USERNS:
+		look_warn(l, "there may be more: you are root in a user namespace only, to whom "
+			     "the host's processes and files are closed");
+		break;
+	case POWER_CAPS:
+		power_missing(CAPS_BIT(CAP_SYS_PTRACE), names, sizeof(names));
+		look_warn(l, "there may be more that is not seen without %s",
+			  *names ? names : "CAP_DAC_READ_SEARCH");
+		break;
+	}
+}
+
 int target_list(const struct target_roots *r, bool all, struct targets *out, struct strv *warnings,
 		struct err *e)
 {
@@ -132,8 +158,7 @@ int target_list(const struct target_roots *r, bool all, struct targets *out, str
 
 	if (ret < 0)
 		return err_set(e, ret, "listing containers");
-	if (l.denied && geteuid() != 0)
-		look_warn(&l, "%s is closed to you, there may be more: run with sudo", l.denied);
+	warn_limits(&l);
 	for (size_t i = 0; warnings && i < l.warnings.n; i++)
 		strv_add(warnings, l.warnings.v[i]);
 	return 0;

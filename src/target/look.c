@@ -24,7 +24,6 @@ void look_done(struct look *l)
 	}
 	free(l->users.v);
 	strv_done(&l->warnings);
-	free(l->denied);
 	free(l->text);
 	*l = (struct look){};
 }
@@ -52,18 +51,12 @@ void look_warn(struct look *l, const char *fmt, ...)
 		strv_push(&l->warnings, safe);
 }
 
-static void note_denied(struct look *l, const char *dir_name, const char *path)
-{
-	if (!l->denied)
-		l->denied = str_fmt("%s/%s", dir_name, path);
-}
-
 int look_dir(struct look *l, int root, const char *path)
 {
 	int fd = path_open_in_root(root, path, O_RDONLY | O_DIRECTORY);
 
 	if (fd == -EACCES || fd == -EPERM)
-		note_denied(l, "", path);
+		l->denied = true;
 	return fd;
 }
 
@@ -129,7 +122,7 @@ int look_read(struct look *l, int dir, const char *dir_name, const char *path, s
 		return 0;
 	}
 	if (n == -EACCES || n == -EPERM)
-		note_denied(l, dir_name, path);
+		l->denied = true;
 	else if (n == -EFBIG)
 		look_warn(l, "%s/%s is larger than %zu MB: skipped", dir_name, path, max >> 20);
 	else if (n == -ENOTSUP || n == -ENXIO)

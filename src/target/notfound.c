@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "sys/caps.h"
 #include "target/scan.h"
 
 enum { NEAREST = 3 };
@@ -39,7 +41,8 @@ static int by_distance(const void *a, const void *b)
 	return (x->i > y->i) - (x->i < y->i);
 }
 
-static void suggest(struct look *l, const struct spec *s, struct err *e)
+/* Add the nearest names to `e`. False when none is near. */
+static bool suggest(struct look *l, const struct spec *s, struct err *e)
 {
 	_cleanup_targets_ struct targets all = {};
 	_cleanup_free_ struct near *near = NULL;
@@ -47,7 +50,7 @@ static void suggest(struct look *l, const struct spec *s, struct err *e)
 	size_t n = 0;
 
 	if (targets_collect(l, true, &all) < 0 || !(near = calloc(all.n + 1, sizeof(*near))))
-		return;
+		return false;
 	for (size_t i = 0; i < all.n; i++) {
 		unsigned d = distance(s->want.text, all.v[i].name);
 		unsigned pod = distance(s->want.text, all.v[i].pod);
@@ -69,25 +72,54 @@ static void suggest(struct look *l, const struct spec *s, struct err *e)
 		err_hint(e, "'porthole ps -a' lists the %zu there are", all.n);
 	else
 		err_hint(e, "there is no container of any engine on this host");
+	return n;
 }
 
-/* Without root, what is there may just not be visible. */
-static bool is_hidden(struct look *l, struct err *e, const char *typed)
+enum power look_power(struct look *l)
 {
-	if (geteuid() == 0)
+	const struct proc_stat *kthreadd = l->scan ? scan_stat(l, 2) : NULL;
+	uint64_t files = CAPS_BIT(CAP_DAC_READ_SEARCH) | CAPS_BIT(CAP_DAC_OVERRIDE);
+	enum power power =
+		power_of(l->roots->proc_fd, CAPS_BIT(CAP_SYS_PTRACE) | (l->denied ? files : 0));
+
+	/* a container's root sees all of the container: its limits are the host's business */
+	if (power == POWER_USERNS && !l->denied && !(kthreadd && kthreadd->kthread))
+		return POWER_FULL;
+	return power;
+}
+
+/* What is there may just not be visible to us. */
+static bool is_hidden(struct look *l, const struct spec *s, struct err *e)
+{
+	char names[128];
+
+	switch (look_power(l)) {
+	case POWER_FULL:
 		return false;
-	if (l->denied)
+	case POWER_USER:
 		err_say(e, EACCES,
-			"nothing is named '%s' among what you may see: %s is closed to you", typed,
-			l->denied);
-	else if (faccessat(l->roots->proc_fd, "1", F_OK, 0) < 0)
+			"needs root to find '%s': nothing that you may see yourself has that name",
+			s->typed);
+		if (!suggest(l, s, e))
+			err_hint(e, "run with sudo");
+		return true;
+	case POWER_USERNS:
 		err_say(e, EACCES,
-			"nothing is named '%s' among what you may see: /proc hides other "
-			"users' processes (hidepid)",
-			typed);
-	else
-		return false;
-	err_hint(e, "needs root: run with sudo");
+			"cannot look for '%s' from here: you are root in a user namespace only, to "
+			"whom the host's processes and files are closed",
+			s->typed);
+		err_hint(e, "run it outside of it, with sudo");
+		return true;
+	case POWER_CAPS:
+		break;
+	}
+	power_missing(CAPS_BIT(CAP_SYS_PTRACE), names, sizeof(names));
+	err_say(e, EACCES,
+		"cannot look for '%s' everywhere without %s, and nothing that may be seen has that "
+		"name",
+		s->typed, *names ? names : "CAP_DAC_READ_SEARCH");
+	err_hint(e, "run it as root of the host, with nothing taken away by capsh, setpriv or a "
+		    "container");
 	return true;
 }
 
@@ -101,7 +133,7 @@ int target_not_found(struct look *l, const struct spec *s, struct err *e)
 		return -ESRCH;
 	if (digits && !s->engine && spec_pid(&number, s->want.text, e) < 0)
 		return -EINVAL;
-	if (is_hidden(l, e, s->typed))
+	if (is_hidden(l, s, e))
 		return -EACCES;
 	err_say(e, ENOENT, "nothing is named '%s'", s->typed);
 	if (l->warnings.n)

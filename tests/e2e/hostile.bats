@@ -214,18 +214,39 @@ teardown() {
 }
 
 @test "not root: it says what is missing" {
+	local bare
 	run --separate-stderr -125 setpriv --reuid 65534 --regid 65534 --clear-groups "$PORTHOLE" exec "pid:$WEB_PID" true
-	[[ $stderr == "porthole: "*"needs root"*"run with sudo"* || $stderr == *"CAP_SYS_PTRACE"*"run with sudo"* ]]
+	[[ $stderr == "porthole: "*"needs root: run with sudo"* ]]
 	run --separate-stderr -125 setpriv --reuid 65534 --regid 65534 --clear-groups "$PORTHOLE" exec "$WEB" true
-	[[ $stderr == "porthole: "*"run with sudo"* ]]
+	[[ $stderr == "porthole: needs root to find '$WEB'"*"run with sudo"* ]]
 	# root without the capabilities
 	run --separate-stderr -125 setpriv --bounding-set=-sys_admin "$PORTHOLE" exec "$WEB" true
-	[[ $stderr == "porthole: "*"CAP_SYS_ADMIN"*"run with sudo"* ]]
+	[[ $stderr == "porthole: "*"you are root without CAP_SYS_ADMIN"*"as root of the host"* ]]
 	run --separate-stderr -125 setpriv --bounding-set=-sys_chroot "$PORTHOLE" exec "$WEB" true
-	[[ $stderr == "porthole: "*"CAP_SYS_CHROOT"*"run with sudo"* ]]
+	[[ $stderr == "porthole: "*"you are root without CAP_SYS_CHROOT"*"as root of the host"* ]]
 	run --separate-stderr -125 setpriv --bounding-set=-setuid,-setgid "$PORTHOLE" exec -u app "$WEB" true
-	[[ $stderr == "porthole: "*"CAP_SETUID and CAP_SETGID"*"run with sudo"* ]]
+	[[ $stderr == "porthole: "*"you are root without CAP_SETGID and CAP_SETUID"*"as root of the host"* ]]
 	run --separate-stderr -125 setpriv --bounding-set=-setpcap "$PORTHOLE" exec --caps none "$WEB" true
-	[[ $stderr == "porthole: "*"CAP_SETPCAP"*"run with sudo"* ]]
+	[[ $stderr == "porthole: "*"you are root without CAP_SETPCAP"*"as root of the host"* ]]
 	run -0 setpriv --bounding-set=-sys_ptrace,-setpcap "$PORTHOLE" exec "$WEB" true
+	bare=$(target_start plain "$(uniq_name bare)")
+	run --separate-stderr -125 setpriv --bounding-set=-sys_ptrace "$PORTHOLE" exec "$bare" true
+	[[ $stderr == "porthole: "*"you are root without CAP_SYS_PTRACE"* ]]
+	# what has no name that could be read is not said not to be there
+	run --separate-stderr -125 setpriv --bounding-set=-sys_ptrace "$PORTHOLE" exec pt-nosuch true
+	[[ $stderr == "porthole: cannot look for 'pt-nosuch' everywhere without CAP_SYS_PTRACE"* ]]
+	run --separate-stderr -125 unshare -Ur "$PORTHOLE" exec pt-nosuch true
+	[[ $stderr == "porthole: cannot look for 'pt-nosuch'"*"user namespace"* ]]
+	run --separate-stderr -0 unshare -Ur "$PORTHOLE" ps
+	[[ $stderr == *"there may be more"* ]]
+	run --separate-stderr -125 "$PORTHOLE" exec pt-nosuch true
+	[[ $stderr == "porthole: nothing is named 'pt-nosuch'"* ]]
+}
+
+@test "the host's first process: refused, for what it is" {
+	local how
+	for how in 1 pid:1; do
+		run --separate-stderr -125 "$PORTHOLE" exec $how true
+		[[ $stderr == "porthole: process 1 "*"the host's own namespaces"* && $stderr != *sudo* ]]
+	done
 }

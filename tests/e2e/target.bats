@@ -258,7 +258,7 @@ by_all() {
 	cp "$PORTHOLE" "$PT_RUN/porthole.user" && chmod 755 "$PT_RUN/porthole.user"
 	run -125 --separate-stderr in_engine docker-default setpriv --reuid 65534 --regid 65534 --clear-groups \
 		"$PT_RUN/porthole.user" inspect "$name"
-	[[ $stderr == *"closed to you"* && $stderr == *"needs root: run with sudo"* ]]
+	[[ $stderr == "porthole: needs root to find '$name'"*"run with sudo"* ]]
 	run -0 --separate-stderr in_engine docker-default setpriv --reuid 65534 --regid 65534 --clear-groups \
 		"$PT_RUN/porthole.user" ps
 	[[ $stderr == *"run with sudo"* ]]
