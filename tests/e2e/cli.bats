@@ -162,7 +162,9 @@ to_nowhere() {
 }
 
 @test "a closed or full standard output is an error" {
-	target_start plain "$(uniq_name full)" >/dev/null # ps needs something to print
+	require kit
+	local pid
+	pid=$(target_start plain "$(uniq_name full)") # ps needs something to print
 	to_nowhere --help
 	to_nowhere help exec
 	to_nowhere version
@@ -173,6 +175,12 @@ to_nowhere() {
 	to_nowhere completion bash
 	to_nowhere inspect "$$"
 	to_nowhere inspect --json "$$"
+	to_nowhere kit list
+	to_nowhere kit list --json
+	to_nowhere kit info
+	to_nowhere kit info --json
+	to_nowhere exec --explain "$pid"
+	to_nowhere exec --explain --json "$pid"
 }
 
 @test "closed standard input and error do no harm" {
