@@ -286,6 +286,9 @@ static int set_ours(struct plan *p)
 	if (r == 0 &&
 	    p->kit.kind != KIT_NONE) /* what tmux, vim and less start; the kit's, as in PATH */
 		r = env_set(&p->env, "SHELL=" KIT_BIN "/bash");
+	if (r == 0 && p->scratch)
+		r = env_set(&p->env, "TMPDIR=" PLAN_SCRATCH)
+			    ?: env_set(&p->env, "TMUX_TMPDIR=" PLAN_SCRATCH);
 	if (r == 0)
 		r = env_setf(&p->env, "PORTHOLE_TARGET", p->label);
 	if (r == 0)

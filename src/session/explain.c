@@ -52,7 +52,8 @@ static const char *stdin_words(const struct plan *p)
 	if (p->tty)
 		return p->stdin_open ? "a terminal of the session's own"
 				     : "a terminal of the session's own, without input";
-	return p->stdin_open ? "ours, passed through" : "output is passed through, input is empty";
+	return p->stdin_open ? "none: input and output are passed through as they are"
+			     : "none: output is passed through as it is, input is empty";
 }
 
 /* Quote what a shell would split, so that the line can be copied. */
@@ -150,11 +151,19 @@ int plan_explain(const struct plan *p, struct buf *out)
 	buf_done(&b);
 	buf_printf(&b, "%s (uid %u, gid %u)", p->who.name, p->who.uid, p->who.gid);
 	line(out, "user", b.data ? b.data : "?");
+	if (p->groups_denied && p->who.uid == 0)
+		line(out, "groups",
+		     "none can be set, its user namespace denies it: setgroups(2) does nothing");
 	explain_caps(p, out);
 	line(out, "cgroup", cgroup_words(p));
 	explain_freeze(p, out);
 	explain_env(p, out);
 	line(out, "PATH", p->path);
+	if (p->scratch)
+		line(out, "scratch",
+		     "TMPDIR is " PLAN_SCRATCH
+		     ", the session's own: the target has no /tmp that it "
+		     "could write to");
 	line(out, "directory", p->cwd ? p->cwd : "ours");
 	line(out, "terminal", stdin_words(p));
 	buf_done(&b);
@@ -191,7 +200,7 @@ json_t *plan_json(const struct plan *p)
 	_cleanup_free_ char *caps = caps_list(plan_caps_of(p)), *lost = caps_list(p->caps_lost);
 
 	return json_pack("{s:{s:o,s:o,s:i},s:o,s:o,s:s,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:s,s:o,s:o,"
-			 "s:o,s:b,s:o}",
+			 "s:o,s:s?,s:b,s:o}",
 			 "target", "name", json_text(t->name), "engine", json_text(t->engine),
 			 "pid", t->pid, "joins", namespaces(p->ns_join), "shares",
 			 namespaces(p->ns_same), "view", views[p->view], "kit",
@@ -201,5 +210,6 @@ json_t *plan_json(const struct plan *p)
 			 json_text(lost), "cgroup", cgroups[p->cgroup], "freeze",
 			 freeze_names[p->freeze.how], "path", json_text(p->path),
 			 "environment_dropped", strings(&p->env_dropped), "directory",
-			 json_text(p->cwd), "terminal", p->tty, "command", strings(&p->argv));
+			 json_text(p->cwd), "scratch", p->scratch ? PLAN_SCRATCH : NULL, "terminal",
+			 p->tty, "command", strings(&p->argv));
 }

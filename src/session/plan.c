@@ -161,6 +161,38 @@ static int plan_kit(struct plan *p, const struct request *req, struct err *e)
 	return kit_find(req->kit, &p->kit, e);
 }
 
+/* Whether the command can write to the target's /tmp. Ids of another user namespace are not worth
+ * translating: only what everybody may write counts there. */
+static bool can_write_tmp(const struct plan *p)
+{
+	_cleanup_close_ int fd = path_open_in_root(p->root_fd, "/tmp", O_PATH | O_DIRECTORY);
+	struct statvfs fs;
+	struct stat st;
+
+	if (fd < 0 || fstatvfs(fd, &fs) < 0 || fs.f_flag & ST_RDONLY || fstat(fd, &st) < 0)
+		return false;
+	if ((st.st_mode & 0003) == 0003)
+		return true;
+	return !(p->ns_join & CLONE_NEWUSER) && (p->who.uid == 0 || p->who.uid == st.st_uid);
+}
+
+static void plan_scratch(struct plan *p)
+{
+	p->scratch = p->root_fd >= 0 && p->kit.kind != KIT_NONE && p->view == VIEW_LIVE &&
+		     !can_write_tmp(p);
+}
+
+/* user_namespaces(7): "deny" holds for as long as the namespace lives. */
+static void plan_groups(struct plan *p)
+{
+	char text[16];
+
+	p->groups_denied =
+		p->ns_join & CLONE_NEWUSER &&
+		file_read_small_at(p->target->proc_fd, "setgroups", text, sizeof(text)) > 0 &&
+		str_starts(text, "deny");
+}
+
 uint64_t plan_caps_of(const struct plan *p)
 {
 	return p->caps_all ? caps_bounding() : p->caps;
@@ -302,6 +334,10 @@ int plan_make(struct plan *p, const struct target *t, const struct request *req,
 		r = plan_shape(p, e);
 	if (r == 0)
 		r = plan_user(p, req->user, e);
+	if (r == 0) {
+		plan_scratch(p);
+		plan_groups(p);
+	}
 	if (r == 0)
 		r = plan_caps(p, req, e);
 	if (r == 0)

@@ -19,6 +19,11 @@
 
 #define KIT_BASHRC KIT_PREFIX "/s/porthole/bashrc" /* of interactive sessions; may be missing */
 
+/* Where temporary files go when the target has no /tmp that can be written: a directory of the
+ * session's private /dev. */
+#define PLAN_SCRATCH_NAME "p.tmp"
+#define PLAN_SCRATCH	  "/dev/" PLAN_SCRATCH_NAME
+
 enum view {
 	VIEW_NONE, /* mounts as they are: the host's own, or the target's without a kit */
 	VIEW_LIVE, /* the target's files are /, the kit is at /dev/p */
@@ -78,6 +83,8 @@ struct plan {
 	struct shape shape;
 	int root_fd; /* the target's root, O_PATH; -EBADF when its mounts are not joined */
 	struct who who;
+	bool groups_denied; /* the target's user namespace denies setgroups(2) */
+	bool scratch;	    /* TMPDIR is PLAN_SCRATCH, for want of a /tmp */
 	bool caps_all; /* nothing asked: all that we have; `caps` is not filled (plan_caps_of) */
 	uint64_t caps; /* of the command */
 	bool caps_ambient; /* asked for together with a user other than root: keep through exec */

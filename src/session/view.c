@@ -8,9 +8,10 @@
 
 #include "base/fd.h"
 
+#define SCRATCH_SIZE   "64m"
 #define ROOT_DIR_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-static const char *const skip_dev[] = {"p", NULL};
+static const char *const skip_dev[] = {"p", PLAN_SCRATCH_NAME, NULL};
 static const char *const skip_root[] = {"dev", "proc", NULL};
 /* What of the target's /etc the kit's root shows: names and addresses are the target's. */
 static const char *const etc_files[] = {"passwd",      "group",		"hosts",    "hostname",
@@ -94,11 +95,19 @@ static void own_devpts(int devfd)
 		return; /* open_pty() says what is missing */
 }
 
+int view_make_scratch(int dev)
+{
+	return mkdirat(dev, PLAN_SCRATCH_NAME, 01777) < 0 ||
+			       fchmodat(dev, PLAN_SCRATCH_NAME, 01777, 0) < 0
+		       ? -errno
+		       : 0;
+}
+
 /* Lie the new /dev over directory `at`: the target's entries again, and room for the kit. Returns
  * its descriptor. */
 static int build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e)
 {
-	_cleanup_close_ int mnt = new_tmpfs("1m");
+	_cleanup_close_ int mnt = new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m");
 	int r = mnt < 0 ? mnt : attach(mnt, at, "");
 
 	if (r < 0)
@@ -108,6 +117,8 @@ static int build_dev(const struct plan *p, const struct view_entries *dev, int a
 		return err_set(e, r, "attaching the entries of /dev of '%s' again", p->label);
 	if (p->tty)
 		own_devpts(mnt);
+	if (p->scratch && view_make_scratch(mnt) < 0)
+		return err_set(e, errno, "making " PLAN_SCRATCH " for temporary files");
 	if (p->kit.kind != KIT_NONE && mkdirat(mnt, "p", 0755) < 0)
 		return err_set(e, errno, "making room for the kit at " KIT_PREFIX);
 	return TAKE_FD(mnt);

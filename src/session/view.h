@@ -74,6 +74,10 @@ void view_entries_done(struct view_entries *l);
  * -errno. */
 int view_basic_nodes(struct view_entries *l);
 
+/* Make the directory PLAN_SCRATCH in the private /dev `dev`, for everybody to write to. 0 or
+ * -errno. */
+int view_make_scratch(int dev);
+
 /* A private mount namespace whose root is the target's. 0 or -errno with `e`. */
 int view_unshare(const struct plan *p, struct err *e);
 

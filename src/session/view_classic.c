@@ -10,7 +10,7 @@
 
 #include "session/view.h"
 
-static const char *const skip_dev[] = {"p", NULL};
+static const char *const skip_dev[] = {"p", PLAN_SCRATCH_NAME, NULL};
 static const char *const skip_root[] = {"dev", "proc", NULL};
 
 /* Bind an entry of `from` to the same name on the stage. */
@@ -62,10 +62,13 @@ static int find_stage(char *out, size_t size)
 static int fill_dev(const struct plan *p, const struct view_parts *parts, const char *dev,
 		    struct err *e)
 {
+	_cleanup_close_ int fd = open(dev, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char kit[PATH_MAX];
 	enum kit_rung rung;
-	int r = 0;
+	int r = p->scratch ? view_make_scratch(fd) : 0;
 
+	if (r < 0)
+		return err_set(e, r, "making " PLAN_SCRATCH " for temporary files");
 	if (p->shape.dev_dir)
 		r = bind_all("/dev", dev, skip_dev);
 	if (r < 0)
