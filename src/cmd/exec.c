@@ -32,8 +32,10 @@ static const struct opt options[] = {
 	 "join only these namespaces (mnt,net,pid,ipc,uts,cgroup,user,time); without mnt the "
 	 "host's tools run",
 	 NULL},
-	{OPT_STR, O(caps), 0, "caps", "all|target|LIST",
-	 "the command's capabilities (default: all we have)", NULL},
+	{OPT_STR, O(caps), 0, "caps", "LIST",
+	 "the command's capabilities: all, none, docker, target (what its process has), or "
+	 "names (default: all we have)",
+	 NULL},
 	{OPT_STR, O(cgroup), 0, "cgroup", "host|own|target",
 	 "whose cgroup is charged (default: host, the caller's)",
 	 OPT_WORDS("host", "own", "target")},

@@ -102,8 +102,23 @@ static void print_text(const char *out, const struct kit_built *b, double second
 	       human_size(b->count.bytes, bytes), (unsigned long long)b->count.programs);
 	printf("  patched: %zu of %zu ELF files (%zu strings in place, %zu moved), %zu scripts\n",
 	       s->patched, s->elfs, s->elf.strings, s->elf.moved, s->scripts);
-	for (size_t i = 0; i < b->missing.n; i++)
-		printf("  no package brought the library %s\n", b->missing.v[i]);
+}
+
+/* What needs them will not start; the rest of the kit is as it should be. */
+static void warn_missing(const struct kit_built *b)
+{
+	for (size_t i = 0; i < b->missing.n; i++) {
+		_cleanup_free_ char *name = str_printable_dup(b->missing.v[i]);
+
+		fprintf(stderr,
+			"porthole: warning: something in the kit needs the library %s, which no "
+			"package brought\n",
+			name ? name : "?");
+	}
+	if (b->missing.n)
+		fputs("          'porthole kit check' names the programs; add the package to the "
+		      "list\n",
+		      stderr);
 }
 
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
@@ -129,6 +144,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		fprintf(stderr, "\r\033[K");
 	if (r < 0)
 		return r;
+	warn_missing(&built);
 	if (ctx->json)
 		return print_json(out, &built, now() - l.start, e);
 	if (!o->quiet)

@@ -126,7 +126,7 @@ static int exec_in_path(const struct plan *p, struct err *e)
 	char path[PATH_MAX];
 	int found = ENOENT;
 
-	for (const char *dir = p->path; dir; dir = strchr(dir, ':')) {
+	for (const char *dir = *name ? p->path : NULL; dir; dir = strchr(dir, ':')) {
 		size_t n;
 
 		dir += *dir == ':';
@@ -145,6 +145,11 @@ static int exec_in_path(const struct plan *p, struct err *e)
 			continue;
 		}
 		return exec_failed(p, path, errno, e);
+	}
+	if (!*name) {
+		err_say(e, ENOENT, "the command is an empty word, which names nothing in '%s'",
+			p->label);
+		return err_exit(e, EXIT_NOT_FOUND);
 	}
 	if (found == EACCES) {
 		err_say(e, EACCES, "cannot run '%s' in '%s': permission denied", name, p->label);

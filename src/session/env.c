@@ -1,7 +1,10 @@
 /* The command's environment: the target's, minus what would turn the kit's programs against us. */
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -223,16 +226,42 @@ static int set_asked(struct plan *p, const char *var, struct err *e)
 	return ours ? env_setf(&p->env, var, ours) : 0;
 }
 
+/* Regular files, and pipes that somebody holds open for us (/dev/stdin, <(command)); a FIFO in the
+ * file system could be waited for without end. A descriptor or -errno. */
+static int open_env_file(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct statfs fs;
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (S_ISBLK(st.st_mode) || (S_ISFIFO(st.st_mode) && fs.f_type != PIPEFS_MAGIC))
+		return -ENOTSUP;
+	r = fd_nonblock(fd, false);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
 /* docker's --env-file: a variable a line, # comments, blank lines; CR LF is accepted. */
 static int env_file(struct plan *p, const char *path, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC); /* a pipe will do */
+	_cleanup_close_ int fd = open_env_file(path);
 	char *save = NULL;
-	int r = fd < 0 ? -errno : fd_read_all(fd, ENV_FILE_MAX, &text, NULL);
+	int r = fd < 0 ? fd : fd_read_all(fd, ENV_FILE_MAX, &text, NULL);
 
+	if (r == -ENOTSUP) {
+		err_say(e, EINVAL, "the environment file %s is not a regular file", path);
+		err_hint(e, "to read from a pipe: --env-file <(cat %s), or /dev/stdin", path);
+		return -EINVAL;
+	}
 	if (r < 0)
-		return err_set(e, r, "reading the environment file %s", path);
+		err_set(e, r, "reading the environment file %s", path);
+	if (r == -EFBIG)
+		err_hint(e, "at most 1 MiB is read");
+	if (r < 0)
+		return r;
 	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		size_t n;
 

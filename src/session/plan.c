@@ -20,6 +20,8 @@
 #include "sys/ns.h"
 #include "sys/power.h"
 
+enum { MEMORY_MIN = 512 << 10 };
+
 void plan_done(struct plan *p)
 {
 	free(p->label);
@@ -230,6 +232,9 @@ static int plan_cgroup(struct plan *p, const struct request *req, struct err *e)
 	bool limited = req->limits.memory || req->limits.pids || req->limits.cpus > 0;
 
 	p->limits = req->limits;
+	if (p->limits.memory && p->limits.memory < MEMORY_MIN)
+		return err_say(e, EINVAL,
+			       "--memory takes 512k or more: with less no command can even start");
 	if (str_eq(req->cgroup, "target"))
 		p->cgroup = CGROUP_TARGET;
 	else if (str_eq(req->cgroup, "own") || (!req->cgroup && limited))

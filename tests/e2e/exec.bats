@@ -92,6 +92,9 @@ teardown_file() {
 @test "exit codes: 125 when Porthole fails" {
 	says 125 "nothing is named 'no-such-target'" no-such-target true
 	says 125 "--memory, --cpus and --pids need --cgroup own" --cgroup host --memory 10m "$WEB" true
+	says 125 "--memory takes 512k or more" --memory 1k "$WEB" true
+	says 127 "the command is an empty word" "$WEB" ""
+	says 127 "the command is an empty word" --kit none "$WEB" ""
 	says 125 "--cpus takes a number such as 0.5, not 'many'" --cpus many "$WEB" true
 	says 125 "no-such-option" --no-such-option "$WEB" true
 	says 125 "" --view upside-down "$WEB" true
@@ -159,6 +162,12 @@ teardown_file() {
 	[[ $(x -e PATH=/only "$WEB" /bin/sh -c 'echo $PATH') == /dev/p/b:/only ]]
 	says 125 "not '=x'" -e =x "$WEB" true
 	says 125 "$BATS_TEST_TMPDIR/none" --env-file "$BATS_TEST_TMPDIR/none" "$WEB" true
+	[[ $(echo PIPED=2 | x --env-file /dev/stdin "$WEB" sh -c 'echo $PIPED') == 2 ]]
+	x --env-file /dev/null "$WEB" true
+	says 125 "/dev/zero: File too large" --env-file /dev/zero "$WEB" true
+	# what could be waited for without end
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	says 125 "is not a regular file" --env-file "$BATS_TEST_TMPDIR/fifo" "$WEB" true
 }
 
 @test "-e: what would be hostile in the target's environment is not when asked for" {

@@ -47,6 +47,14 @@ empty() {
 	jq -e '.asked == 1 and .packages > 3 and .stuck == 0 and .missing_libraries == []' <<<"$output"
 }
 
+@test "kit build: a library that nobody brings is warned of, also with -q" {
+	printf 'bash\ndrop */libtinfo.so*\n' >"$WORK/without.list"
+	run -0 --separate-stderr build -q --list "$WORK/without.list" -o "$WORK/without/"
+	[[ -z $output && $stderr == "porthole: warning: "*"needs the library libtinfo.so.6"*"'porthole kit check'"* ]]
+	run -0 --separate-stderr build --json --list "$WORK/without.list" -o "$WORK/without2/"
+	jq -e '.missing_libraries == ["libtinfo.so.6"]' <<<"$output"
+}
+
 @test "kit build: the image and the directory hold the same, and run with nothing else there" {
 	mkdir "$WORK/at"
 	"$PT_TOOLS/kitmount" -k small.erofs "$WORK/at" -- diff -r --no-dereference small "$WORK/at"
