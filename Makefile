@@ -6,7 +6,7 @@ MESON_ARGS ?=
 PREFIX ?= /usr/local
 VERSION = $(shell sed -n "s/^ *version: '\(.*\)',/\1/p" meson.build)
 
-.PHONY: all bin kit try check bench lint install dist clean
+.PHONY: all bin kit try check sweep bench lint install dist clean
 # Without a working apt there is a binary all the same, and the reason why there is no kit.
 all: bin
 	@$(MAKE) --no-print-directory -q $(BUILD)/kit.erofs || $(KIT_BUILD) || \
@@ -35,6 +35,11 @@ try:
 
 check:
 	@tools/deps build test && $(MAKE) --no-print-directory bin && tools/check
+
+# kill -9 on every system call of each verb that changes something; `check` takes samples of it.
+sweep:
+	@tools/deps build test && $(MAKE) --no-print-directory bin && \
+		SWEEP_STEP=1 PORTHOLE_MUST=all PORTHOLE_BUILD=$(abspath $(BUILD)) $(BUILD)/tests/reaper bats --tap tests/e2e/sweep.bats
 
 bench:
 	@tools/deps build test && $(MAKE) --no-print-directory kit && bench/run

@@ -120,7 +120,7 @@ hostile() {
 	[[ ${COMPREPLY[6]} == "\\\$\\(touch\\ $TRAP\\)" ]]
 	COMP_WORDS=(porthole '') COMP_CWORD=1 COMP_LINE='porthole ' COMP_POINT=9
 	_porthole porthole '' porthole
-	[[ " ${COMPREPLY[*]} " == *" exec ps inspect kit "*" --version "* ]]
+	[[ " ${COMPREPLY[*]} " == *" exec "*" inspect "*" kit "*" --version "* ]]
 	COMP_WORDS=(porthole inspect web-1 '') COMP_CWORD=3 COMP_LINE='porthole inspect web-1 ' COMP_POINT=23
 	_porthole porthole '' web-1 # takes one target only
 	((${#COMPREPLY[@]} == 0))

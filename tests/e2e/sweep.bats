@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# kill -9 on every system call of a command's, whichever of its processes makes it: a second later host and
+# target are as before. Sampled; `make sweep` does every one (SWEEP_STEP=1). tests/tools/sweep.py looks.
+load ../lib/porthole
+
+setup_file() {
+	local d=$BATS_FILE_TMPDIR p
+	require plain
+	export TARGET PID OURS=$BATS_FILE_TMPDIR/disk/porthole
+	TARGET=$(uniq_name swept)
+	PID=$(target_start plain "$TARGET")
+	# a kit so small that every rung is quick; a porthole that nobody else runs, on a tmpfs too, from
+	# which the kernel mounts no image without a loop device
+	mkdir -p "$d/kit/b" "$d/disk" "$d/tmpfs"
+	cp "$(image_root busybox)/bin/busybox" "$d/kit/b/"
+	for p in sh sleep setsid env true touch; do
+		ln -s busybox "$d/kit/b/$p"
+	done
+	mkfs.erofs --quiet "$d/disk/kit.erofs" "$d/kit" >/dev/null
+	cp "$PORTHOLE" "$d/disk/porthole"
+	mount -t tmpfs porthole-test "$d/tmpfs"
+	cp "$d/disk/"* "$d/tmpfs/"
+}
+
+teardown_file() {
+	umount -l "$BATS_FILE_TMPDIR/tmpfs"
+	target_stop plain "$TARGET"
+}
+
+# What a session leaves if nobody clears up.
+BRIEF='sleep 300 & setsid sleep 300 & env -i setsid sleep 300 & exit 7'
+
+# swept WHAT STEP ARG...: sweep.py ARG..., every call or each STEPth; says how many of how many.
+swept() {
+	local what=$1 step=${SWEEP_STEP:-$2}
+	shift 2
+	run timeout 3000 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/sweep.py" --step "$step" --program "$OURS" --pid "$PID" "$@"
+	[[ $status == 0 && $output == *" clean, of "* ]] || die "$what: $output"
+	echo "# $what: ${lines[-1]}" >&3
+}
+
+@test "the sweep sees what is left" {
+	local left=/proc/$PID/root/dev/left
+	run timeout 60 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/sweep.py" --step 100000 --program "$OURS" --pid "$PID" \
+		sh -c 'mkdir -p "$1"; exec "$2" version' sh "$left" "$OURS"
+	[[ $status == 1 && $output == *"+/dev/left "*"0 of 1 clean"* ]] || die "$output"
+	rmdir "$left"
+	run timeout 60 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/sweep.py" --step 100000 --program "$OURS" --pid "$PID" \
+		sh -c 'rm -f "$3"; setsid nsenter -t "$1" -p sh -c "echo >$3; sleep 2" & until [ -s "$3" ]; do sleep 0.01; done
+			exec "$2" version' sh "$PID" "$OURS" "$BATS_TEST_TMPDIR/there"
+	[[ $status == 1 && $output == *"+process of the target"*"sleep 2"*"0 of 1 clean"* ]] || die "$output"
+	wait_until 5 eval '[[ $(ns_sharers "$PID" | wc -l) == 1 ]]'
+}
+
+@test "exec" {
+	swept "exec live" 13 "$OURS" exec "$PID" -- sh -c "$BRIEF"
+}
+
+@test "exec, the kit by a loop device" {
+	OURS=$BATS_FILE_TMPDIR/tmpfs/porthole
+	swept "exec live, loop device" 29 "$OURS" exec "$PID" -- sh -c "$BRIEF"
+}
+
+@test "exec, with a cgroup of its own" {
+	swept "exec live, own cgroup" 29 "$OURS" exec --cgroup own --pids 50 "$PID" -- sh -c "$BRIEF"
+}
+
+@test "mount" {
+	swept mount 7 --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
+}
+
+@test "mount, by a loop device" {
+	OURS=$BATS_FILE_TMPDIR/tmpfs/porthole
+	swept "mount, loop device" 23 --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
+}
+
+@test "unmount" {
+	swept unmount 53 --kit --before "$OURS mount -q $PID" --after "$OURS unmount -q $PID" "$OURS" unmount "$PID"
+}

@@ -1,0 +1,224 @@
+#!/usr/bin/python3
+"""Kill -9 a Porthole command at each of its system calls, and see what is left a second later.
+
+Usage: sweep.py --step S --program EXE --pid PID [--before CMD] [--after CMD] [--kit] CMD...
+For N = 1, 1+S, ... up to the last system call that CMD's processes make together, whichever of them
+makes the Nth is killed on it (killat). Then host and target PID must be as before within a second:
+mounts, processes, cgroups, loop devices, the entries of / and /dev and when they changed.
+  --before CMD  run by the shell before each, itself not killed
+  --after CMD   run after each; host and target must be as before after it
+  --fresh CMD   prints the pid of a new target for each, which is killed afterwards
+  --kit         before --after, there is either nothing or a complete visible kit
+EXE is a copy of porthole that nobody else runs. Prints "N of N clean"; lists what is not, and then
+exits with 1.
+"""
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+
+KILLAT = os.path.join(os.environ["PT_TOOLS"], "killat")
+
+
+def read(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def link(path):
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def entries(root, path):
+    """Entries of a directory with mode, owner, inode; and when the directory changed."""
+    top = root + path
+    if os.path.islink(top.rstrip("/")) and path != "/":
+        return []
+    try:
+        out = ["%s changed %d" % (path, os.stat(top).st_mtime_ns)]
+        for name in os.listdir(top):
+            st = os.lstat(os.path.join(top, name))
+            out.append("%s%s %o %d:%d %d" % (path, name, st.st_mode, st.st_uid, st.st_gid, st.st_ino))
+        return out
+    except OSError:
+        return []
+
+
+def cgroups_of(pid):
+    dirs = []
+    for line in read("/proc/%s/cgroup" % pid).splitlines():
+        _, names, path = line.split(":", 2)
+        for top in (names, names.replace("name=", ""), "unified" if not names else names, ""):
+            d = os.path.join("/sys/fs/cgroup", top) + path
+            if os.path.isdir(d) and path != "/":
+                dirs.append(d)
+                break
+    return dirs
+
+
+def below(dirs):
+    return sorted(os.path.join(d, sub) for d in dirs for sub in next(os.walk(d), (0, []))[1])
+
+
+class Sweep:
+    def __init__(self, a):
+        self.a = a
+        self.exe = os.path.realpath(a.program)
+        self.home = os.path.dirname(self.exe)
+        self.pid = a.pid
+        self.pid_ns = self.mnt_ns = None
+        self.report = os.path.join(self.home, "report.%d" % os.getpid())
+        self.bad = []
+
+    def look(self):
+        """What a run must leave as it was."""
+        out = ["host mount " + l for l in read("/proc/self/mountinfo").splitlines()
+               if " porthole " in l or self.home in l]
+        for d in os.listdir("/proc"):
+            if not d.isdigit():
+                continue
+            p = "/proc/" + d
+            if read(p + "/stat").rpartition(")")[2].split()[:1] in ([], ["Z"], ["X"]):
+                continue
+            if link(p + "/exe").split(" (")[0] == self.exe:
+                out.append("process of ours " + d)
+            elif link(p + "/ns/pid") == self.pid_ns or link(p + "/ns/mnt") == self.mnt_ns:
+                out.append("process of the target %s %s" % (d, read(p + "/cmdline").replace("\0", " ")))
+        for n in os.listdir("/sys/block"):
+            f = read("/sys/block/%s/loop/backing_file" % n)
+            if self.home in f or "memfd:" in f:
+                out.append("loop device %s %s" % (n, f))
+        out += below(cgroups_of("self"))
+        out += [l for l in entries("", "/dev") if "/loop" not in l and "changed" not in l]
+        out += ["/run " + n for n in os.listdir("/run") + os.listdir("/dev/shm") if "porthole" in n]
+        if self.pid:
+            root = "/proc/%d/root" % self.pid
+            out += ["target mount " + l for l in read("/proc/%d/mountinfo" % self.pid).splitlines()]
+            out += below(cgroups_of(self.pid)) + entries(root, "/") + entries(root, "/dev/")
+        return sorted(out)
+
+    def await_same(self, before, what):
+        end = time.monotonic() + 1
+        while True:
+            after = self.look()
+            if after == before:
+                return True
+            if time.monotonic() > end:
+                diff = ["-" + l for l in before if l not in after] + ["+" + l for l in after if l not in before]
+                self.bad.append("%s: %s" % (what, "; ".join(diff[:6])))
+                return False
+            time.sleep(0.005)
+
+    def kit_state(self, what):
+        """Nothing, or a kit whose programs are there."""
+        rows = [l for l in read("/proc/%d/mountinfo" % self.pid).splitlines() if " porthole " in l]
+        at = "/proc/%d/root/dev/p" % self.pid
+        end = time.monotonic() + 1
+        while time.monotonic() < end:
+            rows = [l for l in read("/proc/%d/mountinfo" % self.pid).splitlines() if " porthole " in l]
+            if len(rows) == 0 and not os.path.lexists(at):
+                return True
+            if len(rows) == 1 and os.path.isdir(at + "/b") and "ro,nosuid,nodev" in rows[0]:
+                return True
+            time.sleep(0.005)
+        self.bad.append("%s: half a kit: %s %s" % (what, rows, os.path.lexists(at)))
+        return False
+
+    def shell(self, cmd):
+        if cmd:
+            r = subprocess.run(cmd, shell=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+            if r.returncode:
+                sys.exit("sweep: %s: exit %d: %s" % (cmd, r.returncode, r.stderr.decode()))
+            return r.stdout.decode()
+
+    def take_target(self):
+        if self.a.fresh:
+            self.pid = int(self.shell(self.a.fresh))
+        if self.pid:
+            self.pid_ns = link("/proc/%d/ns/pid" % self.pid)
+            self.mnt_ns = link("/proc/%d/ns/mnt" % self.pid)
+            if self.pid_ns == link("/proc/self/ns/pid"):
+                self.pid_ns = None
+
+    def one(self, n):
+        """One run, killed at call n. True: killed. False: it ended before."""
+        self.take_target()
+        before = self.look()
+        self.shell(self.a.before)
+        cmd = [w.replace("@PID@", str(self.pid)) for w in self.a.cmd]
+        try:
+            os.unlink(self.report)
+        except OSError:
+            pass
+        p = subprocess.Popen([KILLAT, str(n), self.exe, self.report, "--"] + cmd, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        what = "call %d" % n
+        clean = True
+        try:
+            p.wait(20)
+        except subprocess.TimeoutExpired:
+            self.bad.append(what + ": hangs")
+            os.killpg(p.pid, signal.SIGKILL)
+            clean = False
+        said = read(self.report).split()
+        if said[:1] == ["killed"]:
+            what += " (number %s)" % said[2]
+        clean = clean and (not self.a.kit or self.kit_state(what))
+        self.shell(self.a.after)
+        if self.a.fresh:
+            self.end_target()
+        else:
+            clean = self.await_same(before, what) and clean
+        return said[:1] == ["killed"], clean, said
+
+    def end_target(self):
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.pid = 0
+
+    def run(self):
+        killed, clean_ones, n = 0, 0, 1
+        if self.a.fresh:
+            empty = self.look()
+        while True:
+            was_killed, clean, said = self.one(n)
+            if self.a.fresh:
+                clean = self.await_same(empty, "call %d" % n) and clean
+            if not was_killed:
+                break
+            killed += 1
+            clean_ones += clean
+            if len(self.bad) > 20:
+                break
+            n += self.a.step
+        for line in self.bad:
+            print(line)
+        print("%d of %d clean, of %s system calls" % (clean_ones, killed, said[1] if len(said) > 1 else "?"))
+        return 0 if clean_ones == killed and clean and killed else 1
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--step", type=int, default=1)
+    p.add_argument("--program", required=True)
+    p.add_argument("--pid", type=int, default=0)
+    p.add_argument("--before")
+    p.add_argument("--after")
+    p.add_argument("--fresh")
+    p.add_argument("--kit", action="store_true")
+    p.add_argument("cmd", nargs=argparse.REMAINDER)
+    return Sweep(p.parse_args()).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
