@@ -168,15 +168,12 @@ int path_open_in_root(int rootfd, const char *path, int flags)
 	return -EAGAIN;
 }
 
-int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size_t *len)
+int path_reopen(int pathfd)
 {
-	_cleanup_close_ int pathfd = path_open_in_root(rootfd, path, O_PATH);
-	_cleanup_close_ int fd = -EBADF;
 	char self[sizeof("/proc/self/fd/-2147483648")];
 	struct stat st;
+	int fd;
 
-	if (pathfd < 0)
-		return pathfd;
 	if (fstat(pathfd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode)) /* opening a device, even to look, may act on it */
@@ -186,9 +183,21 @@ int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size
 	fd = open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | O_NOATIME);
 	if (fd < 0 && errno == EPERM)
 		fd = open(self, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	return fd_read_all(fd, max, out, len);
+	return fd < 0 ? -errno : fd;
+}
+
+int path_open_file_in_root(int rootfd, const char *path)
+{
+	_cleanup_close_ int pathfd = path_open_in_root(rootfd, path, O_PATH);
+
+	return pathfd < 0 ? pathfd : path_reopen(pathfd);
+}
+
+int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size_t *len)
+{
+	_cleanup_close_ int fd = path_open_file_in_root(rootfd, path);
+
+	return fd < 0 ? fd : fd_read_all(fd, max, out, len);
 }
 
 bool path_is_component(const char *s)

@@ -14,6 +14,15 @@
  * O_NOFOLLOW and links are read by hand, at most 40 of them (-ELOOP). */
 int path_open_in_root(int rootfd, const char *path, int flags);
 
+/* Open a regular file below an untrusted root for reading, without waiting for anything: FIFOs,
+ * devices and directories are -ENOTSUP and never opened. Returns a descriptor the caller owns, or
+ * -errno. */
+int path_open_file_in_root(int rootfd, const char *path);
+
+/* The file behind an O_PATH descriptor of a regular file, opened for reading: a descriptor the
+ * caller owns, or -errno (-ENOTSUP: no regular file). */
+int path_reopen(int pathfd);
+
 /* Read a regular file of at most `max` bytes below an untrusted root: FIFOs and devices are
  * -ENOTSUP and never waited for, larger files -EFBIG. Its access time stays, where we are its owner
  * or root. The caller frees `out`. */

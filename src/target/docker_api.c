@@ -16,6 +16,8 @@ const char *const docker_picks[DOCKER_COUNT] = {
 	[DOCKER_RESTARTING] = "State>Restarting",
 	[DOCKER_DEAD] = "State>Dead",
 	[DOCKER_EXIT] = "State>ExitCode",
+	[DOCKER_OOM] = "State>OOMKilled",
+	[DOCKER_ERROR] = "State>Error",
 	[DOCKER_STARTED] = "State>StartedAt",
 	[DOCKER_FINISHED] = "State>FinishedAt",
 	[DOCKER_CREATED] = "Created",
@@ -52,6 +54,8 @@ int docker_fill(struct look *l, const char *id, const struct slice *v, struct ta
 	t->pod = jpick_str(v[DOCKER_PROJECT]);
 	t->owner = look_owner(l, t->owner_uid);
 	t->exit_code = (int)jpick_int(v[DOCKER_EXIT], -1);
+	t->oom_killed = jpick_bool(v[DOCKER_OOM], false);
+	t->error = jpick_str(v[DOCKER_ERROR]);
 	t->created = jpick_time(v[DOCKER_CREATED]);
 	t->started = jpick_time(v[DOCKER_STARTED]);
 	t->finished = t->pid ? 0 : jpick_time(v[DOCKER_FINISHED]);

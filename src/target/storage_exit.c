@@ -25,21 +25,22 @@ static void from_crio(struct look *l, int data, const char *path, struct target 
 /* podman 4: GRAPH/libpod/bolt_state.db, ctr/ID/state is JSON */
 static void from_podman(int data, struct target *t)
 {
-	static const char *const picks[] = {"exitCode", "finishedTime"};
+	static const char *const picks[] = {"exitCode", "finishedTime", "oomKilled"};
 	const char *keys[] = {"ctr", t->id, "state"};
 	_cleanup_close_ int graph = openat(data, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_bolt_ struct bolt b = BOLT_INIT;
 	_cleanup_free_ char *json = NULL;
-	struct slice v[2];
+	struct slice v[3];
 	size_t len;
 
 	if (graph < 0 || bolt_open(&b, graph, "libpod/bolt_state.db") < 0 ||
 	    bolt_get(&b, keys, ARRAY_LEN(keys), &json, &len) < 0 ||
-	    jpick((struct slice){json, len}, picks, 2, v) < 0)
+	    jpick((struct slice){json, len}, picks, ARRAY_LEN(picks), v) < 0)
 		return;
 	/* left out when it is 0 */
 	t->exit_code = (int)jpick_int(v[0], 0);
 	t->finished = jpick_time(v[1]);
+	t->oom_killed = jpick_bool(v[2], false);
 }
 
 void storage_exit(struct look *l, int data, const char *path, struct target *t)

@@ -17,6 +17,7 @@ void target_done(struct target *t)
 	free(t->owner);
 	free(t->bundle);
 	free(t->state_file);
+	free(t->error);
 	cleanup_close(&t->pidfd);
 	cleanup_close(&t->proc_fd);
 	*t = TARGET_INIT;

@@ -38,6 +38,8 @@ struct target {
 	char *state_file; /* the file (or /proc, or socket) that said so: for --explain */
 	enum target_state state;
 	int exit_code;	  /* valid when TARGET_EXITED or TARGET_RESTARTING; -1: not known */
+	bool oom_killed;  /* its engine says that the kernel did, for want of memory */
+	char *error;	  /* what its engine said when it could not start it; raw; NULL: nothing */
 	bool sandbox;	  /* a pod's own (pause/infra) container */
 	int64_t created;  /* Unix seconds, 0: unknown */
 	int64_t started;  /* Unix seconds, 0: unknown */
