@@ -6,6 +6,8 @@
 #include "base/path.h"
 #include "facts/parse.h"
 
+enum { TEXT_MAX = 1000 }; /* bytes of a sentence */
+
 /* What docker and podman set where an image has none. */
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -72,12 +74,22 @@ void entry_report_done(struct entry_report *r)
 	*r = (struct entry_report){};
 }
 
+static void cut(char *text)
+{
+	static const char dots[] = "...";
+
+	if (text && strlen(text) > TEXT_MAX)
+		strcpy(text + TEXT_MAX - strlen(dots), dots);
+}
+
 void lint_add(struct lint *l, const char *id, bool warning, char *text, char *fix)
 {
 	_cleanup_free_ char *own_text = text, *own_fix = fix;
 	struct entry_report *r = l->out;
 	struct entry_finding *v;
 
+	cut(text); /* names in it may be as long as a command line */
+	cut(fix);
 	for (size_t i = 0; text && i < r->n; i++)
 		if (str_eq(r->findings[i].text, text))
 			return;

@@ -22,6 +22,15 @@
 
 enum { FUZZ_RUNS = 600, SECONDS = 20 };
 
+/* Whatever is found: it ends. */
+static void look_at(const struct root_entry *re)
+{
+	_cleanup_entry_report_ struct entry_report r = {};
+
+	root_lint(re, &r);
+	assert_true(r.n <= ENTRY_FINDINGS_MAX && r.n_files <= ENTRY_FILES_MAX);
+}
+
 static void test_loops(void **state)
 {
 	char path[32], text[64];
@@ -42,7 +51,7 @@ static void test_loops(void **state)
 	expect(RUN("/i1"), NULL, NULL);
 	expect(RUN("/i0"), "interpreter-loop", NULL);
 	root_file("/env", 0755, "#!/usr/bin/env /env\n");
-	root_lint(RUN("/env"), &(struct entry_report){});
+	look_at(RUN("/env"));
 }
 
 static void test_strange_files(void **state)
@@ -85,7 +94,7 @@ static void test_huge(void **state)
 	word[199999] = '\0';
 	expect(RUN(word), "path-loop", NULL);
 	memset(word, 'x', 199999);
-	expect(RUN(word), NULL == word ? NULL : "not-found", NULL);
+	expect(RUN(word), "not-found", NULL);
 	free(word);
 }
 
@@ -110,7 +119,7 @@ static void test_many_libraries(void **state)
 			 ELF(.needed = {next[0], next[1], next[2], next[3]}, .rpath = rpath));
 	}
 	root_elf("/app", 0755, ELF(.interp = LOADER, .needed = {"x0.so"}, .rpath = rpath));
-	root_lint(RUN("/app"), &(struct entry_report){});
+	look_at(RUN("/app"));
 	assert_true(time(NULL) - start < SECONDS);
 }
 
