@@ -2,7 +2,6 @@
 #include "store/docker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,9 +142,8 @@ static int read_all(struct docker *d, struct store *out, struct err *e)
 static bool is_there(const struct docker *d)
 {
 	_cleanup_free_ char *path = str_fmt("containers/%s/config.v2.json", d->target->id);
-	_cleanup_close_ int fd = path ? path_open_in_root(d->data.fd, path, O_PATH) : -ENOMEM;
 
-	return fd >= 0;
+	return path && storage_has(&d->data, path);
 }
 
 int docker_store(const struct target_roots *r, const struct target *t, struct store *out,

@@ -152,7 +152,7 @@ static int own_file(const struct docker *d, const char *key, const char *dest, s
 		    struct err *e)
 {
 	const char *path = json_str(d->config, key, "");
-	struct fill_mount m = {.dest = dest, .source = path};
+	struct fill_mount m = {.dest = dest, .source = path, .own = true};
 
 	return *path ? fill_mount(d->roots, &m, out, e) : 0;
 }

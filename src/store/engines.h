@@ -7,5 +7,7 @@
 
 #include "store/store.h"
 
+int containers_store(const struct target_roots *r, const struct target *t, struct store *out,
+		     struct err *e);
 int docker_store(const struct target_roots *r, const struct target *t, struct store *out,
 		 struct err *e);

@@ -80,15 +80,17 @@ int fill_mount(const struct target_roots *r, const struct fill_mount *f, struct 
 		free(m.dest);
 		return 0;
 	}
-	drop_at(out, m.dest);
 	m.tmpfs = !f->source;
-	if (f->source) {
-		m.source = strdup(f->shown ? f->shown : f->source);
-		m.fd = *f->source == '/' ? path_open_in_root(r->root_fd, f->source, O_PATH)
-					 : -ENOENT;
-		m.missing = m.fd < 0;
-		m.fd = m.missing ? -EBADF : m.fd;
+	if (f->source && *f->source == '/')
+		m.fd = path_open_in_root(r->root_fd, f->source, O_PATH);
+	m.missing = f->source && m.fd < 0;
+	if (m.missing && f->own) {
+		free(m.dest);
+		return 0;
 	}
+	drop_at(out, m.dest);
+	m.fd = m.fd < 0 ? -EBADF : m.fd;
+	m.source = f->source ? strdup(f->shown ? f->shown : f->source) : NULL;
 	err = store_add_mount(out, &m);
 	if (err == -E2BIG)
 		return err_say(e, E2BIG, "'%s' has more than %d mounts", out->label,

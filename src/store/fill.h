@@ -13,6 +13,7 @@ struct fill_mount {
 	const char *source; /* NULL: a tmpfs */
 	const char *shown;  /* for people; NULL: the source */
 	bool ro, ids_inside;
+	bool own; /* the engine makes it at each start: left out while it is not there */
 };
 
 /* Add a mount; its source is a path of the host, opened below r->root_fd, `missing` when it is not

@@ -126,6 +126,24 @@ int idmap_of_root(const struct target_roots *r, uid_t uid, gid_t gid, struct sto
 	return out->uid_map && out->gid_map ? 0 : err_set(e, ENOMEM, "reading /etc/subuid");
 }
 
+size_t idmap_json(json_t *list, const char *inside, const char *outside,
+		  struct idmap_line v[IDMAP_LINES_MAX])
+{
+	size_t i, n = 0;
+	json_t *j;
+
+	json_array_foreach (list, i, j) {
+		int64_t in = json_int(j, inside, -1), out = json_int(j, outside, -1);
+		int64_t count = json_int(j, "size", 0);
+
+		if (n == IDMAP_LINES_MAX || in < 0 || out < 0 || count <= 0 || count > UINT32_MAX ||
+		    in > UINT32_MAX - count || out > UINT32_MAX - count)
+			continue;
+		v[n++] = (struct idmap_line){(uint32_t)in, (uint32_t)out, (uint32_t)count};
+	}
+	return n;
+}
+
 char *idmap_text(const struct idmap_line *v, size_t n)
 {
 	struct buf b = {};

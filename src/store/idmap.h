@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/json.h"
 #include "store/store.h"
 
 /* A user's own containers: inside 0 is the user, 1 and on are what /etc/subuid gives. Fills
@@ -22,6 +23,11 @@ struct idmap_line {
 };
 
 enum { IDMAP_LINES_MAX = 340 }; /* the kernel's own limit */
+
+/* The lines of a JSON array of objects with `inside`, `outside` and "size": how many. What is no
+ * line is passed over. */
+size_t idmap_json(json_t *list, const char *inside, const char *outside,
+		  struct idmap_line v[IDMAP_LINES_MAX]);
 
 /* A map as text ("INSIDE OUTSIDE COUNT" lines); NULL when memory is out. */
 char *idmap_text(const struct idmap_line *v, size_t n);

@@ -20,8 +20,9 @@ struct shorts {
 struct chain {
 	const struct storage *home;
 	size_t n;
-	const char *lower;     /* the file, for messages */
-	struct shorts *shorts; /* one for each home */
+	const struct storage *own; /* of the layer, */
+	const char *lower;	   /* and its file, for messages */
+	struct shorts *shorts;	   /* one for each home */
 };
 
 static void chain_done(struct chain *c)
@@ -97,6 +98,36 @@ static int follow(const struct storage *s, const char *name, char **id, struct e
 	return *id ? 1 : err_set(e, ENOMEM, "reading links of layers");
 }
 
+/* The directories of one layer. */
+static int add_layer(const struct storage *s, const char *id, struct store *out, struct err *e)
+{
+	int r = storage_layer(s, id, "diff", out, e);
+
+	for (int i = 1; r == 0; i++) {
+		_cleanup_free_ char *name = str_fmt("diff%d", i), *path = NULL;
+
+		path = name ? str_fmt("%s/%s", id, name) : NULL;
+		if (!path)
+			return err_set(e, ENOMEM, "opening layers");
+		if (!storage_has(s, path))
+			break;
+		r = storage_layer(s, id, name, out, e);
+	}
+	return r;
+}
+
+/* Files of a composefs are kept elsewhere. */
+static int check_kind(const struct storage *s, const char *id, struct err *e)
+{
+	_cleanup_free_ char *path = str_fmt("%s/composefs-data", id);
+
+	if (!path || !storage_has(s, path))
+		return 0;
+	err_say(e, ENOTSUP, "%s/%s is a composefs, whose files Porthole cannot put together",
+		s->path, path);
+	return -ENOTSUP;
+}
+
 static bool has_layer(const struct store *out, size_t from, const struct storage *s, const char *id)
 {
 	size_t n = strlen(s->path);
@@ -131,10 +162,10 @@ static int add_short(struct chain *c, const char *name, size_t from, struct stor
 		at = i;
 	}
 	if (!id)
-		return storage_bad(e, &c->home[0], c->lower, "no layer is called l/%.64s", name);
+		return storage_bad(e, c->own, c->lower, "no layer is called l/%.64s", name);
 	if (has_layer(out, from, &c->home[at], id))
-		return storage_bad(e, &c->home[0], c->lower, "it names the layer %.64s twice", id);
-	return storage_layer(&c->home[at], id, "diff", out, e);
+		return storage_bad(e, c->own, c->lower, "it names the layer %.64s twice", id);
+	return add_layer(&c->home[at], id, out, e);
 }
 
 /* An entry of `lower` to its short name: l/NAME, or the same with a home's path before it. NULL
@@ -150,56 +181,52 @@ static const char *short_of(const struct chain *c, const char *entry)
 	return str_starts(entry, "l/") && path_is_component(entry + 2) ? entry + 2 : NULL;
 }
 
-/* What a directory of a layer holds besides: 0, or -ENOTSUP where the files are elsewhere. */
-static int check_kind(const struct storage *s, const char *id, struct err *e)
+/* Where the layer itself is. */
+static const struct storage *home_of(const struct storage *home, size_t n, const char *id)
 {
-	_cleanup_free_ char *path = str_fmt("%s/composefs-data", id);
-	_cleanup_close_ int fd = path ? path_open_in_root(s->fd, path, O_PATH) : -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (storage_has(&home[i], id))
+			return &home[i];
+	return home;
+}
 
-	if (fd < 0)
-		return 0;
-	err_say(e, ENOTSUP, "%s/%s is a composefs, whose files Porthole cannot put together",
-		s->path, path);
-	return -ENOTSUP;
+static int add_lowers(struct chain *c, const char *text, size_t from, struct store *out,
+		      struct err *e)
+{
+	_cleanup_strv_ struct strv entry = {};
+	int r = strv_split(&entry, text, ":\n") < 0 ? err_set(e, ENOMEM, "opening layers") : 0;
+
+	for (size_t i = 0; i < entry.n && r == 0; i++) {
+		const char *name = short_of(c, entry.v[i]);
+
+		r = name ? add_short(c, name, from, out, e)
+			 : storage_bad(e, c->own, c->lower, "'%.64s' leads out of it", entry.v[i]);
+	}
+	return r;
 }
 
 int lower_layers(const struct storage *home, size_t n, const char *id, struct store *out,
 		 struct err *e)
 {
 	_cleanup_free_ char *path = str_fmt("%s/lower", id), *text = NULL;
-	_cleanup_(chain_done) struct chain c = {.home = home, .n = n, .lower = path};
-	_cleanup_strv_ struct strv entry = {};
+	const struct storage *own = home_of(home, n, id);
+	_cleanup_(chain_done) struct chain c = {.home = home, .n = n, .own = own, .lower = path};
 	size_t from = out->n_layers;
-	struct err own;
+	struct err why = {};
 	int r;
 
 	c.shorts = calloc(n, sizeof(*c.shorts));
 	if (!path || !c.shorts)
 		return err_set(e, ENOMEM, "opening layers");
-	r = check_kind(home, id, e);
+	r = check_kind(own, id, e);
 	if (r == 0)
-		r = storage_layer(home, id, "diff", out, e);
+		r = add_layer(own, id, out, e);
 	if (r < 0)
 		return r;
-	r = storage_read(home, path, STORAGE_TEXT_MAX, &text, &own);
+	r = storage_read(own, path, STORAGE_TEXT_MAX, &text, &why);
 	if (r == -ENOENT) /* the lowest one */
 		return 0;
-	if (r < 0) {
-		if (e)
-			*e = own;
-		return r;
-	}
-	text[strcspn(text, "\n")] = '\0';
-	if (strv_split(&entry, text, ":") < 0)
-		return err_set(e, ENOMEM, "opening layers");
-	for (size_t i = 0; i < entry.n; i++) {
-		const char *name = short_of(&c, entry.v[i]);
-
-		if (!name)
-			return storage_bad(e, home, path, "'%.64s' leads out of it", entry.v[i]);
-		r = add_short(&c, name, from, out, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (r < 0 && e)
+		*e = why;
+	return r < 0 ? r : add_lowers(&c, text, from, out, e);
 }

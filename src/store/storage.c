@@ -50,6 +50,13 @@ int storage_below(const struct storage *s, const char *path, struct storage *out
 	return err_set(e, ENOMEM, "opening %s/%s", s->path, path);
 }
 
+bool storage_has(const struct storage *s, const char *path)
+{
+	_cleanup_close_ int fd = path_open_in_root(s->fd, path, O_PATH | O_NOFOLLOW);
+
+	return fd >= 0;
+}
+
 int storage_bad(struct err *e, const struct storage *s, const char *path, const char *fmt, ...)
 {
 	char what[256];

@@ -30,6 +30,9 @@ int storage_open(const struct target_roots *r, const char *path, struct storage 
 /* A directory of a storage as one of its own. */
 int storage_below(const struct storage *s, const char *path, struct storage *out, struct err *e);
 
+/* Whether something is there. */
+bool storage_has(const struct storage *s, const char *path);
+
 /* Read a regular file, at most `max` bytes; the caller frees *out. 0; -ENOENT, -EACCES ... with the
  * file in `e`; -EBADMSG when it is no file, larger, or holds a NUL byte. */
 int storage_read(const struct storage *s, const char *path, size_t max, char **out, struct err *e);

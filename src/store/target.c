@@ -10,6 +10,9 @@ static const struct {
 		    struct err *e);
 } readers[] = {
 	{"docker", docker_store},
+	{"podman", containers_store},
+	{"crio", containers_store},
+	{"buildah", containers_store},
 };
 
 int store_of_target(const struct target_roots *r, const struct target *t, struct store *out,

@@ -79,7 +79,10 @@ int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e)
 {
 	_cleanup_close_ int m =
 		open_tree(dir_fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-	struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
+	/* what is done with access times is one choice of several: the old one must go first */
+	struct mount_attr attr = {.attr_set = attrs,
+				  .attr_clr = attrs & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0,
+				  .propagation = MS_PRIVATE};
 	int r;
 
 	if (m < 0)
