@@ -43,10 +43,10 @@ static const struct opt options[] = {
 	 NULL},
 	{OPT_STR, O(cpus), 0, "cpus", "N", "processor limit of --cgroup own, such as 0.5", NULL},
 	{OPT_UINT, O(pids), 0, "pids", "N", "process limit of --cgroup own", NULL},
-	{OPT_STR, O(view), 0, "view", "live|kit",
-	 "what / is: the target's own files, or the kit's with the target at /target (default: "
-	 "live)",
-	 OPT_WORDS("live", "kit")},
+	{OPT_STR, O(view), 0, "view", "live|cow|kit",
+	 "what / is: the target's own files, those with everything writable and forgotten, or the "
+	 "kit's with the target at /target (default: live)",
+	 OPT_WORDS("live", "cow", "kit")},
 	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none", "use this kit of tools, or none", NULL},
 	{OPT_FLAG, O(freeze), 0, "freeze", NULL,
 	 "hold everything in the target still until the session ends, for a consistent look", NULL},

@@ -3,13 +3,10 @@
  * host, so that no program run in it, with whatever option, can do harm.
  */
 #include <fcntl.h>
-#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,6 +15,7 @@
 #include "base/fd.h"
 #include "kit/check.h"
 #include "sys/fsmount.h"
+#include "sys/loopback.h"
 
 #ifndef MOVE_MOUNT_F_EMPTY_PATH
 #define MOVE_MOUNT_F_EMPTY_PATH 0x00000004
@@ -199,15 +197,6 @@ int scratch_enter(const char *spec, enum kit_rung *rung, struct err *e)
 	if (r >= 0)
 		r = enter_root(e);
 	return r == 0 && root ? unshare_mapped(inner, e) : r;
-}
-
-static void loopback_up(void)
-{
-	_cleanup_close_ int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-
-	if (s >= 0)
-		(void)ioctl(s, SIOCSIFFLAGS, &ifr);
 }
 
 int scratch_init(struct err *e)

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
@@ -22,10 +21,8 @@
 #include "base/fd.h"
 #include "session/leave.h"
 #include "session/wire.h"
-#include "sys/caps.h"
 #include "sys/cred.h"
 #include "sys/ns.h"
-#include "sys/power.h"
 #include "sys/title.h"
 
 enum { SUPERVISOR_GONE = 128 + SIGKILL };
@@ -38,87 +35,6 @@ _Noreturn static void agent_fail(struct agent *a, struct err *e)
 		m.err.exit = EXIT_PORTHOLE;
 	wire_send(a->sock, &m, -EBADF);
 	_exit(m.err.exit);
-}
-
-/* A new user namespace makes us nobody until we take an id that exists there. */
-static int take_inside_id(const struct plan *p, struct err *e)
-{
-	struct idmap *m = malloc(sizeof(*m));
-	uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
-
-	if (m && idmap_read(p->target->proc_fd, "uid_map", m) == 0)
-		uid = idmap_first_inside(m);
-	if (m && idmap_read(p->target->proc_fd, "gid_map", m) == 0)
-		gid = idmap_first_inside(m);
-	free(m);
-	if (syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0)
-		return err_set(e, errno, "taking an id in the user namespace of '%s'", p->label);
-	return 0;
-}
-
-/* setns(2) refused: say it in words. */
-static int join_failed(const struct plan *p, int num, struct err *e)
-{
-	char names[64];
-
-	if (num == -ESRCH)
-		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
-	err_set(e, num, "joining the namespaces (%s) of '%s'",
-		ns_names(p->ns_join, names, sizeof(names)), p->label);
-	if (num == -EPERM)
-		power_hint(e, CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_SYS_CHROOT) |
-				      CAPS_BIT(CAP_SYS_PTRACE));
-	return num;
-}
-
-/* The matching procfs is made while we still have the host's rights over it. */
-static void make_proc(struct agent *a)
-{
-	_cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
-
-	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		a->parts.proc_fd =
-			fsmount(fs, FSMOUNT_CLOEXEC,
-				MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-}
-
-static int join(struct agent *a, unsigned flags, struct err *e)
-{
-	const struct plan *p = a->plan;
-	unsigned differ = 0;
-	int r = ns_join(p->target->pidfd, p->target->proc_fd, flags & p->ns_join);
-
-	if (r == -EPERM) { /* one that is ours already may be another's to join */
-		_cleanup_close_ int self =
-			openat(a->host_proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-		if (ns_different(p->target->proc_fd, self, flags & p->ns_join, &differ, NULL) ==
-			    0 &&
-		    differ != (flags & p->ns_join))
-			r = ns_join(p->target->pidfd, p->target->proc_fd, differ);
-	}
-	if (r < 0)
-		return join_failed(p, r, e);
-	return flags & p->ns_join & CLONE_NEWUSER ? take_inside_id(p, e) : 0;
-}
-
-/* The supervisor mounts the kit while we join and build: wait for it here. */
-static int add_kit(struct agent *a, int dev, struct err *e)
-{
-	_cleanup_close_ int kit = -EBADF;
-	struct wire_msg m;
-	int r;
-
-	if (a->plan->kit.kind == KIT_NONE)
-		return 0;
-	r = wire_recv(a->sock, &m, &kit);
-	if (r == 1 && m.type == WIRE_KIT && !m.err.num)
-		return view_add_kit(dev, kit, e);
-	if (r == 1 && m.err.num) {
-		*e = m.err;
-		return -e->num;
-	}
-	_exit(EXIT_PORTHOLE); /* the supervisor is gone: there is nobody to tell */
 }
 
 /* A pty of the devpts at /dev/pts: the target's own, the session's, or the host's. */
@@ -238,30 +154,6 @@ static int attend(struct agent *a, pid_t command, int sigfd)
 	return code;
 }
 
-/* Stand where the plan wants us: namespaces joined, view built. */
-static int enter(struct agent *a, struct err *e)
-{
-	const unsigned later = CLONE_NEWPID; /* the agent was born there */
-	const struct plan *p = a->plan;
-	_cleanup_close_ int dev = -EBADF;
-	int r;
-
-	if (p->view == VIEW_NONE)
-		return join(a, ~later, e);
-	if (a->parts.classic) {
-		r = join(a, ~(later | CLONE_NEWUSER), e);
-		if (r == 0)
-			r = view_build_classic(p, &a->parts, e);
-		return r < 0 ? r : join(a, CLONE_NEWUSER, e);
-	}
-	if (!p->shape.proc_good && p->kit.kind != KIT_NONE)
-		make_proc(a);
-	r = join(a, ~later, e);
-	if (r == 0)
-		r = view_build(p, &a->parts, &dev, e);
-	return r < 0 ? r : add_kit(a, dev, e);
-}
-
 /* A terminal the kit knows nothing of is most often a better xterm. */
 static void settle_term(const struct plan *p)
 {
@@ -349,7 +241,7 @@ _Noreturn void agent_main(struct agent *a)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (enter(a, &e) < 0 || (p->tty && open_pty(p, &master, &slave, &e) < 0))
+	if (agent_enter(a, &e) < 0 || (p->tty && open_pty(p, &master, &slave, &e) < 0))
 		agent_fail(a, &e);
 
 	settle_term(p);

@@ -25,6 +25,9 @@ struct agent {
  * just forked; never returns. */
 _Noreturn void agent_main(struct agent *a);
 
+/* Join or make the plan's namespaces and build its view. 0 or -errno with `e`. */
+int agent_enter(struct agent *a, struct err *e);
+
 /* Become who the plan says, in the directory it says, and exec. Returns only on failure: -errno
  * with `e` (126 or 127). [child] of a vfork: no allocation, and memory is the agent's. */
 int command_exec(const struct plan *p, struct err *e);

@@ -199,12 +199,29 @@ static int take_over_all(struct plan *p, const char *data, size_t len)
 	return r;
 }
 
+static int read_store_env(struct plan *p, struct err *e)
+{
+	const struct strv *env = &p->store->config.env;
+	_cleanup_buf_ struct buf b = {};
+	int r;
+
+	for (size_t i = 0; i < env->n; i++)
+		buf_add(&b, env->v[i], strlen(env->v[i]) + 1);
+	r = b.oom ? -ENOMEM : b.len > ENV_MAX ? -E2BIG : take_over_all(p, b.data, b.len);
+	return r < 0 ? err_set(e, r, "reading the environment of '%s'", p->label) : 0;
+}
+
 static int read_target_env(struct plan *p, struct err *e)
 {
 	_cleanup_free_ char *data = NULL;
-	_cleanup_close_ int fd = openat(p->target->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = -EBADF;
 	size_t len = 0;
-	int r = fd < 0 ? -errno : fd_read_all(fd, ENV_MAX, &data, &len);
+	int r;
+
+	if (p->store)
+		return read_store_env(p, e);
+	fd = openat(p->target->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+	r = fd < 0 ? -errno : fd_read_all(fd, ENV_MAX, &data, &len);
 
 	if (r == -EFBIG)
 		return strv_add(&p->env_dropped, "all of it: over 4 MiB");

@@ -14,6 +14,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "session/plan_store.h"
 #include "session/view.h"
 #include "sys/caps.h"
 #include "sys/cred.h"
@@ -28,6 +29,7 @@ void plan_done(struct plan *p)
 	kit_done(&p->kit);
 	freeze_done(&p->freeze);
 	cleanup_close(&p->root_fd);
+	cow_done(&p->cow);
 	free(p->who.groups);
 	free(p->who.name);
 	free(p->who.home);
@@ -148,6 +150,8 @@ static int plan_shape(struct plan *p, struct err *e)
 
 static int plan_kit(struct plan *p, const struct request *req, struct err *e)
 {
+	if (str_eq(req->view, "cow") && p->view == VIEW_NONE)
+		return err_say(e, EINVAL, "--view cow needs mnt in the list of --ns");
 	if (str_eq(req->view, "kit")) {
 		if (p->view == VIEW_NONE)
 			return err_say(e, EINVAL, "--view kit needs mnt in the list of --ns");
@@ -171,7 +175,8 @@ static bool can_write_tmp(const struct plan *p)
 	struct statvfs fs;
 	struct stat st;
 
-	if (fd < 0 || fstatvfs(fd, &fs) < 0 || fs.f_flag & ST_RDONLY || fstat(fd, &st) < 0)
+	if (fd < 0 || fstatvfs(fd, &fs) < 0 || (fs.f_flag & ST_RDONLY && !p->cow.on) ||
+	    fstat(fd, &st) < 0)
 		return false;
 	if ((st.st_mode & 0003) == 0003)
 		return true;
@@ -206,6 +211,10 @@ static int plan_caps(struct plan *p, const struct request *req, struct err *e)
 	struct cred c;
 	int r;
 
+	if (p->store && (!req->caps || str_eq(req->caps, "target"))) {
+		store_plan_caps(p, req);
+		return 0;
+	}
 	p->caps_all = !req->caps || (str_eq(req->caps, "all") && p->who.uid == 0);
 	if (p->caps_all)
 		return 0;
@@ -272,6 +281,9 @@ static int plan_cwd(struct plan *p, const struct request *req)
 		p->cwd = strdup(req->cwd);
 	else if (p->view == VIEW_NONE)
 		p->cwd = NULL;
+	else if (p->store)
+		p->cwd = strdup(p->view == VIEW_LIVE && p->store->config.cwd ? p->store->config.cwd
+									     : "/");
 	else if (p->view == VIEW_LIVE && !p->shape.chrooted &&
 		 link_read_at(p->target->proc_fd, "cwd", link, sizeof(link)) > 0 && link[0] == '/')
 		p->cwd = strdup(link);
@@ -322,21 +334,20 @@ static int make_cookie(struct plan *p)
 	return 0;
 }
 
-int plan_make(struct plan *p, const struct target *t, const struct request *req, struct err *e)
+static int make(struct plan *p, const struct request *req, struct err *e)
 {
 	int r;
 
-	*p = PLAN_INIT;
-	p->target = t;
-	p->label = str_printable_dup(t->name ? t->name : t->id ? t->id : "?");
-	if (!p->label || make_cookie(p) < 0)
-		return err_set(e, ENOMEM, "planning the session");
+	if (make_cookie(p) < 0)
+		return err_set(e, EIO, "planning the session");
 	plan_terminal(p, req);
-	r = plan_ns(p, req, e);
+	r = p->store ? store_plan_ns(p, req, e) : plan_ns(p, req, e);
 	if (r == 0)
 		r = plan_kit(p, req, e);
 	if (r == 0)
-		r = plan_shape(p, e);
+		r = p->store ? store_plan_root(p, e) : plan_shape(p, e);
+	if (r == 0 && (p->store || str_eq(req->view, "cow")))
+		r = cow_plan(p, e);
 	if (r == 0)
 		r = plan_user(p, req->user, e);
 	if (r == 0) {
@@ -354,4 +365,22 @@ int plan_make(struct plan *p, const struct target *t, const struct request *req,
 	if (r == 0)
 		r = plan_env(p, req, e);
 	return r;
+}
+
+int plan_make(struct plan *p, const struct target *t, const struct request *req, struct err *e)
+{
+	*p = PLAN_INIT;
+	p->target = t;
+	p->label = str_printable_dup(t->name ? t->name : t->id ? t->id : "?");
+	return p->label ? make(p, req, e) : err_set(e, ENOMEM, "planning the session");
+}
+
+int plan_make_store(struct plan *p, const struct target *t, const struct store *store,
+		    const struct request *req, struct err *e)
+{
+	*p = PLAN_INIT;
+	p->target = t;
+	p->store = store;
+	p->label = str_printable_dup(store->label);
+	return p->label ? make(p, req, e) : err_set(e, ENOMEM, "planning the session");
 }

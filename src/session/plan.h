@@ -14,7 +14,9 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "kit/kit.h"
+#include "session/cow.h"
 #include "session/freeze.h"
+#include "store/store.h"
 #include "target/target.h"
 
 #define KIT_BASHRC KIT_PREFIX "/s/porthole/bashrc" /* of interactive sessions; may be missing */
@@ -74,14 +76,17 @@ struct request {
 };
 
 struct plan {
-	const struct target *target; /* pinned; outlives the plan */
+	const struct target *target; /* pinned, but for a store's; outlives the plan */
+	const struct store *store;   /* the files of what does not run; NULL: the target runs */
 	char *label;		     /* the target's name made printable */
 	unsigned ns_join;	     /* CLONE_NEW*: joined; those that are the same are left out */
 	unsigned ns_same;	     /* wanted, and the same as ours already */
+	unsigned ns_new;	     /* made for the session */
 	enum view view;
 	struct kit kit;
 	struct shape shape;
-	int root_fd; /* the target's root, O_PATH; -EBADF when its mounts are not joined */
+	struct cow cow; /* what is written is forgotten */
+	int root_fd;	/* the target's root, O_PATH; -EBADF when its mounts are not joined */
 	struct who who;
 	bool groups_denied; /* the target's user namespace denies setgroups(2) */
 	bool scratch;	    /* TMPDIR is PLAN_SCRATCH, for want of a /tmp */
@@ -112,6 +117,11 @@ void plan_done(struct plan *p);
 /* Make the plan: reads the target, opens the kit, changes nothing. `p` is zeroed first and must be
  * released by the caller also after an error. Errors are whole sentences in `e`. */
 int plan_make(struct plan *p, const struct target *t, const struct request *req, struct err *e);
+
+/* The same for what does not run: `store` holds its files, and `t`, which is not pinned, tells who
+ * it is. Both outlive the plan. Mounts the store's layers, detached. */
+int plan_make_store(struct plan *p, const struct target *t, const struct store *store,
+		    const struct request *req, struct err *e);
 
 /* The plan in words, for --explain: one "what: how" line a fact, printable. 0 or -ENOMEM. */
 int plan_explain(const struct plan *p, struct buf *out);

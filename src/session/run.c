@@ -34,6 +34,8 @@ struct supervisor {
 	struct freeze freeze;
 	struct view_entries nodes;
 	struct kit_ready kit_ready; /* classic */
+	struct overlay_scratch scratch;
+	struct buf notes;
 	pid_t agent_pid;
 	int mnt_ns; /* of the session, once it stands: a descriptor, so that its number is not used
 		       again */
@@ -55,6 +57,8 @@ static void supervisor_done(struct supervisor *s)
 	kit_ready_done(&s->kit_ready);
 	session_cgroup_done(&s->cgroup);
 	guard_stop(&s->guard);
+	overlay_scratch_done(&s->scratch);
+	buf_done(&s->notes);
 	freeze_end(&s->freeze);
 }
 
@@ -81,6 +85,8 @@ static int start_agent(struct supervisor *s, struct err *e)
 		return err_set(e, errno, "making a socket pair");
 	s->sock = pair[0];
 	s->agent.sock = pair[1];
+	if (p->ns_new & CLONE_NEWPID && unshare(CLONE_NEWPID) < 0)
+		return err_set(e, errno, "making a pid namespace for '%s'", p->label);
 	if (p->ns_join & CLONE_NEWPID) {
 		/* only children are affected: the agent is born in the target's pid namespace */
 		int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWPID);
@@ -179,7 +185,13 @@ static int await_ready(struct supervisor *s, struct err *e)
 	struct wire_msg m;
 	int fd, r;
 
-	while ((r = wire_recv(s->sock, &m, &fd)) == 1 && m.type == WIRE_NS) {
+	while ((r = wire_recv(s->sock, &m, &fd)) == 1) {
+		if (m.type == WIRE_NOTE && m.err.num) {
+			buf_printf(&s->notes, "porthole: %s\n", m.err.msg);
+			continue;
+		}
+		if (m.type != WIRE_NS)
+			break;
 		cleanup_close(&s->mnt_ns);
 		s->mnt_ns = fd;
 	}
@@ -305,10 +317,11 @@ static int attend(struct supervisor *s, struct err *e)
 	}
 }
 
-static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
+/* All that is made before the agent is. */
+static int prepare(struct supervisor *s, struct err *e)
 {
 	const struct plan *p = s->plan;
-	int r = 0, status;
+	int r = 0;
 
 	s->agent.host_proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (s->agent.host_proc < 0)
@@ -329,19 +342,38 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 		r = freeze_begin(&s->freeze, &p->freeze, e);
 	if (r == 0)
 		r = session_cgroup_open(&s->cgroup, p, e);
+	if (r == 0 && p->cow.on)
+		r = overlay_scratch_open(&s->scratch, 0, e);
 	if (r == 0 && p->view != VIEW_NONE && !p->shape.dev_dir && !s->agent.parts.classic)
 		view_basic_nodes(&s->nodes);
 	if (r == 0 && s->agent.parts.classic && p->kit.kind != KIT_NONE)
 		r = kit_prepare(&p->kit, &s->kit_ready, e);
-	if (r < 0)
-		return r;
 	s->agent.parts.nodes = &s->nodes;
 	s->agent.parts.kit_ready = &s->kit_ready;
+	s->agent.parts.scratch = &s->scratch;
 	s->agent.cgroup = &s->cgroup;
 	s->agent.freeze = &s->freeze;
 	s->agent.guard = s->guard.sock[1];
 	s->agent.stdio = s->channels.stdio;
-	r = start_agent(s, e);
+	return r;
+}
+
+/* For a person, before the command says anything. */
+static void greet(const struct supervisor *s, const struct session_talk *talk)
+{
+	if (s->notes.data)
+		fd_write_all(STDERR_FILENO, s->notes.data, s->notes.len);
+	if (talk->greeting)
+		fd_write_all(STDERR_FILENO, talk->greeting, strlen(talk->greeting));
+}
+
+static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
+{
+	const struct plan *p = s->plan;
+	int r = prepare(s, e), status;
+
+	if (r == 0)
+		r = start_agent(s, e);
 	if (r < 0)
 		return r;
 	r = send_kit(s, e);
@@ -354,8 +386,7 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 	r = see_in(s, e);
 	if (r < 0)
 		return r;
-	if (talk->greeting)
-		fd_write_all(STDERR_FILENO, talk->greeting, strlen(talk->greeting));
+	greet(s, talk);
 	channels_start(&s->channels, p);
 	r = attend(s, e);
 	status = agent_status(s);
@@ -379,6 +410,7 @@ int session_run(const struct plan *p, struct session_talk *talk, struct err *e)
 		.guard = GUARD_INIT,
 		.freeze = FREEZE_INIT,
 		.kit_ready = KIT_READY_INIT,
+		.scratch = OVERLAY_SCRATCH_INIT,
 		.mnt_ns = -EBADF,
 		.sock = -EBADF,
 		.sigfd = -EBADF,
@@ -386,6 +418,10 @@ int session_run(const struct plan *p, struct session_talk *talk, struct err *e)
 	};
 	int r = run(&s, talk, e);
 
+	if (talk->changes) {
+		*talk->changes = s.scratch;
+		s.scratch = OVERLAY_SCRATCH_INIT;
+	}
 	supervisor_done(&s);
 	return r;
 }

@@ -8,10 +8,14 @@
 
 #include "base/err.h"
 #include "session/plan.h"
+#include "sys/overlay.h"
 
 /* What the caller has to say during a session, and what he wants to hear. */
 struct session_talk {
 	const char *greeting; /* to standard error, once the session stands; NULL: nothing */
+	/* for a view that forgets: what was written, once the session is over; the caller's to
+	 * release. NULL: not asked for */
+	struct overlay_scratch *changes;
 	bool thawed; /* out: the plan froze the target, and somebody else thawed it meanwhile */
 };
 

@@ -133,7 +133,7 @@ static int asked_user(struct plan *p, const char *user, struct err *e)
 	return -ENOENT;
 }
 
-int plan_user(struct plan *p, const char *spec, struct err *e)
+static int find_user(struct plan *p, const char *spec, struct err *e)
 {
 	_cleanup_free_ char *copy = spec ? strdup(spec) : NULL;
 	char *group = copy ? strchr(copy, ':') : NULL;
@@ -175,4 +175,12 @@ int plan_user(struct plan *p, const char *spec, struct err *e)
 				       p->label);
 	}
 	return 0;
+}
+
+int plan_user(struct plan *p, const char *spec, struct err *e)
+{
+	/* nobody runs there: who would */
+	if (p->store && str_eq(spec, "target"))
+		spec = p->store->config.user;
+	return find_user(p, spec && *spec ? spec : NULL, e);
 }

@@ -8,8 +8,7 @@
 
 #include "base/fd.h"
 
-#define SCRATCH_SIZE   "64m"
-#define ROOT_DIR_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define SCRATCH_SIZE "64m"
 
 static const char *const skip_dev[] = {"p", PLAN_SCRATCH_NAME, NULL};
 static const char *const skip_root[] = {"dev", "proc", NULL};
@@ -26,7 +25,7 @@ bool view_needs_root(const struct plan *p)
 
 /* --- by descriptor --- */
 
-static int attach(int mnt, int dirfd, const char *name)
+int view_attach(int mnt, int dirfd, const char *name)
 {
 	unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | (*name ? 0 : MOVE_MOUNT_T_EMPTY_PATH);
 
@@ -42,7 +41,7 @@ static int attach_node(int under, int dirfd, const struct view_entry *en)
 	const struct view_entry file = {.name = en->name};
 	int r = mnt < 0 ? -errno : view_entry_make(dirfd, &file);
 
-	return r < 0 ? r : attach(mnt, dirfd, en->name);
+	return r < 0 ? r : view_attach(mnt, dirfd, en->name);
 }
 
 /* All entries again in `dirfd`; `under`: the directory it lies over. */
@@ -54,15 +53,14 @@ static int attach_all(const struct view_entries *l, int dirfd, int under)
 		if (r == -EPERM && l->v[i].node.st_rdev)
 			r = attach_node(under, dirfd, &l->v[i]);
 		if (r == 0 && l->v[i].fd >= 0)
-			r = attach(l->v[i].fd, dirfd, l->v[i].name);
+			r = view_attach(l->v[i].fd, dirfd, l->v[i].name);
 		if (r < 0 && r != -ENOENT && r != -ENOTDIR)
 			return r;
 	}
 	return 0;
 }
 
-/* A detached tmpfs; `size` in bytes as text. */
-static int new_tmpfs(const char *size)
+int view_new_tmpfs(const char *size, uint64_t attrs)
 {
 	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
 	int mnt;
@@ -73,7 +71,7 @@ static int new_tmpfs(const char *size)
 	    fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return -errno;
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID);
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attrs);
 	return mnt < 0 ? -errno : mnt;
 }
 
@@ -91,7 +89,8 @@ static void own_devpts(int devfd)
 	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return;
 	mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-	if (mnt < 0 || attach(mnt, devfd, "pts") < 0 || symlinkat("pts/ptmx", devfd, "ptmx") < 0)
+	if (mnt < 0 || view_attach(mnt, devfd, "pts") < 0 ||
+	    symlinkat("pts/ptmx", devfd, "ptmx") < 0)
 		return; /* open_pty() says what is missing */
 }
 
@@ -103,12 +102,12 @@ int view_make_scratch(int dev)
 		       : 0;
 }
 
-/* Lie the new /dev over directory `at`: the target's entries again, and room for the kit. Returns
- * its descriptor. */
-static int build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e)
+int view_build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e)
 {
-	_cleanup_close_ int mnt = new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m");
-	int r = mnt < 0 ? mnt : attach(mnt, at, "");
+	/* what is made there need not be used: nothing that does not run has devices of its own */
+	const uint64_t attrs = MOUNT_ATTR_NOSUID | (p->store ? MOUNT_ATTR_NODEV : 0);
+	_cleanup_close_ int mnt = view_new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m", attrs);
+	int r = mnt < 0 ? mnt : view_attach(mnt, at, "");
 
 	if (r < 0)
 		return err_set(e, r, "laying a private /dev over that of '%s'", p->label);
@@ -126,7 +125,7 @@ static int build_dev(const struct plan *p, const struct view_entries *dev, int a
 
 int view_add_kit(int dev, int kit_fd, struct err *e)
 {
-	int r = attach(kit_fd, dev, "p");
+	int r = view_attach(kit_fd, dev, "p");
 
 	return r < 0 ? err_set(e, r, "attaching the kit at " KIT_PREFIX) : 0;
 }
@@ -169,7 +168,8 @@ static int fill_kit_root(const struct plan *p, int root, int target, struct err 
 	int r = view_fill_kit_root(root);
 
 	if (r == 0)
-		r = mkdirat(root, "target", 0755) < 0 ? -errno : attach(target, root, "target");
+		r = mkdirat(root, "target", 0755) < 0 ? -errno
+						      : view_attach(target, root, "target");
 	return r < 0 ? err_set(e, r, "attaching the files of '%s' at /target", p->label) : 0;
 }
 
@@ -178,9 +178,10 @@ static int fill_kit_root(const struct plan *p, int root, int target, struct err 
 static int build_root(const struct plan *p, const struct view_entries *dev,
 		      const struct view_entries *root_entries, int target, struct err *e)
 {
-	_cleanup_close_ int mnt = new_tmpfs("16m"), at = open("/", ROOT_DIR_FLAGS), sub = -EBADF;
+	_cleanup_close_ int mnt = view_new_tmpfs("16m", MOUNT_ATTR_NOSUID),
+			    at = open("/", ROOT_DIR_FLAGS), sub = -EBADF;
 	_cleanup_close_ int devfd = -EBADF;
-	int r = mnt < 0 ? mnt : attach(mnt, at, "");
+	int r = mnt < 0 ? mnt : view_attach(mnt, at, "");
 
 	if (r < 0)
 		return err_set(e, r, "laying a private root over that of '%s'", p->label);
@@ -191,7 +192,7 @@ static int build_root(const struct plan *p, const struct view_entries *dev,
 	if (mkdirat(mnt, "dev", 0755) < 0 || mkdirat(mnt, "proc", 0755) < 0)
 		return err_set(e, errno, "making /dev and /proc in a private root");
 	sub = openat(mnt, "dev", ROOT_DIR_FLAGS);
-	devfd = build_dev(p, dev, sub, e);
+	devfd = view_build_dev(p, dev, sub, e);
 	if (devfd < 0)
 		return devfd;
 	if (fchdir(mnt) < 0 || chroot(".") < 0)
@@ -205,7 +206,7 @@ static int build_in_place(const struct plan *p, const struct view_entries *dev, 
 
 	if (at < 0)
 		return err_set(e, errno, "opening /dev of '%s'", p->label);
-	return build_dev(p, dev, at, e);
+	return view_build_dev(p, dev, at, e);
 }
 
 /* A procfs that matches the session's pid namespace, where the target's does not. */
@@ -214,7 +215,7 @@ static void build_proc(int proc_fd)
 	_cleanup_close_ int at = proc_fd < 0 ? -EBADF : open("/proc", ROOT_DIR_FLAGS);
 
 	if (at >= 0)
-		attach(proc_fd, at, "");
+		view_attach(proc_fd, at, "");
 }
 
 /* What has to be cloned before unshare(2): afterwards the mounts of a target with a user namespace

@@ -10,15 +10,19 @@
 
 #include "base/err.h"
 #include "session/plan.h"
+#include "sys/overlay.h"
 
 /* What is made outside, before entering, and handed to the view. Descriptors; -EBADF: none. */
 struct view_entries;
 
 struct view_parts {
-	int proc_fd; /* detached procfs of the pid namespace, when the target's own will not do */
+	int host_proc; /* a /proc, to open descriptors through */
+	int proc_fd;   /* detached procfs of the pid namespace, when the target's own will not do */
 	const struct view_entries *nodes;  /* of the host's /dev, for targets that have none */
 	bool classic;			   /* no mount calls by descriptor on this kernel */
 	const struct kit_ready *kit_ready; /* classic: the kit's loop device */
+	struct overlay_scratch *scratch;   /* for p->cow: where changes go */
+	struct strv *notes;		   /* for p->cow: sentences for the user */
 };
 
 /* Unshare the mount namespace and build the plan's view in it; the caller has joined the target's
@@ -32,11 +36,29 @@ int view_build(const struct plan *p, const struct view_parts *parts, int *dev, s
  * -errno with `e`. */
 int view_add_kit(int dev, int kit_fd, struct err *e);
 
+/* The same for a view that forgets (p->cow.on), before the target's user namespace is joined: its
+ * overlays must be able to mark what was deleted. For a store nothing is joined. What cannot be
+ * as the plan says is added to parts->notes. */
+int view_build_cow(const struct plan *p, const struct view_parts *parts, int *dev, struct err *e);
+
 /* The same with unshare(2) and mount(2) only, before the target's user namespace is joined: a loop
  * device cannot be mounted from inside one. */
 int view_build_classic(const struct plan *p, const struct view_parts *parts, struct err *e);
 
-/* --- pieces shared by the two --- */
+/* --- pieces shared by them --- */
+
+#define ROOT_DIR_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+/* Attach a detached mount at NAME below `dirfd`, or ("") over it. 0 or -errno. */
+int view_attach(int mnt, int dirfd, const char *name);
+
+/* A detached tmpfs; `size` as its option takes it, MOUNT_ATTR_* `attrs`. A mount descriptor or
+ * -errno. */
+int view_new_tmpfs(const char *size, uint64_t attrs);
+
+/* Lie a private /dev over directory `at`: these entries, and room for the kit. Returns its
+ * descriptor, or -errno with `e`. */
+int view_build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e);
 
 /* Names that make up a directory of the target, at most VIEW_ENTRIES_MAX (hostile ones are
  * endless). */

@@ -23,6 +23,7 @@
 
 typedef int mount_fn(const struct overlay *o, struct err *e);
 
+static char path[] = "/tmp/porthole-test.XXXXXX";
 static int tree; /* a tmpfs of our own: directories to be layers */
 
 static int sub(const char *name)
@@ -60,7 +61,6 @@ static void assert_text(int dir, const char *name, const char *text)
 static int setup(void **state)
 {
 	static const struct fs_opt none[] = {{}};
-	static char path[] = "/tmp/porthole-test.XXXXXX";
 	struct err e = {};
 
 	(void)state;
@@ -73,6 +73,13 @@ static int setup(void **state)
 	if (tree < 0 || move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return -1;
 	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	close(tree);
+	return umount2(path, MNT_DETACH) || rmdir(path);
 }
 
 /* Two layers and one for changes: what is read, and what is written where. */
@@ -268,5 +275,5 @@ int main(void)
 		cmocka_unit_test(test_deep),	cmocka_unit_test(test_owners),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }

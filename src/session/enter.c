@@ -1,0 +1,162 @@
+/* The way in: namespaces joined or made, the view built. */
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "session/agent.h"
+#include "session/fresh.h"
+#include "session/wire.h"
+#include "sys/caps.h"
+#include "sys/cred.h"
+#include "sys/ns.h"
+#include "sys/power.h"
+
+static const unsigned later = CLONE_NEWPID; /* the agent was born there */
+
+/* A new user namespace makes us nobody until we take an id that exists there. */
+static int take_inside_id(const struct plan *p, struct err *e)
+{
+	struct idmap *m = malloc(sizeof(*m));
+	uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
+
+	if (m && idmap_read(p->target->proc_fd, "uid_map", m) == 0)
+		uid = idmap_first_inside(m);
+	if (m && idmap_read(p->target->proc_fd, "gid_map", m) == 0)
+		gid = idmap_first_inside(m);
+	free(m);
+	if (syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0)
+		return err_set(e, errno, "taking an id in the user namespace of '%s'", p->label);
+	return 0;
+}
+
+/* setns(2) refused: say it in words. */
+static int join_failed(const struct plan *p, int num, struct err *e)
+{
+	char names[64];
+
+	if (num == -ESRCH)
+		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+	err_set(e, num, "joining the namespaces (%s) of '%s'",
+		ns_names(p->ns_join, names, sizeof(names)), p->label);
+	if (num == -EPERM)
+		power_hint(e, CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_SYS_CHROOT) |
+				      CAPS_BIT(CAP_SYS_PTRACE));
+	return num;
+}
+
+/* The matching procfs is made while we still have the host's rights over it. */
+static void make_proc(struct agent *a)
+{
+	_cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
+
+	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		a->parts.proc_fd =
+			fsmount(fs, FSMOUNT_CLOEXEC,
+				MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
+static int join(struct agent *a, unsigned flags, struct err *e)
+{
+	const struct plan *p = a->plan;
+	unsigned differ = 0;
+	int r = ns_join(p->target->pidfd, p->target->proc_fd, flags & p->ns_join);
+
+	if (r == -EPERM) { /* one that is ours already may be another's to join */
+		_cleanup_close_ int self =
+			openat(a->host_proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		if (ns_different(p->target->proc_fd, self, flags & p->ns_join, &differ, NULL) ==
+			    0 &&
+		    differ != (flags & p->ns_join))
+			r = ns_join(p->target->pidfd, p->target->proc_fd, differ);
+	}
+	if (r < 0)
+		return join_failed(p, r, e);
+	return flags & p->ns_join & CLONE_NEWUSER ? take_inside_id(p, e) : 0;
+}
+
+/* The supervisor mounts the kit while we join and build: wait for it here. */
+static int add_kit(struct agent *a, int dev, struct err *e)
+{
+	_cleanup_close_ int kit = -EBADF;
+	struct wire_msg m;
+	int r;
+
+	if (a->plan->kit.kind == KIT_NONE)
+		return 0;
+	r = wire_recv(a->sock, &m, &kit);
+	if (r == 1 && m.type == WIRE_KIT && !m.err.num)
+		return view_add_kit(dev, kit, e);
+	if (r == 1 && m.err.num) {
+		*e = m.err;
+		return -e->num;
+	}
+	_exit(EXIT_PORTHOLE); /* the supervisor is gone: there is nobody to tell */
+}
+
+/* What the view could not have as planned: to the supervisor, who tells the user. */
+static void send_notes(const struct agent *a, const struct strv *notes)
+{
+	for (size_t i = 0; i < notes->n; i++) {
+		struct wire_msg m = {.type = WIRE_NOTE};
+
+		err_say(&m.err, EROFS, "%s", notes->v[i]);
+		wire_send(a->sock, &m, -EBADF); /* if he is gone it is seen later */
+	}
+}
+
+/* Overlays are made with the host's rights, before the target's user namespace is joined. */
+static int enter_cow(struct agent *a, struct err *e)
+{
+	_cleanup_close_ int dev = -EBADF;
+	_cleanup_strv_ struct strv notes = {};
+	const struct plan *p = a->plan;
+	int r = p->store ? fresh_namespaces(p, e) : 0;
+
+	if (!p->shape.proc_good)
+		make_proc(a);
+	if (r == 0 && !p->store)
+		r = join(a, ~(later | CLONE_NEWUSER), e);
+	a->parts.notes = &notes;
+	a->parts.host_proc = a->host_proc;
+	if (r == 0)
+		r = view_build_cow(p, &a->parts, &dev, e);
+	send_notes(a, &notes);
+	if (r == 0)
+		r = add_kit(a, dev, e);
+	return r < 0 || p->store ? r : join(a, CLONE_NEWUSER, e);
+}
+
+/* Stand where the plan wants us: namespaces joined, view built. */
+int agent_enter(struct agent *a, struct err *e)
+{
+	const struct plan *p = a->plan;
+	_cleanup_close_ int dev = -EBADF;
+	int r;
+
+	if (p->cow.on && a->parts.classic)
+		return err_say(e, ENOSYS,
+			       "a view that can be written to and forgets needs Linux 5.12 "
+			       "(mount_setattr(2))");
+	if (p->cow.on)
+		return enter_cow(a, e);
+	if (p->view == VIEW_NONE)
+		return join(a, ~later, e);
+	if (a->parts.classic) {
+		r = join(a, ~(later | CLONE_NEWUSER), e);
+		if (r == 0)
+			r = view_build_classic(p, &a->parts, e);
+		return r < 0 ? r : join(a, CLONE_NEWUSER, e);
+	}
+	if (!p->shape.proc_good && p->kit.kind != KIT_NONE)
+		make_proc(a);
+	r = join(a, ~later, e);
+	if (r == 0)
+		r = view_build(p, &a->parts, &dev, e);
+	return r < 0 ? r : add_kit(a, dev, e);
+}

@@ -1,0 +1,123 @@
+#include "session/fresh.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "session/view.h"
+#include "sys/fsmount.h"
+#include "sys/loopback.h"
+
+/* As in the OCI runtime specification's examples, and in every engine's default. */
+static const char *const read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
+static const char *const masked[] = {"acpi",	   "asound",	    "interrupts",  "kcore",
+				     "keys",	   "latency_stats", "sched_debug", "scsi",
+				     "timer_list", "timer_stats"};
+
+int fresh_namespaces(const struct plan *p, struct err *e)
+{
+	const char *name = p->store->config.hostname ? p->store->config.hostname : p->label;
+	size_t len = strlen(name);
+
+	if (unshare((int)(p->ns_new & ~(unsigned)(CLONE_NEWPID | CLONE_NEWNS))) < 0) {
+		err_set(e, errno, "making namespaces for '%s'", p->label);
+		if (errno == EPERM)
+			err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
+		return -e->num;
+	}
+	if (sethostname(name, len > 64 ? 64 : len) < 0)
+		return err_set(e, errno, "setting the host name");
+	loopback_up();
+	return 0;
+}
+
+int fresh_sys(int *mnt, struct err *e)
+{
+	static const struct fs_opt none[] = {{}};
+
+	*mnt = fs_mount_detached("sysfs", none,
+				 MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+					 MOUNT_ATTR_NOEXEC,
+				 NULL, e);
+	return *mnt < 0 ? *mnt : 0;
+}
+
+static int mount_in(int dev, const char *name, const char *type, const struct fs_opt *opts,
+		    struct err *e)
+{
+	const uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	/* a devpts is made of devices */
+	_cleanup_close_ int m = fs_mount_detached(
+		type, opts, str_eq(type, "devpts") ? attrs : attrs | MOUNT_ATTR_NODEV, NULL, e);
+	int r = m;
+
+	if (m >= 0)
+		r = mkdirat(dev, name, 0755) < 0 && errno != EEXIST ? -errno
+								    : view_attach(m, dev, name);
+	return r < 0 ? err_set(e, r, "making /dev/%s of the session", name) : 0;
+}
+
+int fresh_dev(int dev, struct err *e)
+{
+	static const char *const links[][2] = {
+		{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"},
+		{"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
+		{"ptmx", "pts/ptmx"},
+	};
+	static const struct fs_opt shm[] = {
+		{.key = "mode", .value = "1777"}, {.key = "size", .value = "50%"}, {}};
+	static const struct fs_opt pts[] = {
+		{.key = "ptmxmode", .value = "0666"}, {.key = "mode", .value = "0620"}, {}};
+	static const struct fs_opt none[] = {{}};
+	int r;
+
+	for (size_t i = 0; i < ARRAY_LEN(links); i++)
+		if (symlinkat(links[i][1], dev, links[i][0]) < 0 && errno != EEXIST)
+			return err_set(e, errno, "making /dev/%s of the session", links[i][0]);
+	r = mount_in(dev, "shm", "tmpfs", shm, e);
+	if (r == 0 && faccessat(dev, "pts/ptmx", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		r = mount_in(dev, "pts", "devpts", pts, e);
+	if (r == 0)
+		mount_in(dev, "mqueue", "mqueue", none, NULL); /* not every kernel has it */
+	return r;
+}
+
+static int cover_read_only(int proc, const char *name)
+{
+	_cleanup_close_ int m =
+		open_tree(proc, name, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY, .propagation = MS_PRIVATE};
+
+	if (m < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (mount_setattr(m, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return view_attach(m, proc, name);
+}
+
+static int mask(int proc, int dev, const char *name)
+{
+	_cleanup_close_ int m = -EBADF;
+	struct stat st;
+
+	if (fstatat(proc, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	m = S_ISDIR(st.st_mode) ? view_new_tmpfs("4k", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID)
+				: open_tree(dev, "null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (m < 0)
+		return S_ISDIR(st.st_mode) ? m : -errno;
+	return view_attach(m, proc, name);
+}
+
+int fresh_proc(int proc, int dev, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(read_only) && r == 0; i++)
+		r = cover_read_only(proc, read_only[i]);
+	for (size_t i = 0; i < ARRAY_LEN(masked) && r == 0; i++)
+		r = mask(proc, dev, masked[i]);
+	return r < 0 ? err_set(e, r, "making /proc of the session safe") : 0;
+}
