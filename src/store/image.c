@@ -1,0 +1,214 @@
+#include "store/image.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/json.h"
+#include "store/below.h"
+#include "store/untar.h"
+#include "sys/fsmount.h"
+
+void image_done(struct image *img)
+{
+	for (size_t i = 0; i < img->n; i++) {
+		free(img->v[i].file);
+		free(img->v[i].digest);
+		free(img->v[i].diff_id);
+	}
+	free(img->v);
+	json_decref(img->config);
+	free(img->name);
+	*img = (struct image){};
+}
+
+int image_add_layer(struct image *img, const char *file, const char *digest, const char *diff_id)
+{
+	struct image_layer l = {
+		.file = strdup(file),
+		.digest = digest ? strdup(digest) : NULL,
+		.diff_id = diff_id ? strdup(diff_id) : NULL,
+	};
+	void *v = reallocarray(img->v, img->n + 1, sizeof(*img->v));
+
+	if (v)
+		img->v = v;
+	if (!v || !l.file || (digest && !l.digest) || (diff_id && !l.diff_id)) {
+		free(l.file);
+		free(l.digest);
+		free(l.diff_id);
+		return -ENOMEM;
+	}
+	img->v[img->n++] = l;
+	return 0;
+}
+
+const char *image_diff_id(json_t *config, size_t n)
+{
+	return json_string_value(json_array_get(json_at(config, "rootfs.diff_ids"), n));
+}
+
+/* Old images may have a string where newer ones have a list. */
+static int words(json_t *j, struct strv *out, bool *shell)
+{
+	size_t i;
+	json_t *v;
+
+	if (json_is_string(j)) {
+		*shell |= true;
+		return strv_add(out, json_string_value(j));
+	}
+	json_array_foreach (j, i, v)
+		if (json_is_string(v) && strv_add(out, json_string_value(v)) < 0)
+			return -ENOMEM;
+	return 0;
+}
+
+static int word(json_t *j, const char *key, char **out)
+{
+	const char *s = json_str(j, key, "");
+
+	if (!*s || *out)
+		return 0;
+	*out = strdup(s);
+	return *out ? 0 : -ENOMEM;
+}
+
+int image_config_part(json_t *config, struct store_config *out)
+{
+	bool ignored = false;
+
+	if (words(json_object_get(config, "Entrypoint"), &out->entrypoint, &out->shell_form) < 0 ||
+	    words(json_object_get(config, "Cmd"), &out->cmd, &out->shell_form) < 0 ||
+	    words(json_object_get(config, "Env"), &out->env, &ignored) < 0 ||
+	    word(config, "User", &out->user) < 0 || word(config, "WorkingDir", &out->cwd) < 0 ||
+	    word(config, "Hostname", &out->hostname) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int image_config(json_t *image, struct store_config *out)
+{
+	if (word(image, "os", &out->os) < 0 || word(image, "architecture", &out->arch) < 0)
+		return -ENOMEM;
+	return image_config_part(json_object_get(image, "config"), out);
+}
+
+int image_temp(uint64_t limit, struct store *out, struct err *e)
+{
+	char size[32], inodes[32];
+	const struct fs_opt opts[] = {
+		{"size", size}, {"nr_inodes", inodes}, {"mode", "0700"}, {NULL, NULL}};
+
+	snprintf(size, sizeof(size), "%llu", (unsigned long long)limit);
+	snprintf(inodes, sizeof(inodes), "%llu", (unsigned long long)limit / 2048 + 64);
+	out->temp = fs_mount_detached("tmpfs", opts, 0, NULL, e);
+	if (out->temp == -EPERM)
+		err_hint(e, "needs root: run with sudo");
+	return out->temp < 0 ? out->temp : 0;
+}
+
+static int unpack_layer(const struct image *img, size_t i, const struct files *f,
+			const struct untar *u, struct budget *budget, struct err *e)
+{
+	const struct image_layer *l = &img->v[i];
+	_cleanup_blob_ struct blob blob = BLOB_INIT;
+	_cleanup_stream_ struct stream s = {};
+	bool again = false;
+	int r = files_open(f, l->file, &blob);
+
+	if (r == -ENOENT)
+		return err_say(e, ENOENT, "its file '%.200s' is missing", l->file);
+	if (r < 0)
+		return err_set(e, r, "cannot read its file '%.200s'", l->file);
+	r = stream_open(&s, &blob, budget, e);
+	if (r == 0)
+		r = untar(u, &s, e);
+	if (r == 0)
+		r = stream_finish(&s, l->digest, l->diff_id, e);
+	for (size_t k = i + 1; k < img->n; k++)
+		again |= str_eq(img->v[k].file, l->file);
+	if (r == 0 && !again)
+		files_drop(f, &blob);
+	return r;
+}
+
+/* Put the reason into a sentence. */
+static int in_words(const struct image *img, size_t i, const char *what, const struct err *why,
+		    struct err *e)
+{
+	err_say(e, why->num, "cannot unpack layer %zu of %zu of %s: %s", i + 1, img->n, what,
+		why->msg);
+	if (why->num == ENOSPC || why->num == EFBIG)
+		err_hint(e, "unpack it to a directory and give that one: it needs no memory");
+	return -why->num;
+}
+
+/* Each layer a directory, lowest first: the directories that it does not mention are taken from
+ * those before it. fds[n - 1 - i] is layer i. */
+static int unpack_layers(const struct image *img, const struct files *f, const char *what,
+			 struct budget *budget, int temp, int *fds, struct err *e)
+{
+	for (size_t i = 0; i < img->n; i++) {
+		int *fd = &fds[img->n - 1 - i];
+		struct untar u = {.lower = fd + 1, .n_lower = i, .layer = true};
+		struct err why = {};
+		char name[32];
+
+		snprintf(name, sizeof(name), "%zu", i + 1);
+		if (mkdirat(temp, name, 0755) < 0)
+			return err_set(e, errno, "cannot unpack %s", what);
+		*fd = openat(temp, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (*fd < 0)
+			return err_set(e, errno, "cannot unpack %s", what);
+		u.root = *fd;
+		if (unpack_layer(img, i, f, &u, budget, &why) < 0)
+			return in_words(img, i, what, &why, e);
+	}
+	return 0;
+}
+
+static int fill(const struct image *img, const char *what, int *fds, struct store *out,
+		struct err *e)
+{
+	int r = image_config(img->config, &out->config);
+	bool hidden = false;
+
+	/* overlayfs does not look whether a layer's root is opaque */
+	for (size_t i = 0; i < img->n && !hidden && r == 0; i++) {
+		hidden = below_is_opaque(fds[i]);
+		r = store_add_layer(out, TAKE_FD(fds[i]),
+				    str_fmt("%s, layer %zu", what, img->n - i));
+	}
+	if (r == 0 && !out->label) {
+		out->label = strdup(img->name ? img->name : what);
+		r = out->label ? 0 : -ENOMEM;
+	}
+	return r < 0 ? err_set(e, r, "cannot unpack %s", what) : 0;
+}
+
+int image_unpack(const struct image *img, const struct files *f, const char *what,
+		 struct budget *budget, struct store *out, struct err *e)
+{
+	int fds[STORE_LAYERS_MAX], r;
+
+	if (img->n == 0 || img->n > STORE_LAYERS_MAX)
+		return err_say(e, ENOTSUP, "%s has %zu layers: there must be 1 to %d", what, img->n,
+			       STORE_LAYERS_MAX);
+	for (size_t i = 0; i < img->n; i++) {
+		_cleanup_blob_ struct blob b = BLOB_INIT;
+
+		fds[i] = -EBADF;
+		if (files_open(f, img->v[i].file, &b) == 0)
+			budget->total += b.size;
+	}
+	r = unpack_layers(img, f, what, budget, out->temp, fds, e);
+	if (r == 0)
+		r = fill(img, what, fds, out, e);
+	for (size_t i = 0; i < img->n; i++)
+		cleanup_close(&fds[i]);
+	return r;
+}

@@ -1,0 +1,119 @@
+/*
+ * Run a command that sees the files of an archive, a directory or an image, as a session would.
+ *
+ *	storeview [-i] [-n NAME] [-l LIMIT] [-q] REF DIR [CMD [ARG...]]
+ *
+ * In a mount namespace of its own, read-only at the directory DIR. -i: REF is an image's name; -n:
+ * which image of an archive; -l: bytes it may take. Without CMD it only tells: kind, label,
+ * configuration, layers.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include "base/str.h"
+#include "store/store.h"
+
+struct args {
+	const char *ref, *dir, *name;
+	uint64_t limit;
+	bool image;
+};
+
+static void check(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	perror(what);
+	exit(125);
+}
+
+static void check_err(int r, const struct err *e)
+{
+	if (r >= 0)
+		return;
+	fprintf(stderr, "storeview: %s\n", e->msg);
+	if (e->hint[0])
+		fprintf(stderr, "storeview: %s\n", e->hint);
+	exit(125);
+}
+
+static void print_words(const char *what, const struct strv *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		printf("%s: %s\n", what, v->v[i]);
+}
+
+static void tell(const struct store *s)
+{
+	const struct store_config *c = &s->config;
+
+	printf("kind: %s\nlabel: %s\n", s->kind, s->label);
+	printf("platform: %s/%s\n", c->os ?: "-", c->arch ?: "-");
+	printf("user: %s\ncwd: %s\n", c->user ?: "-", c->cwd ?: "-");
+	print_words("entrypoint", &c->entrypoint);
+	print_words("cmd", &c->cmd);
+	print_words("env", &c->env);
+	for (size_t i = 0; i < s->n_layers; i++)
+		printf("layer: %s\n", s->layers[i].path);
+}
+
+/* The layers on each other, over what holds them. */
+static void show(const struct store *s, const char *dir)
+{
+	_cleanup_buf_ struct buf lower = {};
+
+	check(unshare(CLONE_NEWNS) == 0, "unshare");
+	check(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "make private");
+	if (s->temp >= 0)
+		check(move_mount(s->temp, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH) == 0,
+		      "move_mount");
+	buf_puts(&lower, "lowerdir=");
+	for (size_t i = 0; i < s->n_layers; i++)
+		buf_printf(&lower, "%s/proc/self/fd/%d", i ? ":" : "", s->layers[i].fd);
+	if (s->n_layers > 1)
+		check(mount("overlay", dir, "overlay", MS_RDONLY, lower.data) == 0, "overlay");
+	else
+		check(mount(lower.data + strlen("lowerdir="), dir, NULL, MS_BIND, NULL) == 0,
+		      "bind");
+}
+
+static void parse(int argc, char **argv, struct args *a)
+{
+	int c;
+
+	while ((c = getopt(argc, argv, "+in:l:")) >= 0) {
+		if (c == 'i')
+			a->image = true;
+		else if (c == 'n')
+			a->name = optarg;
+		else if (c != 'l' || str_to_size(optarg, &a->limit) < 0)
+			exit(2);
+	}
+	if (argc - optind < 2)
+		exit(2);
+	a->ref = argv[optind++];
+	a->dir = argv[optind++];
+}
+
+int main(int argc, char **argv)
+{
+	_cleanup_store_ struct store s = STORE_INIT;
+	struct args a = {};
+	struct err e = {};
+
+	parse(argc, argv, &a);
+	check_err(store_of_path(a.ref, a.name, a.limit, NULL, NULL, &s, &e), &e);
+	if (!argv[optind]) {
+		tell(&s);
+		return 0;
+	}
+	show(&s, a.dir);
+	execvp(argv[optind], argv + optind);
+	perror(argv[optind]);
+	return 127;
+}
