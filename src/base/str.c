@@ -11,6 +11,20 @@ bool str_ends(const char *s, const char *suffix)
 	return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
+bool str_has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; *p;) {
+		size_t n = strcspn(p, " \n");
+
+		if (n == len && memcmp(p, word, n) == 0)
+			return true;
+		p += n + (p[n] != '\0');
+	}
+	return false;
+}
+
 /* Length of the valid, printable UTF-8 sequence at s (1 to 4), or 0. */
 static size_t utf8_printable(const unsigned char *s, size_t len)
 {

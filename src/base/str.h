@@ -25,6 +25,9 @@ static inline bool str_starts(const char *s, const char *prefix)
 
 bool str_ends(const char *s, const char *suffix);
 
+/* `word` is one of the words of `list`, which blanks and newlines separate. */
+bool str_has_word(const char *list, const char *word);
+
 /* Copy `len` bytes of anything into `out` as text that is safe on a terminal: control bytes (also
  * DEL and C1 controls), bidirectional controls and invalid UTF-8 become \xNN, valid UTF-8 stays.
  * Always ends with NUL, cut to fit. Returns the bytes written without the NUL. */

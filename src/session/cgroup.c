@@ -1,5 +1,6 @@
 #include "session/cgroup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,8 @@
 
 #include "base/fd.h"
 #include "sys/cgroup.h"
+
+#define CGROUP_NAME "porthole-"
 
 enum { PERIOD_US = 100000 };
 
@@ -104,6 +107,24 @@ static int open_parent(const struct cgroup_hier *h)
 	return fd < 0 ? open(h->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : fd;
 }
 
+static int hand_down(int parent, const char *controller, bool on)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%c%s", on ? '+' : '-', controller);
+	return write_file(parent, "cgroup.subtree_control", text);
+}
+
+/* A version 2 cgroup has the controller, and its children have not: a host without systemd. */
+static bool keeps_to_itself(int parent, const char *controller)
+{
+	char has[1024], gives[1024];
+
+	return file_read_small_at(parent, "cgroup.controllers", has, sizeof(has)) > 0 &&
+	       file_read_small_at(parent, "cgroup.subtree_control", gives, sizeof(gives)) >= 0 &&
+	       str_has_word(has, controller) && !str_has_word(gives, controller);
+}
+
 /* Where the session's cgroup will be for each controller; nothing is made yet. */
 static int find_parents(struct session_cgroup *c, const struct plan *p,
 			const struct cgroup_hiers *hiers, struct err *e)
@@ -116,6 +137,9 @@ static int find_parents(struct session_cgroup *c, const struct plan *p,
 			return err_say(e, ENOTSUP,
 				       "this host has no cgroup controller '%s' to limit with",
 				       controllers[i]);
+		c->hand_down[i] = c->parent[i] >= 0 && h->v2 &&
+				  is_limited(&p->limits, controllers[i]) &&
+				  keeps_to_itself(c->parent[i], controllers[i]);
 	}
 	return 0;
 }
@@ -130,6 +154,9 @@ static int make_in(struct session_cgroup *c, const struct plan *p, const struct 
 
 	if (c->parent[i] < 0)
 		return 0;
+	if (c->hand_down[i] && (r = hand_down(c->parent[i], controllers[i], true)) < 0)
+		return err_set(e, r, "enabling the cgroup controller '%s' below %s", controllers[i],
+			       h->mount);
 	made = mkdirat(c->parent[i], c->name, 0755) == 0;
 	if (!made && errno != EEXIST) /* EEXIST: controllers that share a hierarchy */
 		return err_set(e, errno, "making a cgroup below %s", h->mount);
@@ -157,6 +184,22 @@ static bool remove_one(int parent, const char *name)
 	return false;
 }
 
+/* Another session's is still there. */
+static bool is_shared(int parent)
+{
+	_cleanup_close_ int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *de;
+
+	if (!d)
+		return true;
+	TAKE_FD(fd);
+	while ((de = readdir(d)))
+		if (str_starts(de->d_name, CGROUP_NAME))
+			return true;
+	return false;
+}
+
 void session_cgroup_remove(const struct session_cgroup *c)
 {
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
@@ -164,6 +207,9 @@ void session_cgroup_remove(const struct session_cgroup *c)
 		     c->parent[i] >= 0 && tries < 400 && !remove_one(c->parent[i], c->name);
 		     tries++)
 			nanosleep(&(struct timespec){.tv_nsec = 2500000}, NULL);
+	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
+		if (c->hand_down[i] && !is_shared(c->parent[i]))
+			hand_down(c->parent[i], controllers[i], false);
 }
 
 int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct err *e)
@@ -193,7 +239,7 @@ int session_cgroup_open(struct session_cgroup *c, const struct plan *p, struct e
 		return r;
 	if (p->cgroup == CGROUP_TARGET)
 		return open_target(c, p, &hiers, e);
-	snprintf(c->name, sizeof(c->name), "porthole-%s", p->cookie);
+	snprintf(c->name, sizeof(c->name), CGROUP_NAME "%s", p->cookie);
 	return find_parents(c, p, &hiers, e);
 }
 

@@ -13,7 +13,9 @@ enum { SESSION_CONTROLLERS = 3 };
 struct session_cgroup {
 	int *procs; /* cgroup.procs files: the command writes itself into each */
 	size_t n;
-	int parent[SESSION_CONTROLLERS]; /* CGROUP_OWN: the directories `name` is made in */
+	int parent[SESSION_CONTROLLERS];     /* CGROUP_OWN: the directories `name` is made in */
+	bool hand_down[SESSION_CONTROLLERS]; /* version 2: the parent does not yet, for as long as
+						we are there it will */
 	char name[32];
 };
 

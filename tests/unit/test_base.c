@@ -439,9 +439,22 @@ static int without_openat2(void **state)
 	       syscall(SYS_openat2, 0, NULL, NULL, 0) != -1 || errno != ENOSYS;
 }
 
+static void words(void **state)
+{
+	(void)state;
+	assert_true(str_has_word("cpu io memory pids\n", "memory"));
+	assert_true(str_has_word("cpu io memory pids\n", "pids"));
+	assert_true(str_has_word("cpu", "cpu"));
+	assert_false(str_has_word("cpuset io\n", "cpu"));
+	assert_false(str_has_word("io cpuset", "cpu"));
+	assert_false(str_has_word("\n", "cpu"));
+	assert_false(str_has_word("", ""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words),
 		cmocka_unit_test(test_printable),
 		cmocka_unit_test(test_printable_fit),
 		cmocka_unit_test(test_err),

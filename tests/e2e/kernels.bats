@@ -1,0 +1,74 @@
+#!/usr/bin/env bats
+# Other kernels than this one, really booted: 5.10 (loop device, no idmapped mounts), 6.1, 6.12 (file-backed
+# EROFS) and the newest there is; all with the v2 cgroup hierarchy alone, which this machine has not.
+load ../lib/porthole
+
+# What runs in there: one line "ok NAME" or "BAD NAME: WHY" a check.
+inside() {
+	cat <<-'EOF'
+		cd /mnt/b
+		check() { # NAME PATTERN COMMAND...
+			name=$1 pattern=$2
+			shift 2
+			"$@" >/tmp/out 2>&1
+			echo "exit $?" >>/tmp/out
+			if tr '\n' ' ' </tmp/out | grep -qE "$pattern"; then
+				echo "ok $name"
+			else
+				echo "BAD $name: $(tail -n 5 /tmp/out | tr '\n' ' ')"
+			fi
+		}
+		no_loop() { sleep 0.3; ! cat /sys/block/loop*/loop/backing_file 2>/dev/null; }
+		no_cgroup() { ! ls -d /sys/fs/cgroup/porthole-* 2>/dev/null && ! grep memory /sys/fs/cgroup/cgroup.subtree_control; }
+		killed() {
+			./porthole exec "$1" bash -c 'sleep 321 & setsid sleep 321 & sleep 321' &
+			pid=$!
+			sleep 1.5
+			kill -9 $pid
+			sleep 1
+			! ps | grep '[s]leep 321' && no_loop
+		}
+		everywhere() { # NAME TARGET
+			check "$1: its files" '^app dev proc exit 0' ./porthole exec "$2" ls /
+			check "$1: gdb" 'GNU gdb' ./porthole exec "$2" gdb -nx -batch -ex 'show version'
+			check "$1: exit code" '^exit 7' ./porthole exec "$2" bash -c 'exit 7'
+			check "$1: terminal" '^/dev/pts/[0-9]+. exit 0' ./porthole exec -t "$2" tty
+			check "$1: the kit as root" 'app dev proc exit 0' ./porthole exec --view kit "$2" ls /target
+			check "$1: proof" 'nothing changed exit 0' ./porthole exec --prove "$2" true
+			check "$1: kill -9" '^exit 0' killed "$2"
+			check "$1: no loop device stays" '^exit 0' no_loop
+		}
+		P=$(./scratch --app ./app --rw)
+		U=$(./scratch --app ./app --rw --userns)
+		check 'in the list' " $P .* $U " ./porthole ps
+		check 'inspect' 'exit 0' ./porthole inspect $P
+		check 'the rung' "$RUNG.*exit 0" ./porthole exec $P df /dev/p
+		everywhere plain $P
+		everywhere 'user namespace' $U
+		check 'a cgroup of its own' '^0::.*porthole-.*exit 0' ./porthole exec --cgroup own --memory 64m $P \
+			cat /proc/self/cgroup
+		check 'its limit holds' 'exit 137' ./porthole exec --cgroup own --memory 64m $P /app --eat 200
+		check 'which goes' '^exit 0' no_cgroup
+		rmmod erofs
+		check 'without EROFS: unpacked' 'tmpfs.*exit 0' ./porthole exec $P bash -c 'df -T /dev/p'
+		check 'and gone' '^exit 0' no_loop
+	EOF
+}
+
+# boots SUITE RUNG: RUNG is what df says of the kit.
+boots() {
+	local disk=$BATS_FILE_TMPDIR/disk out
+	require qemu kit
+	kernel_prepare "$1" >&3
+	if [[ ! -e $disk ]]; then
+		mkdir -p "$disk/b"
+		cp "$PORTHOLE" "$PT_TOOLS/scratch" "$PT_TOOLS/app" "$PORTHOLE_BUILD/kit.erofs" "$disk/b/"
+	fi
+	out=$(kernel_run "$1" "$disk" "RUNG='$2'; $(inside)") || die "$out"
+	[[ $(grep -c '^ok' <<<"$out") == 24 && $out != *BAD* ]] || die "$out"
+}
+
+@test "Linux 5.10" { boots bullseye /dev/loop; }
+@test "Linux 6.1" { boots bookworm /dev/loop; }
+@test "Linux 6.12" { boots trixie '(/proc/self/fd|kit)'; }
+@test "the newest Linux" { boots sid '(/proc/self/fd|kit)'; }

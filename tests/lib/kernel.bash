@@ -1,0 +1,98 @@
+# shellcheck shell=bash
+# Other kernels, Debian's own, in qemu (software emulation; boots in some seconds).
+#
+#   kernel_prepare SUITE           its kernel and the modules we need, kept in $PT_CACHE; prints the version
+#   kernel_run SUITE DISK SCRIPT   boots it with the directory DISK as a read-only /mnt and a tmpfs /tmp; runs
+#                                  the shell script in busybox sh as init's child; prints what it printed
+
+PT_KERNEL_MODULES="virtio_pci virtio_blk ext4 erofs overlay loop"
+
+_kernel_fetch() {
+	local suite=$1 dir=$2 version mods m line ko
+	image_unpack "$suite" "$suite-kernel" "$dir/deb" linux-image-amd64 || return 1
+	mods=$(echo "$dir"/deb/{usr/,}lib/modules/[0-9]*/modules.order)
+	mods=$(for m in $mods; do [[ ! -e $m ]] || dirname "$m"; done | head -n 1)
+	version=$(basename "$mods")
+	cp "$(find "$dir/deb" -name "vmlinuz*" -type f | head -n 1)" "$dir/vmlinuz" || return 1
+	mkdir -p "$dir/deb/depmod/lib" && mv "$(dirname "$mods")" "$dir/deb/depmod/lib/modules" || return 1
+	depmod -b "$dir/deb/depmod" "$version" || return 1
+	mkdir "$dir/modules" || return 1
+	for m in $PT_KERNEL_MODULES; do
+		# what is built in has a line "builtin"
+		while read -r line ko _; do
+			[[ $line == insmod ]] || continue
+			case $ko in
+			*.xz) xz -dc "$ko" >"$dir/modules/$(basename "$ko" .xz)" ;;
+			*) cp "$ko" "$dir/modules/" ;;
+			esac || return 1
+			ko=$(basename "${ko%.xz}")
+			grep -qx "$ko" "$dir/modules/order" 2>/dev/null || echo "$ko" >>"$dir/modules/order"
+		done < <(modprobe -d "$dir/deb/depmod" -S "$version" --show-depends "$m" 2>/dev/null)
+	done
+	echo "$version" >"$dir/version"
+	rm -rf "$dir/deb"
+}
+
+# The first process: modules, file systems, the script; then off.
+_kernel_init() {
+	cat <<-'EOF'
+		#!/bin/busybox sh
+		# from a root that pivot_root(2) can leave
+		if [ ! -e /moved ]; then
+			/bin/busybox mkdir /new
+			/bin/busybox mount -t tmpfs root /new
+			/bin/busybox cp -a /bin /modules /script /init /new
+			/bin/busybox touch /new/moved
+			exec /bin/busybox switch_root /new /init
+		fi
+		/bin/busybox --install -s /bin
+		export PATH=/bin NO_COLOR=1
+		mkdir -p /proc /sys /dev /tmp /run /mnt /root
+		mount -t proc proc /proc
+		mount -t sysfs sysfs /sys
+		mount -t devtmpfs dev /dev
+		mkdir -p /dev/pts /dev/shm
+		mount -t devpts devpts /dev/pts
+		mount -t tmpfs tmp /tmp
+		mount -t tmpfs run /run
+		while read -r ko; do insmod "/modules/$ko"; done </modules/order
+		mount -t cgroup2 none /sys/fs/cgroup
+		for i in 1 2 3 4 5 6 7 8 9 10; do [ -e /dev/vda ] && break; sleep 0.2; done
+		mount -t ext4 -o ro,noload /dev/vda /mnt
+		sh /script >/dev/ttyS1 2>&1 </dev/null
+		echo "exit $?" >/dev/ttyS1
+		poweroff -f
+	EOF
+}
+
+kernel_prepare() {
+	local dir=$PT_CACHE/kernel-$1
+	mkdir -p "$PT_CACHE" || return 1
+	(
+		flock 8
+		[[ -e $dir ]] && exit 0
+		rm -rf "$dir.new"
+		mkdir "$dir.new" && _kernel_fetch "$1" "$dir.new" && mv "$dir.new" "$dir"
+	) 8>"$dir.lock" || die "cannot get the kernel of $1" || return 1
+	cat "$dir/version"
+}
+
+kernel_run() {
+	local kernel=$PT_CACHE/kernel-$1 disk=$2 script=$3 d root size
+	d=$(mktemp -d "$PT_RUN/kernel.XXXXXX") || return 1
+	root=$d/root
+	mkdir -p "$root/bin" && cp "$(command -v busybox)" "$root/bin/busybox" && cp -r "$kernel/modules" "$root/" || return 1
+	_kernel_init >"$root/init"
+	chmod 755 "$root/init"
+	printf '%s\n' "$script" >"$root/script"
+	(cd "$root" && find . | cpio -o -H newc --quiet) >"$d/initrd" || return 1
+	size=$(($(du -sm "$disk" | cut -f1) * 5 / 4 + 16))
+	mke2fs -qq -t ext4 -d "$disk" "$d/disk" "${size}M" >/dev/null || return 1
+	timeout "${KERNEL_LIMIT:-240}" qemu-system-x86_64 -accel tcg -cpu max -m "${KERNEL_MEMORY:-2048}" -nodefaults -no-reboot \
+		-display none -kernel "$kernel/vmlinuz" -initrd "$d/initrd" -append "console=ttyS0 quiet panic=-1" \
+		-drive "file=$d/disk,format=raw,if=virtio,readonly=on" -serial "file:$d/console" -serial "file:$d/out" \
+		</dev/null >"$d/qemu" 2>&1 || { tail -n 20 "$d/qemu" "$d/console" >&2; return 1; }
+	tr -d '\r' <"$d/out" | sed '$d'
+	[[ $(tr -d '\r' <"$d/out" | tail -n 1) == "exit 0" ]] || { tail -n 20 "$d/console" "$d/out" >&2; return 1; }
+	rm -rf "$d"
+}
