@@ -3,14 +3,17 @@
 
 #include "cli/cli.h"
 #include "out/json_print.h"
+#include "cmd/again.h"
 #include "cmd/prove_report.h"
 #include "session/seal.h"
 #include "session/session.h"
 #include "sys/caps.h"
+#include "sys/pidfd.h"
+#include "target/ended.h"
 #include "target/target.h"
 
 struct exec_opts {
-	bool interactive, tty, explain, prove, force, json, quiet, freeze;
+	bool interactive, tty, explain, prove, force, json, quiet, freeze, outlive, follow;
 	const char *user, *cwd, *kit, *view, *cgroup, *caps, *cpus;
 	struct strv env, env_files, ns;
 	uint64_t memory, pids;
@@ -50,6 +53,10 @@ static const struct opt options[] = {
 	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none", "use this kit of tools, or none", NULL},
 	{OPT_FLAG, O(freeze), 0, "freeze", NULL,
 	 "hold everything in the target still until the session ends, for a consistent look", NULL},
+	{OPT_FLAG, O(outlive), 0, "outlive", NULL, "go on when the target ends; its files stay",
+	 NULL},
+	{OPT_FLAG, O(follow), 0, "follow", NULL,
+	 "when the target has ended and was started again, run the command there again", NULL},
 	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing",
 	 NULL},
 	{OPT_FLAG, O(prove), 0, "prove", NULL,
@@ -107,6 +114,8 @@ static void greet(const struct plan *p, bool color, struct buf *b)
 			 "          It stands still while you look, and goes on when you leave.\n");
 	else if (p->freeze.how == FREEZE_ALREADY || t->state == TARGET_PAUSED)
 		buf_puts(b, "          It is paused, and stays so.\n");
+	if (p->outlive && p->ns_new)
+		buf_puts(b, "          You stay when it ends. Its processes: /dev/target-proc.\n");
 	if (p->kit.kind != KIT_NONE)
 		buf_puts(b, "          Tools: " KIT_BIN ", first in PATH. ");
 	else
@@ -141,11 +150,26 @@ static void warn_tracer(const struct plan *p)
 				paused ? "resumed" : "thawed; leave out --freeze");
 }
 
-static int run_plan(struct plan *p, const struct exec_opts *o, struct ctx *ctx, struct err *e)
+struct outlived {
+	const struct target_roots *roots;
+	const struct plan *plan;
+};
+
+static char *outlived_words(void *data)
 {
+	const struct outlived *o = data;
+	_cleanup_free_ char *how = again_ended(o->roots, o->plan->target, o->plan->label);
+
+	return how ? str_fmt("%s; its files stay here until you leave", how) : NULL;
+}
+
+static int run_plan(struct plan *p, const struct target_roots *roots, const struct exec_opts *o,
+		    struct ctx *ctx, struct err *e)
+{
+	struct outlived outlived = {.roots = roots, .plan = p};
 	_cleanup_(prove_done) struct prove before = {}, after = {};
 	_cleanup_buf_ struct buf greeting = {};
-	struct session_talk talk = {};
+	struct session_talk talk = {.ended = outlived_words, .data = &outlived};
 	int code, r;
 
 	if (o->prove && (r = prove_take(p->target, &before, e)) < 0)
@@ -169,12 +193,57 @@ static int run_plan(struct plan *p, const struct exec_opts *o, struct ctx *ctx, 
 	return prove_report(&before, &after, ctx, e) < 0 ? -e->num : code;
 }
 
+/* One session in a target that is held. */
+static int visit(const struct target_roots *roots, const struct target *t,
+		 const struct exec_opts *o, const struct request *req, struct ctx *ctx,
+		 struct err *e)
+{
+	_cleanup_plan_ struct plan p = PLAN_INIT;
+	int r = plan_make(&p, t, req, e);
+
+	if (r == 0 && !o->explain)
+		r = session_seal(&p, e);
+	if (r < 0)
+		return r;
+	return o->explain ? explain(&p, ctx, e) : run_plan(&p, roots, o, ctx, e);
+}
+
+/* One session after the other, as long as each ends because, or after, its target did. */
+static int follow(const struct target_roots *roots, const char *typed, struct target *t,
+		  const struct exec_opts *o, const struct request *req, struct ctx *ctx,
+		  struct err *e)
+{
+	_cleanup_free_ char *spec = ended_spec(t, typed), *label = str_printable_dup(t->name);
+
+	if (t->pidfd < 0)
+		return err_say(e, ENOSYS, "--follow needs Linux 5.3 (pidfd_open)");
+	if (!spec || !label)
+		return err_say(e, EINVAL,
+			       "--follow needs a container's name: process %d has none to be found "
+			       "by when it is started again",
+			       (int)t->pid);
+	for (;;) {
+		_cleanup_free_ char *how = NULL;
+		int r = visit(roots, t, o, req, ctx, e);
+
+		if (!pidfd_has_ended(t->pidfd))
+			return r;
+		how = again_ended(roots, t, label);
+		fprintf(stderr, "porthole: %s; waiting for it to start again (Ctrl-C: no more)\n",
+			how ? how : label);
+		*e = (struct err){};
+		r = again_wait(roots, spec, t, 0, t, e);
+		if (r < 0)
+			return r;
+		fprintf(stderr, "porthole: '%s' runs again (pid %d)\n", label, (int)t->pid);
+	}
+}
+
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
 {
 	struct exec_opts *o = opts;
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
 	_cleanup_target_ struct target t = TARGET_INIT;
-	_cleanup_plan_ struct plan p = PLAN_INIT;
 	struct request req = {
 		.user = o->user,
 		.cwd = o->cwd,
@@ -191,6 +260,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		.tty_out = ctx->tty_out,
 		.force = o->force,
 		.freeze = o->freeze,
+		.outlive = o->outlive,
 		.quick = !o->explain,
 		.limits = {.memory = o->memory, .pids = o->pids},
 		.argc = argc - 1,
@@ -209,13 +279,9 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = target_resolve(&roots, argv[0], &t, e);
 	if (r == 0)
 		r = target_pin(&roots, &t, e);
-	if (r == 0)
-		r = plan_make(&p, &t, &req, e);
-	if (r == 0 && !o->explain)
-		r = session_seal(&p, e);
-	if (r < 0)
-		return r;
-	return o->explain ? explain(&p, ctx, e) : run_plan(&p, o, ctx, e);
+	if (r == 0 && o->follow && !o->explain)
+		return follow(&roots, argv[0], &t, o, &req, ctx, e);
+	return r < 0 ? r : visit(&roots, &t, o, &req, ctx, e);
 }
 
 const struct verb verb_exec = {
@@ -243,6 +309,9 @@ const struct verb verb_exec = {
 		"  echo 'select 1' | porthole exec db psql      pipes are passed on as they are\n"
 		"  porthole exec --cgroup own --memory 256m web gdb -p 1\n"
 		"  porthole exec --freeze web tar c /data >data.tar   files as of one moment\n"
+		"  porthole exec --outlive web                  stay when it crashes\n"
+		"  porthole exec --follow web strace -fp 1      trace it, and again after each "
+		"restart\n"
 		"  porthole exec --prove web true               show that nothing changed\n",
 	.opts = options,
 	.opts_size = sizeof(struct exec_opts),

@@ -52,12 +52,8 @@ static int join_failed(const struct plan *p, int num, struct err *e)
 /* The matching procfs is made while we still have the host's rights over it. */
 static void make_proc(struct agent *a)
 {
-	_cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
-
-	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		a->parts.proc_fd =
-			fsmount(fs, FSMOUNT_CLOEXEC,
-				MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	if (!a->plan->shape.proc_good)
+		a->parts.proc_fd = view_new_proc(-EBADF);
 }
 
 static int join(struct agent *a, unsigned flags, struct err *e)
@@ -118,8 +114,7 @@ static int enter_cow(struct agent *a, struct err *e)
 	const struct plan *p = a->plan;
 	int r = p->store ? fresh_namespaces(p, e) : 0;
 
-	if (!p->shape.proc_good)
-		make_proc(a);
+	make_proc(a);
 	if (r == 0 && !p->store)
 		r = join(a, ~(later | CLONE_NEWUSER), e);
 	a->parts.notes = &notes;
@@ -153,7 +148,7 @@ int agent_enter(struct agent *a, struct err *e)
 			r = view_build_classic(p, &a->parts, e);
 		return r < 0 ? r : join(a, CLONE_NEWUSER, e);
 	}
-	if (!p->shape.proc_good && p->kit.kind != KIT_NONE)
+	if (p->kit.kind != KIT_NONE || p->ns_new)
 		make_proc(a);
 	r = join(a, ~later, e);
 	if (r == 0)

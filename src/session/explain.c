@@ -145,6 +145,11 @@ int plan_explain(const struct plan *p, struct buf *out)
 	line(out, "joins", p->ns_join ? ns_names(p->ns_join, names, sizeof(names)) : "nothing");
 	if (p->ns_same)
 		line(out, "shares", ns_names(p->ns_same, names, sizeof(names)));
+	if (p->outlive && p->ns_new)
+		line(out, "processes",
+		     "a pid namespace of the session's own, so that it goes on when the target "
+		     "ends; "
+		     "the target's are at /dev/" VIEW_TARGET_PROC);
 	line(out, "view", view_words(p));
 	if (p->kit.kind != KIT_NONE)
 		line(out, "kit", p->kit.path ? p->kit.path : "?");

@@ -75,6 +75,24 @@ static int refuse_host_init(const struct plan *p, struct err *e)
 	return -EPERM;
 }
 
+/* The end of a pid namespace ends all that is in it: what is to outlive it has one of its own. */
+static int plan_outlive(struct plan *p, const struct request *req, struct err *e)
+{
+	if (!req->outlive)
+		return 0;
+	if (p->target->pidfd < 0)
+		return err_say(e, ENOSYS, "--outlive needs Linux 5.3 (pidfd_open)");
+	if (req->ns.n && p->ns_join & CLONE_NEWPID) {
+		err_say(e, EINVAL, "what joins the pid namespace of '%s' ends with it", p->label);
+		err_hint(e, "leave pid out of --ns, or leave out --outlive");
+		return -EINVAL;
+	}
+	p->outlive = true;
+	p->ns_new = p->ns_join & CLONE_NEWPID;
+	p->ns_join &= ~(unsigned)CLONE_NEWPID;
+	return 0;
+}
+
 static int plan_ns(struct plan *p, const struct request *req, struct err *e)
 {
 	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -96,9 +114,12 @@ static int plan_ns(struct plan *p, const struct request *req, struct err *e)
 	r = plan_join(p, req, self, want, e);
 	if (r < 0)
 		return r;
+	r = plan_outlive(p, req, e);
+	if (r < 0)
+		return r;
 	p->ns_same = want & ~p->ns_join;
 	p->view = want & CLONE_NEWNS ? VIEW_LIVE : VIEW_NONE;
-	if (p->ns_join || req->force)
+	if (p->ns_join || p->ns_new || req->force)
 		return 0;
 	err_say(e, EPERM,
 		"process %d (%s) is in the host's own namespaces, so there is nothing to enter",
@@ -143,7 +164,8 @@ static int plan_shape(struct plan *p, struct err *e)
 	/* a procfs has inode 1 as its root; whose it is shows in whether "self" knows us */
 	if (s->proc_dir && st.st_ino == 1) {
 		theirs = readlinkat(p->root_fd, "proc/self", link, sizeof(link)) < 0;
-		s->proc_good = theirs == !!(p->ns_join & CLONE_NEWPID);
+		s->proc_good = !p->ns_new && theirs == !!(p->ns_join & CLONE_NEWPID);
+		s->proc_theirs = p->ns_new && theirs;
 	}
 	return 0;
 }

@@ -40,11 +40,12 @@ enum cgroup_mode {
 
 /* What the target's root offers; found out from outside before entering. */
 struct shape {
-	bool dev_dir;	/* /dev is a real directory, so a tmpfs can lie over it */
-	bool proc_good; /* /proc is a procfs of the target's own pid namespace */
-	bool proc_dir;	/* /proc is a real directory */
-	bool chrooted;	/* its root is not its mount namespace's root */
-	bool root_ro;	/* for the greeting */
+	bool dev_dir;	  /* /dev is a real directory, so a tmpfs can lie over it */
+	bool proc_good;	  /* /proc is a procfs of the pid namespace the session is in */
+	bool proc_theirs; /* /proc is the target's, and the session is in another one */
+	bool proc_dir;	  /* /proc is a real directory */
+	bool chrooted;	  /* its root is not its mount namespace's root */
+	bool root_ro;	  /* for the greeting */
 };
 
 struct who {
@@ -68,7 +69,7 @@ struct request {
 	struct strv env, env_files, ns;
 	bool interactive, tty;	       /* -i, -t */
 	bool tty_in, tty_out, tty_err; /* which of our own 0, 1, 2 are terminals */
-	bool force, freeze;
+	bool force, freeze, outlive;
 	bool quick; /* the plan is carried out at once, not shown: ns_same need not be told apart */
 	struct limits limits;
 	int argc;
@@ -82,6 +83,7 @@ struct plan {
 	unsigned ns_join;	     /* CLONE_NEW*: joined; those that are the same are left out */
 	unsigned ns_same;	     /* wanted, and the same as ours already */
 	unsigned ns_new;	     /* made for the session */
+	bool outlive;		     /* the session does not end with the target */
 	enum view view;
 	struct kit kit;
 	struct shape shape;

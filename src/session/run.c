@@ -76,6 +76,18 @@ static int block_signals(struct supervisor *s, struct err *e)
 	return s->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
 }
 
+/* For a session in another pid namespace; made here, since it takes one above the target's. */
+static void make_target_proc(struct supervisor *s)
+{
+	const struct plan *p = s->plan;
+	_cleanup_close_ int ns = -EBADF;
+
+	if (p->store || !(p->ns_new & CLONE_NEWPID) || s->agent.parts.classic)
+		return;
+	ns = openat(p->target->proc_fd, "ns/pid", O_RDONLY | O_CLOEXEC);
+	s->agent.parts.target_proc = ns < 0 ? -EBADF : view_new_proc(ns);
+}
+
 static int start_agent(struct supervisor *s, struct err *e)
 {
 	const struct plan *p = s->plan;
@@ -85,8 +97,12 @@ static int start_agent(struct supervisor *s, struct err *e)
 		return err_set(e, errno, "making a socket pair");
 	s->sock = pair[0];
 	s->agent.sock = pair[1];
-	if (p->ns_new & CLONE_NEWPID && unshare(CLONE_NEWPID) < 0)
-		return err_set(e, errno, "making a pid namespace for '%s'", p->label);
+	if (p->ns_new & CLONE_NEWPID && unshare(CLONE_NEWPID) < 0) {
+		err_set(e, errno, "making a pid namespace for '%s'", p->label);
+		if (errno == EPERM)
+			err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
+		return -e->num;
+	}
 	if (p->ns_join & CLONE_NEWPID) {
 		/* only children are affected: the agent is born in the target's pid namespace */
 		int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWPID);
@@ -160,7 +176,7 @@ static int agent_died(struct supervisor *s, int status, struct err *e)
 	leave_sweep(s->agent.host_proc, s->mnt_ns, p->cookie);
 	if (!WIFSIGNALED(status))
 		return code;
-	if (p->target->pidfd >= 0 && poll(&pfd, 1, 0) > 0)
+	if (!p->outlive && p->target->pidfd >= 0 && poll(&pfd, 1, 0) > 0)
 		err_say(e, ESRCH, "'%s' stopped, which ended the session with it", p->label);
 	else
 		err_say(e, EIO,
@@ -281,11 +297,22 @@ static int see_in(struct supervisor *s, struct err *e)
 	return r;
 }
 
+/* A line of its own, also on a terminal in raw mode. */
+static void tell_ended(const struct supervisor *s, const struct session_talk *talk)
+{
+	_cleanup_free_ char *line = talk->ended ? talk->ended(talk->data) : NULL;
+
+	if (line)
+		dprintf(STDERR_FILENO, "%sporthole: %s%s", s->channels.raw ? "\r\n" : "", line,
+			s->channels.raw ? "\r\n" : "\n");
+}
+
 /* Relay until the agent's end of the socket closes. 0, or -errno when the agent reported that the
  * command could not be run. */
-static int attend(struct supervisor *s, struct err *e)
+static int attend(struct supervisor *s, const struct session_talk *talk, struct err *e)
 {
-	struct pollfd fds[2 + 2 * RELAY_MAX];
+	struct pollfd fds[3 + 2 * RELAY_MAX];
+	int target = s->plan->outlive ? s->plan->target->pidfd : -EBADF;
 
 	for (;;) {
 		struct wire_msg m;
@@ -293,7 +320,8 @@ static int attend(struct supervisor *s, struct err *e)
 
 		fds[0] = (struct pollfd){.fd = s->sock, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
-		r = poll(fds, 2 + channels_poll(&s->channels, &fds[2]),
+		fds[2] = (struct pollfd){.fd = target, .events = POLLIN};
+		r = poll(fds, 3 + channels_poll(&s->channels, &fds[3]),
 			 s->guard.pid ? -1 : GUARD_AFTER_MS);
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
@@ -303,7 +331,11 @@ static int attend(struct supervisor *s, struct err *e)
 			continue;
 		if (fds[1].revents)
 			handle_signal(s);
-		channels_move(&s->channels, &fds[2]);
+		channels_move(&s->channels, &fds[3]);
+		if (fds[2].revents) {
+			target = -EBADF;
+			tell_ended(s, talk);
+		}
 		if (!fds[0].revents)
 			continue;
 		r = wire_recv(s->sock, &m, &fd);
@@ -373,7 +405,9 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 	int r = prepare(s, e), status;
 
 	if (r == 0)
-		r = start_agent(s, e);
+		make_target_proc(s);
+	r = start_agent(s, e);
+	cleanup_close(&s->agent.parts.target_proc);
 	if (r < 0)
 		return r;
 	r = send_kit(s, e);
@@ -388,7 +422,7 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 		return r;
 	greet(s, talk);
 	channels_start(&s->channels, p);
-	r = attend(s, e);
+	r = attend(s, talk, e);
 	status = agent_status(s);
 	talk->thawed = !freeze_holds(&s->freeze, s->agent.host_proc);
 	freeze_thaw(&s->freeze, s->agent.host_proc);
@@ -403,7 +437,7 @@ int session_run(const struct plan *p, struct session_talk *talk, struct err *e)
 	struct supervisor s = {
 		.plan = p,
 		.agent = {.plan = p,
-			  .parts = {.proc_fd = -EBADF},
+			  .parts = {.proc_fd = -EBADF, .target_proc = -EBADF},
 			  .sock = -EBADF,
 			  .host_proc = -EBADF},
 		.cgroup = SESSION_CGROUP_INIT,

@@ -16,6 +16,9 @@ struct session_talk {
 	/* for a view that forgets: what was written, once the session is over; the caller's to
 	 * release. NULL: not asked for */
 	struct overlay_scratch *changes;
+	/* plan.outlive: the target has ended; a sentence to tell, which is freed, or NULL */
+	char *(*ended)(void *data);
+	void *data;
 	bool thawed; /* out: the plan froze the target, and somebody else thawed it meanwhile */
 };
 

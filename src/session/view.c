@@ -1,9 +1,11 @@
 #include "session/view.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -218,11 +220,35 @@ static void build_proc(int proc_fd)
 		view_attach(proc_fd, at, "");
 }
 
+int view_new_proc(int pid_ns)
+{
+	_cleanup_close_ int fs = fsopen("proc", FSOPEN_CLOEXEC);
+	int mnt;
+
+	if (fs < 0 ||
+	    (pid_ns >= 0 && (fsconfig(fs, FSCONFIG_SET_FD, "pidns", NULL, pid_ns) < 0 ||
+			     fsconfig(fs, FSCONFIG_SET_STRING, "subset", "pid", 0) < 0)) ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -EBADF;
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC,
+		      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+	return mnt < 0 ? -EBADF : mnt;
+}
+
+void view_show_target_proc(int dev, int proc_fd)
+{
+	struct statfs fs;
+
+	if (proc_fd >= 0 && fstatfs(proc_fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC &&
+	    mkdirat(dev, VIEW_TARGET_PROC, 0555) == 0)
+		view_attach(proc_fd, dev, VIEW_TARGET_PROC);
+}
+
 /* What has to be cloned before unshare(2): afterwards the mounts of a target with a user namespace
  * of its own are locked. */
 struct clones {
 	struct view_entries dev, root;
-	int target, proc;
+	int target, proc, target_proc;
 };
 
 static void clones_done(struct clones *c)
@@ -231,6 +257,7 @@ static void clones_done(struct clones *c)
 	view_entries_done(&c->root);
 	cleanup_close(&c->target);
 	cleanup_close(&c->proc);
+	cleanup_close(&c->target_proc);
 }
 
 static int clone_all(const struct plan *p, const struct view_parts *parts, struct clones *c)
@@ -245,6 +272,10 @@ static int clone_all(const struct plan *p, const struct view_parts *parts, struc
 
 		r = dev < 0 ? -errno : view_entries_read(dev, skip_dev, how, &c->dev);
 	}
+	if (p->shape.proc_theirs && parts->target_proc < 0)
+		c->target_proc =
+			open_tree(p->root_fd, "proc",
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW);
 	if (r < 0 || !own_root)
 		return r;
 	if (p->shape.proc_good && parts->proc_fd < 0)
@@ -258,7 +289,8 @@ static int clone_all(const struct plan *p, const struct view_parts *parts, struc
 int view_build(const struct plan *p, const struct view_parts *parts, int *dev_fd, struct err *e)
 {
 	mode_t mask = umask(0);
-	_cleanup_(clones_done) struct clones c = {.target = -EBADF, .proc = -EBADF};
+	_cleanup_(clones_done) struct clones c = {
+		.target = -EBADF, .proc = -EBADF, .target_proc = -EBADF};
 	const struct view_entries *dev = p->shape.dev_dir ? &c.dev : parts->nodes;
 	int r = clone_all(p, parts, &c);
 
@@ -274,6 +306,9 @@ int view_build(const struct plan *p, const struct view_parts *parts, int *dev_fd
 		r = *dev_fd = build_in_place(p, dev, e);
 	if (r >= 0)
 		build_proc(c.proc >= 0 ? c.proc : parts->proc_fd);
+	if (*dev_fd >= 0)
+		view_show_target_proc(*dev_fd,
+				      c.target_proc >= 0 ? c.target_proc : parts->target_proc);
 	umask(mask);
 	return r < 0 ? r : 0;
 }

@@ -18,6 +18,8 @@ struct view_entries;
 struct view_parts {
 	int host_proc; /* a /proc, to open descriptors through */
 	int proc_fd;   /* detached procfs of the pid namespace, when the target's own will not do */
+	int target_proc; /* detached procfs of the target's pid namespace, when the session is in
+			    another */
 	const struct view_entries *nodes;  /* of the host's /dev, for targets that have none */
 	bool classic;			   /* no mount calls by descriptor on this kernel */
 	const struct kit_ready *kit_ready; /* classic: the kit's loop device */
@@ -59,6 +61,17 @@ int view_new_tmpfs(const char *size, uint64_t attrs);
 /* Lie a private /dev over directory `at`: these entries, and room for the kit. Returns its
  * descriptor, or -errno with `e`. */
 int view_build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e);
+
+/* Where the target's processes are shown to a session that is in another pid namespace. */
+#define VIEW_TARGET_PROC "target-proc"
+
+/* A detached procfs of our pid namespace, or (Linux 6.18) the processes, and nothing else, of
+ * another below ours. A mount descriptor, or -EBADF when it cannot be. */
+int view_new_proc(int pid_ns);
+
+/* Attach the procfs `proc_fd` (-EBADF: none) there in the private directory `dev`. For looking at
+ * only, so without it there is a session all the same. */
+void view_show_target_proc(int dev, int proc_fd);
 
 /* Names that make up a directory of the target, at most VIEW_ENTRIES_MAX (hostile ones are
  * endless). */

@@ -309,6 +309,7 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 		r = err_set(e, errno, "making /dev/shm of the session");
 	if (r < 0)
 		return r;
+	view_show_target_proc(*dev_fd, parts->target_proc);
 	attach_mounts(p, parts, c->root, c);
 	return pivot(top, e);
 }

@@ -15,3 +15,7 @@ int pidfd_get(pid_t pid);
 
 /* Whether the process has ended, zombies included. Never waits. */
 bool pidfd_has_ended(int pidfd);
+
+/* How the process ended, as wait(2) tells its parent, once that has reaped it; needs no relation to
+ * it (Linux 6.15). 0, -EAGAIN before that, or -errno (-ENOTTY on older kernels). */
+int pidfd_wait_status(int pidfd, int *status);

@@ -126,6 +126,18 @@ int proc_stat_read_at(int proc_fd, pid_t pid, struct proc_stat *out)
 	return stat_read(proc_fd, pid_path(path, pid, "stat"), out);
 }
 
+int proc_wait_status(int dir, int *status)
+{
+	char text[1024], *last;
+	struct proc_stat st;
+
+	if (read_once(dir, "stat", text, sizeof(text)) < 0 || parse_stat(text, &st) < 0 ||
+	    st.state != 'Z' || !(last = strrchr(text, ' ')))
+		return -EAGAIN;
+	*status = atoi(last + 1); /* field 52 */
+	return 0;
+}
+
 static int parse_status(const char *text, struct proc_status *out)
 {
 	const char *p = strstr(text, "\nTgid:");

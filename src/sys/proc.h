@@ -31,6 +31,10 @@ struct proc_stat {
 	uint64_t start; /* clock ticks after boot: field 22 */
 };
 
+/* How a zombie ended, as wait(2) will tell its parent; needs ptrace rights. 0, -EAGAIN when it is
+ * none (yet, or any more). */
+int proc_wait_status(int dir, int *status);
+
 /* /proc/PID/stat of an open directory, or below `proc_fd` (one open less). 0 or -errno; -EBADMSG
  * when it cannot be parsed. */
 int proc_stat_read(int dir, struct proc_stat *out);

@@ -139,6 +139,31 @@ static void test_pidfd(void **state)
 	assert_int_equal(pidfd_get(0), -EINVAL);
 }
 
+/* Without being its parent one learns how it ended: as a zombie, and after it was reaped. */
+static void test_wait_status(void **state)
+{
+	pid_t pid = child("ends");
+	_cleanup_close_ int fd = pidfd_get(pid), dir = proc_dir_open(proc_fd, pid);
+	int status = -1, r;
+
+	(void)state;
+	assert_int_equal(proc_wait_status(dir, &status), -EAGAIN);
+	r = pidfd_wait_status(fd, &status);
+	assert_true(r == -EAGAIN || r == -ENOTTY);
+	kill(pid, SIGUSR1);
+	for (int i = 0; i < 1000 && !pidfd_has_ended(fd); i++)
+		usleep(1000);
+	assert_int_equal(proc_wait_status(dir, &status), 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
+	waitpid(pid, NULL, 0);
+	assert_int_equal(proc_wait_status(dir, &status), -EAGAIN);
+	if (r == -ENOTTY) /* Linux before 6.15 */
+		return;
+	status = -1;
+	assert_int_equal(pidfd_wait_status(fd, &status), 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGUSR1);
+}
+
 static void test_uid_map(void **state)
 {
 	_cleanup_close_ int dir = proc_dir_open(proc_fd, getpid());
@@ -155,7 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stat),	cmocka_unit_test(test_dir_outlives_pid),
 		cmocka_unit_test(test_args),	cmocka_unit_test(test_pidfd),
-		cmocka_unit_test(test_uid_map),
+		cmocka_unit_test(test_uid_map), cmocka_unit_test(test_wait_status),
 	};
 
 	return cmocka_run_group_tests(tests, open_proc, NULL);

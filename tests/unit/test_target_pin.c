@@ -20,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "sys/proc.h"
+#include "target/ended.h"
 #include "target_tree.h"
 
 static struct tree tree;
@@ -257,6 +258,46 @@ static void test_no_pidfd(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void test_ended(void **state)
+{
+	static const struct {
+		struct ended x;
+		const char *words;
+	} cases[] = {
+		{{.code = -1}, "ended"},
+		{{ENDED_STATUS, 3 << 8, 3}, "ended with exit code 3"},
+		{{ENDED_STATUS, SIGSEGV | 0x80, 139}, "was killed by signal 11 (SEGV)"},
+		{{ENDED_CODE, 0, 0}, "ended with exit code 0"},
+		{{ENDED_CODE, 0, 137}, "ended with code 137 (as after signal 9, KILL)"},
+		{{ENDED_CODE, 0, 255}, "ended with exit code 255"},
+	};
+	struct target t = {.pid = child(), .engine = "docker", .name = "web", .exit_code = -1};
+	char *spec = ended_spec(&t, "web"), *by_pid = ended_spec(&t, "4711"), words[128];
+	struct ended x;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_string_equal(ended_words(&cases[i].x, words, sizeof(words)), cases[i].words);
+	assert_string_equal(spec, "web");
+	assert_string_equal(by_pid, "docker://web");
+	free(spec);
+	free(by_pid);
+	t.engine = "none";
+	assert_null(ended_spec(&t, "pid:4711"));
+	t.state = TARGET_RUNNING;
+	t.pidfd = t.proc_fd = -EBADF;
+	assert_int_equal(proc_stat_read_at(tree.roots.proc_fd, t.pid, &(struct proc_stat){}), 0);
+	t.proc_fd = proc_dir_open(tree.roots.proc_fd, t.pid);
+	ended_read(&tree.roots, &t, 0, &x);
+	assert_int_equal(x.how, ENDED_UNKNOWN);
+	kill(t.pid, SIGTERM);
+	ended_read(&tree.roots, &t, 1000, &x); /* a zombie: nobody reaps it meanwhile */
+	assert_int_equal(x.how, ENDED_STATUS);
+	assert_int_equal(x.code, 128 + SIGTERM);
+	end(t.pid);
+	close(t.proc_fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +308,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_foreign, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_pidfd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_ended, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
