@@ -20,10 +20,10 @@ $(BUILD)/build.ninja: meson.build
 	@meson setup $(BUILD) --prefix=$(PREFIX) $(MESON_ARGS) >/dev/null
 
 # The default kit, beside the binary that finds it there; anew when what decides its content changed.
-# Progress and a summary on a terminal, else silent.
+# Progress and a summary on a terminal, else one line.
 KIT_SOURCES = $(addprefix kits/,rules.list default.list hot.pages) $(wildcard src/elf/ldcache.c $(addprefix src/kit/,apt.c \
 	build.c debs.c elf*.c finish*.c manifest.c names.c pack.c relocate.c rewrite.c rules.c tar.c))
-KIT_BUILD = { [ -t 2 ] || q=-q; $(BUILD)/porthole kit build $$q -o $(BUILD)/kit.erofs; }
+KIT_BUILD = { [ -t 2 ] || { q=-q; echo "make: building the kit of tools from Debian packages" >&2; }; $(BUILD)/porthole kit build $$q -o $(BUILD)/kit.erofs; }
 kit: bin
 	@$(MAKE) --no-print-directory --quiet $(BUILD)/kit.erofs
 $(BUILD)/kit.erofs: $(KIT_SOURCES)

@@ -42,6 +42,7 @@ enum {
 	O_STDIO,
 	O_PIDFILE,
 	O_CHROOT,
+	O_HELP,
 };
 
 static const struct option options[] = {
@@ -68,10 +69,11 @@ static const struct option options[] = {
 	{"pidfile", required_argument, NULL, O_PIDFILE},
 	{"no-reap", no_argument, NULL, O_NO_REAP},
 	{"chroot", no_argument, NULL, O_CHROOT},
+	{"help", no_argument, NULL, O_HELP},
 	{0},
 };
 
-static int usage(void)
+static int usage(FILE *out)
 {
 	fputs("usage: scratch [OPTION...] [-- CMD ARG...]\n"
 	      "  --root DIR       this directory is the root (else a tmpfs with the app only)\n"
@@ -92,8 +94,8 @@ static int usage(void)
 	      "  --pidfile FILE   the pid goes there, not to stdout;  --stdio: keep our stdin, "
 	      "stdout, stderr\n"
 	      "  --pdeathsig      die with the parent (implies --foreground)\n",
-	      stderr);
-	return 2;
+	      out);
+	return out == stderr ? 2 : 0;
 }
 
 static int add(char **list, int *n, int max, char *s)
@@ -252,8 +254,8 @@ int main(int argc, char **argv)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "+", options, NULL)) != -1)
-		if (c == '?' || option_value(&s, c, optarg) < 0)
-			return usage();
+		if (c == '?' || c == O_HELP || option_value(&s, c, optarg) < 0)
+			return usage(c == O_HELP ? stdout : stderr);
 	if (optind < argc)
 		s.cmd = argv + optind;
 	if (!s.app)
