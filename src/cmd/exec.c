@@ -101,7 +101,8 @@ static void greet(const struct plan *p, bool color, struct buf *b)
 	_cleanup_free_ char *image = t->image ? str_printable_dup(t->image) : NULL;
 
 	buf_printf(b, "%sporthole:%s in %s%s%s (%s%s%s, pid %d) as %s. ", on, off, on, p->label,
-		   off, t->engine, image ? ", " : "", image ? image : "", t->pid, p->who.name);
+		   off, str_eq(t->engine, "none") ? "no engine" : t->engine, image ? ", " : "",
+		   image ? image : "", t->pid, p->who.name);
 	if (p->view == VIEW_KIT)
 		buf_puts(b, "Its files are at /target.\n");
 	else if (p->view == VIEW_NONE)

@@ -1,8 +1,12 @@
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <linux/magic.h>
 
@@ -11,16 +15,44 @@
 #include "kit/rungs.h"
 #include "sys/fsmount.h"
 
+/* Go to the directory the kit lies in and return its name there, which is what mount tables and df
+ * then show; NULL, without going anywhere, where another file has that name by now. *back: the
+ * directory we come from. */
+static const char *go_home(const struct kit *k, int *back)
+{
+	const char *slash = strrchr(k->path, '/');
+	_cleanup_free_ char *dir = slash > k->path ? strndup(k->path, (size_t)(slash - k->path))
+						   : strdup(slash ? "/" : ".");
+	_cleanup_close_ int fd = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+	const char *name = slash ? slash + 1 : k->path;
+	_cleanup_close_ int cwd = -EBADF;
+	struct stat ours, there;
+
+	if (fd < 0 || fstat(k->fd, &ours) < 0 || fstatat(fd, name, &there, 0) < 0 ||
+	    ours.st_dev != there.st_dev || ours.st_ino != there.st_ino)
+		return NULL;
+	cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (cwd < 0 || fchdir(fd) < 0)
+		return NULL;
+	*back = TAKE_FD(cwd);
+	return name;
+}
+
 int kit_rung_file(const struct kit *k, bool *opened, struct err *e)
 {
 	char source[sizeof("/proc/self/fd/-2147483648")], offset[24];
+	_cleanup_close_ int back = -EBADF;
+	const char *name = k->label ? NULL : go_home(k, &back);
 	int m;
 
-	/* The path of our descriptor, so that nobody can swap the file in between; fsoffset= is
-	 * Linux 6.16 */
+	/* else the path of our descriptor; fsoffset= is Linux 6.16 */
 	snprintf(source, sizeof(source), "/proc/self/fd/%d", k->fd);
 	snprintf(offset, sizeof(offset), "%llu", (unsigned long long)k->offset);
-	m = kit_mount_from(k, source, false, k->offset ? offset : NULL, opened, e);
+	m = kit_mount_from(k, name ?: source, false, k->offset ? offset : NULL, opened, e);
+	if (back >= 0 && fchdir(back) < 0 && m >= 0) {
+		close(m);
+		return err_set(e, errno, "going back to the working directory");
+	}
 	if (m == -ENOTBLK)
 		return err_say(e, ENOTBLK,
 			       "this kernel wants a block device (Linux before 6.12, or the file "

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "session/plan.h"
+#include "sys/ns.h"
 
 enum { ENV_MAX = 4 << 20, ENV_FILE_MAX = 1 << 20, ENV_ONE_MAX = 128 << 10 };
 
@@ -342,17 +343,39 @@ static int set_ours(struct plan *p)
 	return r;
 }
 
-/* The prompt shows where one is. The label is printable; bash gives \ $ ` a meaning in PS1. */
+/* The label is printable; bash gives \ $ ` a meaning in PS1. */
+static void add_label(struct buf *b, const struct plan *p)
+{
+	for (const char *s = p->label; *s; s++)
+		buf_putc(b, strchr("\\$`!\"'", *s) ? '_' : *s);
+}
+
+/* The host's own shell sets its prompt from its own files, with a host name that may be the
+ * container's: what it is inside of is put in front once they have been read. */
+static void add_host_prompt(struct buf *b, const struct plan *p)
+{
+	char names[64];
+
+	buf_puts(b, "PROMPT_COMMAND=[ -n \"$PORTHOLE_HERE\" ] || { PORTHOLE_HERE=1; PS1=\"(host "
+		    "tools, ");
+	add_label(b, p);
+	buf_printf(b, "'s %s) $PS1\"; }", ns_names(p->ns_join, names, sizeof(names)));
+}
+
+/* The prompt shows where one is. */
 static int set_prompt(struct plan *p)
 {
 	_cleanup_buf_ struct buf b = {};
 
 	if (!p->shell)
 		return 0;
-	buf_puts(&b, "PS1=\\[\\e[1;32m\\]");
-	for (const char *s = p->label; *s; s++)
-		buf_putc(&b, strchr("\\$`!\"'", *s) ? '_' : *s);
-	buf_puts(&b, "\\[\\e[0m\\]:\\[\\e[1;34m\\]\\w\\[\\e[0m\\]\\$ ");
+	if (p->view == VIEW_NONE) {
+		add_host_prompt(&b, p);
+	} else {
+		buf_puts(&b, "PS1=\\[\\e[1;32m\\]");
+		add_label(&b, p);
+		buf_puts(&b, "\\[\\e[0m\\]:\\[\\e[1;34m\\]\\w\\[\\e[0m\\]\\$ ");
+	}
 	return b.oom ? -ENOMEM : env_set(&p->env, b.data);
 }
 

@@ -137,7 +137,8 @@ int plan_explain(const struct plan *p, struct buf *out)
 	_cleanup_buf_ struct buf b = {};
 	char names[64];
 
-	buf_printf(&b, "%s (%s%s%s, pid %d)", p->label, t->engine ? t->engine : "process",
+	buf_printf(&b, "%s (%s%s%s, pid %d)", p->label,
+		   t->engine && !str_eq(t->engine, "none") ? t->engine : "no engine",
 		   t->image ? ", " : "", t->image ? t->image : "", t->pid);
 	line(out, "target", b.data ? b.data : "?");
 	if (t->state_file)

@@ -75,3 +75,21 @@ teardown_file() {
 	[[ $(x "$WEB_PID" sed -n 's/^Seccomp:\t//p' /proc/self/status) == "$(sed -n 's/^Seccomp:\t//p' /proc/self/status)" ]]
 	target_stop bwrap "$name"
 }
+
+@test "gdb as the app's own user: it finds the files of what it debugs" {
+	run -0 x -u target "$BARE_PID" gdb -q -batch -p 1 -ex bt
+	[[ $output == *" in main ()"* && $output != *"not permitted"* ]]
+	run -0 x --view kit -u target "$BARE_PID" gdb -q -batch -p 1 -ex bt
+	[[ $output == *" in main ()"* ]]
+	run -0 x "$BARE_PID" gdb -q -batch -p 1 -ex bt
+	[[ $output == *" in main ()"* ]]
+}
+
+@test "df and mount tables name the kit's file" {
+	local kit
+	kit=$(basename "$("$PORTHOLE" kit info --json | jq -r .path)")
+	run -0 x "$BARE_PID" df --output=source,target
+	grep -qE "^$kit +/dev/p$" <<<"$output"
+	grep -qE "^porthole +/dev$" <<<"$output"
+	[[ $(cd / && x "$BARE_PID" pwd) == / && $(cd /usr && x --ns net "$BARE_PID" pwd) == /usr ]]
+}

@@ -33,6 +33,12 @@ teardown_file() {
 	[[ $output == *"as app"* && $output == *$'\r1000\r'* ]]
 }
 
+@test "--ns without mnt: the host's own shell, with what it is inside of before its prompt" {
+	HOME=/nonexistent at_term "expect:[(]host tools, $WEB's net,uts[)] .*# " 'send:bash\r' \
+		"expect:[(]host tools, $WEB's net,uts[)] [^(]*# " 'send:exit\r' 'send:exit\r' -- --ns net,uts "$WEB" >"$BATS_TEST_TMPDIR/t"
+	grep -q "The tools and files are the host's" "$BATS_TEST_TMPDIR/t"
+}
+
 @test "without -i and -t it does what the terminal suggests" {
 	# all three are the terminal: a terminal
 	run -0 at_term -- "$WEB" sh -c 'test -t 0 && test -t 1 && test -t 2 && echo all'

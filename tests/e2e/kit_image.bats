@@ -65,7 +65,7 @@ no_loops() {
 
 @test "rung file: an image mounts without a loop device" {
 	run sees -k kit.erofs
-	[[ $status == 0 && $output == *"rung: file"* && $output == *" - erofs /proc/self/fd/"* ]]
+	[[ $status == 0 && $output == *"rung: file"* && $output == *" - erofs kit.erofs "* ]]
 	no_loops
 }
 
