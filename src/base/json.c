@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 
 int json_file_at(int dirfd, const char *path, size_t max, json_t **out)
@@ -11,6 +12,18 @@ int json_file_at(int dirfd, const char *path, size_t max, json_t **out)
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 	int r = file_read_at(dirfd, path, max, &text, &len);
+
+	if (r < 0)
+		return r;
+	*out = json_loadb(text, len, 0, NULL);
+	return *out ? 0 : -EBADMSG;
+}
+
+int json_in_root(int rootfd, const char *path, json_t **out)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len;
+	int r = path_read_in_root(rootfd, path, JSON_FILE_MAX, &text, &len);
 
 	if (r < 0)
 		return r;

@@ -27,6 +27,9 @@ static inline void cleanup_json(json_t **j)
  * Returns 0 and a reference the caller owns, or -errno; -EBADMSG when it is not JSON. */
 int json_file_at(int dirfd, const char *path, size_t max, json_t **out);
 
+/* The same below a root that is not to be trusted; at most JSON_FILE_MAX. */
+int json_in_root(int rootfd, const char *path, json_t **out);
+
 /* The value at a dotted path ("State.Pid"), borrowed; NULL when any step is missing. Keys that
  * contain dots themselves: use json_object_get(). */
 json_t *json_at(json_t *j, const char *path);

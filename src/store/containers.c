@@ -126,21 +126,6 @@ static int layers(struct container *c, struct store *out, struct err *e)
 	return r < 0 ? r : storage_layer(&root, ".", NULL, out, e);
 }
 
-/* The maps of the container's own user namespace in terms of its engine's ids; or the engine's. */
-static int map(json_t *list, char **out)
-{
-	struct idmap_line v[IDMAP_LINES_MAX];
-	size_t n = idmap_json(list, "container_id", "host_id", v);
-	char *own;
-
-	if (n == 0)
-		return 0;
-	own = *out ? idmap_through(v, n, *out) : idmap_text(v, n);
-	free(*out);
-	*out = own;
-	return own ? 0 : -ENOMEM;
-}
-
 /* The layer that a path GRAPH/DRIVER/ID/diff is of. A new string, NULL: it does not look so. */
 static char *layer_id(const char *path)
 {
@@ -177,7 +162,8 @@ static int maps(const struct container *c, struct store *out, struct err *e)
 	out->user_xattr = owner != 0;
 	if (r < 0 || json_array_size(uids) == 0)
 		return r;
-	if (map(uids, &out->uid_map) < 0 || map(gids, &out->gid_map) < 0)
+	if (idmap_on_top(uids, "container_id", "host_id", &out->uid_map) < 0 ||
+	    idmap_on_top(gids, "container_id", "host_id", &out->gid_map) < 0)
 		return err_set(e, ENOMEM, "reading '%s'", c->target->name);
 	return owner ? 0 : mark_plain_layers(c, out, e);
 }

@@ -7,6 +7,8 @@
 
 #include "store/store.h"
 
+int containerd_store(const struct target_roots *r, const struct target *t, struct store *out,
+		     struct err *e);
 int containers_store(const struct target_roots *r, const struct target *t, struct store *out,
 		     struct err *e);
 int docker_store(const struct target_roots *r, const struct target *t, struct store *out,

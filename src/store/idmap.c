@@ -9,6 +9,13 @@
 /* What a daemon's map is when the files do not know its first id. */
 #define REMAP_COUNT 65536
 
+/* One line of a map. */
+struct idmap_line {
+	uint32_t inside, outside, count;
+};
+
+enum { IDMAP_LINES_MAX = 340 }; /* the kernel's own limit */
+
 struct map {
 	struct idmap_line v[IDMAP_LINES_MAX];
 	size_t n;
@@ -22,6 +29,16 @@ static void add(struct map *m, uint64_t outside, uint64_t count)
 		return;
 	m->v[m->n++] = (struct idmap_line){(uint32_t)m->next, (uint32_t)outside, (uint32_t)count};
 	m->next += count;
+}
+
+/* NULL when memory is out. */
+static char *map_text(const struct idmap_line *v, size_t n)
+{
+	struct buf b = {};
+
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&b, "%u %u %u\n", v[i].inside, v[i].outside, v[i].count);
+	return buf_take(&b);
 }
 
 /* One line "OWNER:START:COUNT", cut at its end; the owner is cut off. False when it is none. */
@@ -90,7 +107,7 @@ static char *user_map(const struct target_roots *r, const char *file, const char
 	add(&m, own, 1);
 	if (!text || !number || add_ranges(&m, text, name ? name : number, number, 0) < 0)
 		return NULL;
-	return idmap_text(m.v, m.n);
+	return map_text(m.v, m.n);
 }
 
 int idmap_of_user(const struct target_roots *r, uid_t uid, struct store *out, struct err *e)
@@ -115,7 +132,7 @@ static char *root_map(const struct target_roots *r, const char *file, uint32_t f
 		m.n = m.next = 0;
 		add(&m, first, REMAP_COUNT);
 	}
-	return idmap_text(m.v, m.n);
+	return map_text(m.v, m.n);
 }
 
 int idmap_of_root(const struct target_roots *r, uid_t uid, gid_t gid, struct store *out,
@@ -126,8 +143,9 @@ int idmap_of_root(const struct target_roots *r, uid_t uid, gid_t gid, struct sto
 	return out->uid_map && out->gid_map ? 0 : err_set(e, ENOMEM, "reading /etc/subuid");
 }
 
-size_t idmap_json(json_t *list, const char *inside, const char *outside,
-		  struct idmap_line v[IDMAP_LINES_MAX])
+/* The lines that there are in `list`; what is no line is passed over. */
+static size_t lines_of(json_t *list, const char *inside, const char *outside,
+		       struct idmap_line v[IDMAP_LINES_MAX])
 {
 	size_t i, n = 0;
 	json_t *j;
@@ -142,15 +160,6 @@ size_t idmap_json(json_t *list, const char *inside, const char *outside,
 		v[n++] = (struct idmap_line){(uint32_t)in, (uint32_t)out, (uint32_t)count};
 	}
 	return n;
-}
-
-char *idmap_text(const struct idmap_line *v, size_t n)
-{
-	struct buf b = {};
-
-	for (size_t i = 0; i < n; i++)
-		buf_printf(&b, "%u %u %u\n", v[i].inside, v[i].outside, v[i].count);
-	return buf_take(&b);
 }
 
 /* The part of one line of `inner` that one line of `outer` maps. */
@@ -168,7 +177,8 @@ static void cross(struct buf *b, const struct idmap_line *in, const struct idmap
 			   (unsigned long long)(end - from));
 }
 
-char *idmap_through(const struct idmap_line *inner, size_t n, const char *outer)
+/* A map of a map: what `outer` does not map is left out. NULL when memory is out. */
+static char *map_through(const struct idmap_line *inner, size_t n, const char *outer)
 {
 	_cleanup_strv_ struct strv line = {};
 	struct buf b = {};
@@ -183,4 +193,18 @@ char *idmap_through(const struct idmap_line *inner, size_t n, const char *outer)
 				cross(&b, &inner[i], &o);
 		}
 	return buf_take(&b);
+}
+
+int idmap_on_top(json_t *list, const char *inside, const char *outside, char **map)
+{
+	struct idmap_line v[IDMAP_LINES_MAX];
+	size_t n = lines_of(list, inside, outside, v);
+	char *own;
+
+	if (n == 0)
+		return 0;
+	own = *map ? map_through(v, n, *map) : map_text(v, n);
+	free(*map);
+	*map = own;
+	return own ? 0 : -ENOMEM;
 }

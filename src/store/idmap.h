@@ -17,21 +17,7 @@ int idmap_of_user(const struct target_roots *r, uid_t uid, struct store *out, st
 int idmap_of_root(const struct target_roots *r, uid_t uid, gid_t gid, struct store *out,
 		  struct err *e);
 
-/* One line of a map. */
-struct idmap_line {
-	uint32_t inside, outside, count;
-};
-
-enum { IDMAP_LINES_MAX = 340 }; /* the kernel's own limit */
-
-/* The lines of a JSON array of objects with `inside`, `outside` and "size": how many. What is no
- * line is passed over. */
-size_t idmap_json(json_t *list, const char *inside, const char *outside,
-		  struct idmap_line v[IDMAP_LINES_MAX]);
-
-/* A map as text ("INSIDE OUTSIDE COUNT" lines); NULL when memory is out. */
-char *idmap_text(const struct idmap_line *v, size_t n);
-
-/* A map of a map: `inner`'s outside ids are `outer`'s inside ids. What outer does not map is left
- * out. NULL when memory is out. */
-char *idmap_through(const struct idmap_line *inner, size_t n, const char *outer);
+/* Put the map that a JSON array of objects tells of (`inside`, `outside` and "size" of each) on top
+ * of *map, whose inside ids are its outside ones; NULL: of the host's. An array without lines
+ * changes nothing. 0 or -ENOMEM. */
+int idmap_on_top(json_t *list, const char *inside, const char *outside, char **map);

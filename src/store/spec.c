@@ -91,11 +91,16 @@ int spec_mounts(const struct target_roots *r, json_t *spec, const char *bundle, 
 	return 0;
 }
 
-size_t spec_map(json_t *spec, const char *key, struct idmap_line v[IDMAP_LINES_MAX])
+int spec_maps(json_t *spec, struct store *out, struct err *e)
 {
-	json_t *lines = json_object_get(json_at(spec, "linux"), key);
+	json_t *linux_ = json_object_get(spec, "linux");
 
-	return idmap_json(lines, "containerID", "hostID", v);
+	if (idmap_on_top(json_at(linux_, "uidMappings"), "containerID", "hostID", &out->uid_map) <
+		    0 ||
+	    idmap_on_top(json_at(linux_, "gidMappings"), "containerID", "hostID", &out->gid_map) <
+		    0)
+		return err_set(e, ENOMEM, "reading '%s'", out->label);
+	return 0;
 }
 
 int spec_split(struct store_config *c, const struct strv *entrypoint)

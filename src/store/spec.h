@@ -16,8 +16,9 @@ int spec_config(json_t *spec, struct store_config *c);
 int spec_mounts(const struct target_roots *r, json_t *spec, const char *bundle, struct store *out,
 		struct err *e);
 
-/* Lines of its linux.uidMappings (or gidMappings): how many, at most IDMAP_LINES_MAX. */
-size_t spec_map(json_t *spec, const char *key, struct idmap_line v[IDMAP_LINES_MAX]);
+/* The maps of its user namespace, on top of those in `out` (of an engine without root). 0, or
+ * -ENOMEM with `e`. */
+int spec_maps(json_t *spec, struct store *out, struct err *e);
 
 /* Take apart c->cmd where it starts with `entrypoint` (borrowed). 0 or -ENOMEM. */
 int spec_split(struct store_config *c, const struct strv *entrypoint);

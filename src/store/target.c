@@ -9,10 +9,9 @@ static const struct {
 	int (*read)(const struct target_roots *r, const struct target *t, struct store *out,
 		    struct err *e);
 } readers[] = {
-	{"docker", docker_store},
-	{"podman", containers_store},
-	{"crio", containers_store},
-	{"buildah", containers_store},
+	{"docker", docker_store},      {"podman", containers_store},	 {"crio", containers_store},
+	{"buildah", containers_store}, {"containerd", containerd_store}, {"cri", containerd_store},
+	{"nerdctl", containerd_store},
 };
 
 int store_of_target(const struct target_roots *r, const struct target *t, struct store *out,

@@ -33,6 +33,7 @@ static void places_done(struct places *ps)
 		cleanup_close(&c->data);
 		bolt_close(&c->db);
 		free(c->path);
+		free(c->root);
 	}
 }
 
@@ -54,6 +55,7 @@ static struct ctd *add_place(struct look *l, struct places *ps, int task, int ro
 			  .data = data ? look_dir(l, root, data) : -EBADF,
 			  .db = BOLT_INIT,
 			  .path = strdup(path),
+			  .root = data ? str_fmt("%s%s", *data == '/' ? "" : "/", data) : NULL,
 			  .owner = owner,
 			  .dev = st.st_dev,
 			  .ino = st.st_ino};
@@ -78,13 +80,34 @@ static void default_places(struct look *l, struct places *ps)
 			  usual[i].data, 0);
 }
 
+/* What the directory `task`, two above the shim's, is called here: the same path as the shim sees,
+ * where that leads to it; else by way of the shim. */
+static void task_path(struct look *l, const struct monitor *m, int task, char out[PATH_MAX])
+{
+	_cleanup_close_ int again = -EBADF;
+	struct stat a, b;
+	char link[32];
+
+	snprintf(link, sizeof(link), "%d/cwd", (int)m->pid);
+	if (link_read_at(l->roots->proc_fd, link, out, PATH_MAX) > 0) {
+		for (int i = 0; i < 2 && strrchr(out, '/'); i++)
+			*strrchr(out, '/') = '\0';
+		again = path_open_in_root(l->roots->root_fd, out, O_PATH | O_DIRECTORY);
+	}
+	if (again >= 0 && fstat(again, &a) == 0 && fstat(task, &b) == 0 && a.st_dev == b.st_dev &&
+	    a.st_ino == b.st_ino)
+		memmove(out, out + strspn(out, "/"), strlen(out + strspn(out, "/")) + 1);
+	else
+		snprintf(out, PATH_MAX, "proc/%d/cwd/../..", (int)m->pid);
+}
+
 /* The containerd behind a shim nobody knew: its working directory is a bundle, two below TASK_DIR;
  * the bundle's link `work` leads to ROOT. Both as the shim sees them. */
 static void place_from_shim(struct look *l, struct places *ps, const struct monitor *m)
 {
 	_cleanup_close_ int cwd = proc_link_open(l->roots->proc_fd, m->pid, "cwd");
 	_cleanup_close_ int root = proc_link_open(l->roots->proc_fd, m->pid, "root");
-	char work[PATH_MAX], path[64], *cut;
+	char work[PATH_MAX], path[PATH_MAX], *cut;
 	struct ctd *c;
 	int task;
 
@@ -95,7 +118,9 @@ static void place_from_shim(struct look *l, struct places *ps, const struct moni
 								: NULL;
 	if (cut)
 		*cut = '\0';
-	snprintf(path, sizeof(path), "proc/%d/cwd/../..", (int)m->pid);
+	if (task < 0)
+		return;
+	task_path(l, m, task, path);
 	c = add_place(l, ps, task, root, path, cut ? work : NULL, m->uid);
 	if (c)
 		c->nested = m->depth > 0;

@@ -14,7 +14,8 @@ struct ctd {
 	int data; /* ROOT (var/lib/containerd), for its database; -EBADF: unknown */
 	struct bolt db;
 	bool db_tried;
-	char *path; /* of `task` */
+	char *path; /* of `task`, without the first slash */
+	char *root; /* of `data`; NULL: unknown */
 	uid_t owner;
 	bool nested; /* its pids are those of another pid namespace */
 	dev_t dev;

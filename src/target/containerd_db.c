@@ -11,10 +11,12 @@
 #include "base/path.h"
 #include "target/containerd.h"
 
+#define DB_FILE "io.containerd.metadata.v1.bolt/meta.db"
+
 static const struct bolt *db(struct ctd *c)
 {
 	if (!c->db_tried && c->data >= 0)
-		bolt_open(&c->db, c->data, "io.containerd.metadata.v1.bolt/meta.db");
+		bolt_open(&c->db, c->data, DB_FILE);
 	c->db_tried = true;
 	return c->db.fd >= 0 ? &c->db : NULL;
 }
@@ -77,7 +79,7 @@ static void fill(struct look *l, struct ctd *c, const char *ns, struct target *t
 	t->owner = look_owner(l, c->owner);
 	t->image = ctd_image(c, ns, t->id);
 	t->created = created(c, ns, t->id);
-	t->state_file = str_fmt("/%s: its database", c->path);
+	t->state_file = str_fmt("%s/" DB_FILE, c->root ? c->root : "");
 	if (kind) {
 		t->engine = "cri";
 		t->sandbox = str_eq(kind, "sandbox");
