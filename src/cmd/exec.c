@@ -4,7 +4,10 @@
 #include "cli/cli.h"
 #include "out/json_print.h"
 #include "cmd/again.h"
+#include "cmd/changes_report.h"
+#include "cmd/greeting.h"
 #include "cmd/prove_report.h"
+#include "cmd/subject.h"
 #include "session/seal.h"
 #include "session/session.h"
 #include "sys/caps.h"
@@ -13,8 +16,8 @@
 #include "target/target.h"
 
 struct exec_opts {
-	bool interactive, tty, explain, prove, force, json, quiet, freeze, outlive, follow;
-	const char *user, *cwd, *kit, *view, *cgroup, *caps, *cpus;
+	bool interactive, tty, explain, prove, force, json, quiet, freeze, outlive, follow, diff;
+	const char *user, *cwd, *kit, *view, *cgroup, *caps, *cpus, *keep;
 	struct strv env, env_files, ns;
 	uint64_t memory, pids;
 };
@@ -51,6 +54,10 @@ static const struct opt options[] = {
 	 "kit's with the target at /target (default: live)",
 	 OPT_WORDS("live", "cow", "kit")},
 	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none", "use this kit of tools, or none", NULL},
+	{OPT_FLAG, O(diff), 0, "diff", NULL,
+	 "print at the end what the session changed (with --view cow, and of what does not run)",
+	 NULL},
+	{OPT_STR, O(keep), 0, "keep", "DIR", "save what it changed in this new directory", NULL},
 	{OPT_FLAG, O(freeze), 0, "freeze", NULL,
 	 "hold everything in the target still until the session ends, for a consistent look", NULL},
 	{OPT_FLAG, O(outlive), 0, "outlive", NULL, "go on when the target ends; its files stay",
@@ -93,37 +100,6 @@ static int explain(const struct plan *p, struct ctx *ctx, struct err *e)
 	return 0;
 }
 
-/* Two lines for a person who just came in. */
-static void greet(const struct plan *p, bool color, struct buf *b)
-{
-	const char *on = color ? "\033[1m" : "", *off = color ? "\033[0m" : "";
-	const struct target *t = p->target;
-	_cleanup_free_ char *image = t->image ? str_printable_dup(t->image) : NULL;
-
-	buf_printf(b, "%sporthole:%s in %s%s%s (%s%s%s, pid %d) as %s. ", on, off, on, p->label,
-		   off, str_eq(t->engine, "none") ? "no engine" : t->engine, image ? ", " : "",
-		   image ? image : "", t->pid, p->who.name);
-	if (p->view == VIEW_KIT)
-		buf_puts(b, "Its files are at /target.\n");
-	else if (p->view == VIEW_NONE)
-		buf_puts(b, "The tools and files are the host's.\n");
-	else
-		buf_printf(b, "Its files are /, live%s.\n",
-			   p->shape.root_ro ? " and read-only" : "");
-	if (p->freeze.how == FREEZE_CGROUP || p->freeze.how == FREEZE_SIGNALS)
-		buf_puts(b,
-			 "          It stands still while you look, and goes on when you leave.\n");
-	else if (p->freeze.how == FREEZE_ALREADY || t->state == TARGET_PAUSED)
-		buf_puts(b, "          It is paused, and stays so.\n");
-	if (p->outlive && p->ns_new)
-		buf_puts(b, "          You stay when it ends. Its processes: /dev/target-proc.\n");
-	if (p->kit.kind != KIT_NONE)
-		buf_puts(b, "          Tools: " KIT_BIN ", first in PATH. ");
-	else
-		buf_puts(b, "          ");
-	buf_puts(b, "What you start ends when you leave; nothing stays.\n");
-}
-
 static void warn_lost_caps(const struct plan *p)
 {
 	_cleanup_free_ char *lost = p->caps_lost ? caps_list(p->caps_lost) : NULL;
@@ -164,58 +140,108 @@ static char *outlived_words(void *data)
 	return how ? str_fmt("%s; its files stay here until you leave", how) : NULL;
 }
 
+/* What was written in a view that forgets. */
+static int report_changes(const struct plan *p, const struct exec_opts *o, struct keep *k,
+			  const struct overlay_scratch *scratch, struct ctx *ctx, struct err *e)
+{
+	_cleanup_changes_ struct changes c = {};
+	int r = o->diff ? changes_read(p, scratch, &c, e) : 0;
+
+	if (r == 0 && o->diff)
+		r = changes_report(&c, ctx, e);
+	if (r == 0 && o->keep)
+		r = keep_save(k, p, scratch, e);
+	if (r == 0 && o->keep && k->left_out)
+		fprintf(stderr,
+			"porthole: not kept: %zu devices, sockets or files that lie too deep\n",
+			k->left_out);
+	return r;
+}
+
+static int report_proof(const struct plan *p, const struct prove *before, struct ctx *ctx,
+			struct err *e)
+{
+	_cleanup_(prove_done) struct prove after = {};
+	int r = prove_take_after(p->target, p->store, before, &after, e);
+
+	return r < 0 ? r : prove_report(before, &after, ctx, e);
+}
+
 static int run_plan(struct plan *p, const struct target_roots *roots, const struct exec_opts *o,
-		    struct ctx *ctx, struct err *e)
+		    struct keep *k, struct ctx *ctx, struct err *e)
 {
 	struct outlived outlived = {.roots = roots, .plan = p};
-	_cleanup_(prove_done) struct prove before = {}, after = {};
-	_cleanup_buf_ struct buf greeting = {};
-	struct session_talk talk = {.ended = outlived_words, .data = &outlived};
+	_cleanup_(prove_done) struct prove before = {};
+	_cleanup_scratch_ struct overlay_scratch changes = OVERLAY_SCRATCH_INIT;
+	_cleanup_buf_ struct buf hello = {};
+	struct session_talk talk = {
+		.ended = outlived_words, .data = &outlived, .changes = &changes};
 	int code, r;
 
-	if (o->prove && (r = prove_take(p->target, &before, e)) < 0)
+	if (o->prove && (r = prove_take(p->target, p->store, &before, e)) < 0)
 		return r;
 	if (p->shell && !o->quiet)
-		greet(p, ctx->color_err, &greeting);
+		greeting(p, ctx->color_err, &hello);
 	warn_lost_caps(p);
 	warn_tracer(p);
-	talk.greeting = greeting.data;
+	talk.greeting = hello.data;
 	code = session_run(p, &talk, e);
 	if (talk.thawed)
 		fprintf(stderr,
 			"porthole: somebody else thawed '%s' meanwhile: what was seen may be of "
 			"different moments\n",
 			p->label);
-	if (!o->prove || code < 0)
+	if (code < 0)
 		return code;
-	r = prove_take_after(p->target, &before, &after, e);
-	if (r < 0)
-		return r;
-	return prove_report(&before, &after, ctx, e) < 0 ? -e->num : code;
+	r = o->diff || o->keep ? report_changes(p, o, k, &changes, ctx, e) : 0;
+	if (r == 0 && o->prove)
+		r = report_proof(p, &before, ctx, e);
+	return r < 0 ? r : code;
 }
 
-/* One session in a target that is held. */
-static int visit(const struct target_roots *roots, const struct target *t,
+/* --diff and --keep are of a view that forgets; that of a running target must be asked for. */
+static int check_keep(const struct exec_opts *o, const struct plan *p, struct keep *k,
+		      struct err *e)
+{
+	if (!o->diff && !o->keep)
+		return 0;
+	if (!p->cow.on) {
+		err_say(e, EINVAL, "--diff and --keep tell what a view that forgets was given");
+		err_hint(e, "add --view cow: what is written then does not reach '%s'", p->label);
+		return -EINVAL;
+	}
+	return o->keep && !o->explain ? keep_open(k, o->keep, e) : 0;
+}
+
+/* One session in a target that is held, or on its files. */
+static int visit(const struct target_roots *roots, const struct subject *s,
 		 const struct exec_opts *o, const struct request *req, struct ctx *ctx,
 		 struct err *e)
 {
 	_cleanup_plan_ struct plan p = PLAN_INIT;
-	int r = plan_make(&p, t, req, e);
+	_cleanup_keep_ struct keep k = KEEP_INIT;
+	int r = s->runs ? plan_make(&p, &s->t, req, e)
+			: plan_make_store(&p, &s->t, &s->store, req, e);
 
+	if (r == 0)
+		r = check_keep(o, &p, &k, e);
 	if (r == 0 && !o->explain)
 		r = session_seal(&p, e);
 	if (r < 0)
 		return r;
-	return o->explain ? explain(&p, ctx, e) : run_plan(&p, roots, o, ctx, e);
+	return o->explain ? explain(&p, ctx, e) : run_plan(&p, roots, o, &k, ctx, e);
 }
 
 /* One session after the other, as long as each ends because, or after, its target did. */
-static int follow(const struct target_roots *roots, const char *typed, struct target *t,
+static int follow(const struct target_roots *roots, const char *typed, struct subject *s,
 		  const struct exec_opts *o, const struct request *req, struct ctx *ctx,
 		  struct err *e)
 {
+	struct target *t = &s->t;
 	_cleanup_free_ char *spec = ended_spec(t, typed), *label = str_printable_dup(t->name);
 
+	if (!s->runs)
+		return err_say(e, EINVAL, "'%s' does not run: --follow goes with what does", label);
 	if (t->pidfd < 0)
 		return err_say(e, ENOSYS, "--follow needs Linux 5.3 (pidfd_open)");
 	if (!spec || !label)
@@ -225,7 +251,7 @@ static int follow(const struct target_roots *roots, const char *typed, struct ta
 			       (int)t->pid);
 	for (;;) {
 		_cleanup_free_ char *how = NULL;
-		int r = visit(roots, t, o, req, ctx, e);
+		int r = visit(roots, s, o, req, ctx, e);
 
 		if (!pidfd_has_ended(t->pidfd))
 			return r;
@@ -244,7 +270,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 {
 	struct exec_opts *o = opts;
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
-	_cleanup_target_ struct target t = TARGET_INIT;
+	_cleanup_subject_ struct subject s = SUBJECT_INIT;
 	struct request req = {
 		.user = o->user,
 		.cwd = o->cwd,
@@ -277,18 +303,17 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	if (r == 0)
 		r = target_roots_open(&roots, e);
 	if (r == 0)
-		r = target_resolve(&roots, argv[0], &t, e);
+		r = subject_open(&roots, argv[0], &s, e);
 	if (r == 0)
-		r = target_pin(&roots, &t, e);
-	if (r == 0 && o->follow && !o->explain)
-		return follow(&roots, argv[0], &t, o, &req, ctx, e);
-	return r < 0 ? r : visit(&roots, &t, o, &req, ctx, e);
+		if (r == 0 && o->follow && !o->explain)
+			return follow(&roots, argv[0], &s, o, &req, ctx, e);
+	return r < 0 ? r : visit(&roots, &s, o, &req, ctx, e);
 }
 
 const struct verb verb_exec = {
 	.name = "exec",
 	.args = "TARGET [CMD [ARG...]]",
-	.summary = "Run a command, or a shell with every tool, inside a running container",
+	.summary = "Run a command, or a shell with every tool, inside a container, running or not",
 	.details =
 		"TARGET is a container's name, its id or the start of it, POD/CONTAINER, a "
 		"machine's name, a\n"
@@ -297,6 +322,9 @@ const struct verb verb_exec = {
 		"tools is at " KIT_PREFIX
 		" and first in PATH. Nothing is written into the target, which is neither\n"
 		"restarted nor slowed down; whatever the session started is killed at its end.\n\n"
+		"What does not run is opened as it was left, in namespaces of the session's own: "
+		"everything can be\n"
+		"written to, and is forgotten. So it is with --view cow in what runs.\n\n"
 		"The exit code is the command's; 128+N when signal N killed it; 127 when there is "
 		"no such command,\n"
 		"126 when it cannot be run, 125 when Porthole itself failed.",
@@ -313,6 +341,10 @@ const struct verb verb_exec = {
 		"  porthole exec --outlive web                  stay when it crashes\n"
 		"  porthole exec --follow web strace -fp 1      trace it, and again after each "
 		"restart\n"
+		"  porthole exec --view cow --diff web apt-get -y upgrade   see what it would "
+		"change\n"
+		"  porthole exec --keep out crashed             what is left of a container, and "
+		"what you make of it\n"
 		"  porthole exec --prove web true               show that nothing changed\n",
 	.opts = options,
 	.opts_size = sizeof(struct exec_opts),

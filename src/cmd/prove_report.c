@@ -48,6 +48,8 @@ int prove_report(const struct prove *before, const struct prove *after, struct c
 
 		if (n < 0)
 			return err_set(e, n, "comparing the fingerprints");
+		if (!before->part[i].n && !n && part != PROVE_LOOPS)
+			continue; /* nothing there to be compared */
 		fprintf(stderr, "proof: %-25s %5zu compared, %s\n", prove_part_words(part),
 			before->part[i].n, n ? "changed:" : "nothing changed");
 		for (size_t k = 0; k < diff.n; k++)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -87,4 +88,36 @@ int copy_file(int host_proc, int from, int to, uint64_t max)
 	if (fchown(out, st.st_uid, st.st_gid) < 0 || fchmod(out, st.st_mode & 07777) < 0)
 		return -errno;
 	return futimens(out, (struct timespec[2]){st.st_atim, st.st_mtim}) < 0 ? -errno : 0;
+}
+
+/* As many bytes as there are, up to CHUNK. */
+static ssize_t read_chunk(int fd, char *buf)
+{
+	size_t len = 0;
+
+	while (len < CHUNK) {
+		ssize_t n = read(fd, buf + len, CHUNK - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+bool same_bytes(int a, int b)
+{
+	_cleanup_free_ char *x = malloc(CHUNK), *y = malloc(CHUNK);
+	ssize_t n = x && y ? CHUNK : -1;
+
+	while (n == CHUNK) {
+		n = read_chunk(a, x);
+		if (n < 0 || read_chunk(b, y) != n || memcmp(x, y, (size_t)n) != 0)
+			return false;
+	}
+	return n >= 0;
 }

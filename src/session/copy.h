@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
@@ -16,3 +17,6 @@ int copy_file(int host_proc, int from, int to, uint64_t max);
 /* Copy the bytes from one open file to another, to the end of the first; holes stay holes. 0 or
  * -errno. */
 int copy_bytes(int from, int to);
+
+/* The same bytes from here to their ends. */
+bool same_bytes(int a, int b);

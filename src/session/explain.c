@@ -25,6 +25,14 @@ static const char *view_words(const struct plan *p)
 
 	if (p->view == VIEW_NONE)
 		return "the mounts stay as they are here: the host's own tools run";
+	if (p->cow.on && p->view == VIEW_KIT)
+		return "the kit's files are /, the target's files are at /target; what is written "
+		       "is forgotten";
+	if (p->cow.on)
+		return p->kit.kind == KIT_NONE
+			       ? "the target's files; what is written is forgotten; no kit"
+			       : "the target's files; what is written is forgotten; the kit lies "
+				 "at " KIT_PREFIX " in a /dev of the session's own";
 	if (p->view == VIEW_KIT)
 		return "the kit's files are /, the target's files are at /target";
 	if (p->kit.kind == KIT_NONE)
@@ -97,7 +105,7 @@ static void explain_caps(const struct plan *p, struct buf *out)
 		line(out, "", lost);
 	if (p->caps_lost)
 		line(out, "", "(the line above cannot be given: we do not have it ourselves)");
-	if (p->ns_join & CLONE_NEWPID && session_traceable(p))
+	if (p->ns_join & CLONE_NEWPID && !p->store && session_traceable(p))
 		line(out, "",
 		     "(the target's root may trace processes, and so use those capabilities; "
 		     "--caps target gives none that it lacks)");
@@ -131,18 +139,60 @@ static void explain_freeze(const struct plan *p, struct buf *out)
 		line(out, "", p->freeze.freezer.path);
 }
 
-int plan_explain(const struct plan *p, struct buf *out)
+static const char *const cow_words[] = {
+	[COW_OVERLAY] = "can be written to, and forgets",
+	[COW_COPY] = "a copy",
+	[COW_READ] = "can be read only: it is too large to be copied",
+	[COW_AS_IS] = "the target's own: no files",
+	[COW_TMPFS] = "empty, in memory",
+	[COW_MISSING] = "missing: its source is gone",
+};
+
+/* Where the files come from. */
+static void explain_files(const struct plan *p, struct buf *out)
+{
+	const struct cow *c = &p->cow;
+	_cleanup_buf_ struct buf b = {};
+
+	if (p->store) {
+		buf_printf(&b, "%s, %zu layer%s, put together read-only", p->store->kind,
+			   p->store->n_layers, p->store->n_layers == 1 ? "" : "s");
+		line(out, "files", b.data ? b.data : "?");
+	}
+	for (size_t i = 0; i < c->n && i < 20; i++) {
+		buf_done(&b);
+		buf_printf(&b, "%s: %s", c->v[i].dest, cow_words[c->v[i].how]);
+		line(out, i ? "" : "mounts", b.data ? b.data : "?");
+	}
+	if (c->n > 20)
+		line(out, "", "and more");
+}
+
+static void explain_target(const struct plan *p, struct buf *out)
 {
 	const struct target *t = p->target;
 	_cleanup_buf_ struct buf b = {};
-	char names[64];
 
-	buf_printf(&b, "%s (%s%s%s, pid %d)", p->label,
+	buf_printf(&b, "%s (%s%s%s", p->label,
 		   t->engine && !str_eq(t->engine, "none") ? t->engine : "no engine",
-		   t->image ? ", " : "", t->image ? t->image : "", t->pid);
+		   t->image ? ", " : "", t->image ? t->image : "");
+	if (!p->store)
+		buf_printf(&b, ", pid %d)", t->pid);
+	else if (t->state)
+		buf_printf(&b, ", %s)", target_state_name(t->state));
+	else
+		buf_puts(&b, ")");
 	line(out, "target", b.data ? b.data : "?");
 	if (t->state_file)
 		line(out, "found in", t->state_file);
+}
+
+int plan_explain(const struct plan *p, struct buf *out)
+{
+	_cleanup_buf_ struct buf b = {};
+	char names[64];
+
+	explain_target(p, out);
 	line(out, "joins", p->ns_join ? ns_names(p->ns_join, names, sizeof(names)) : "nothing");
 	if (p->ns_same)
 		line(out, "shares", ns_names(p->ns_same, names, sizeof(names)));
@@ -151,7 +201,10 @@ int plan_explain(const struct plan *p, struct buf *out)
 		     "a pid namespace of the session's own, so that it goes on when the target "
 		     "ends; "
 		     "the target's are at /dev/" VIEW_TARGET_PROC);
+	if (p->store)
+		line(out, "makes", ns_names(p->ns_new, names, sizeof(names)));
 	line(out, "view", view_words(p));
+	explain_files(p, out);
 	if (p->kit.kind != KIT_NONE)
 		line(out, "kit", p->kit.path ? p->kit.path : "?");
 	buf_done(&b);
@@ -205,17 +258,17 @@ json_t *plan_json(const struct plan *p)
 	const struct target *t = p->target;
 	_cleanup_free_ char *caps = caps_list(plan_caps_of(p)), *lost = caps_list(p->caps_lost);
 
-	return json_pack("{s:{s:o,s:o,s:i},s:o,s:o,s:s,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:s,s:o,s:o,"
-			 "s:o,s:s?,s:b,s:o}",
-			 "target", "name", json_text(t->name), "engine", json_text(t->engine),
-			 "pid", t->pid, "joins", namespaces(p->ns_join), "shares",
-			 namespaces(p->ns_same), "view", views[p->view], "kit",
-			 p->kit.kind == KIT_NONE ? json_null() : json_text(p->kit.path), "user",
-			 "name", json_text(p->who.name), "uid", (int)p->who.uid, "gid",
-			 (int)p->who.gid, "capabilities", json_text(caps), "capabilities_lost",
-			 json_text(lost), "cgroup", cgroups[p->cgroup], "freeze",
-			 freeze_names[p->freeze.how], "path", json_text(p->path),
-			 "environment_dropped", strings(&p->env_dropped), "directory",
-			 json_text(p->cwd), "scratch", p->scratch ? PLAN_SCRATCH : NULL, "terminal",
-			 p->tty, "command", strings(&p->argv));
+	return json_pack(
+		"{s:{s:o,s:o,s:i},s:o,s:o,s:o,s:s,s:b,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:s,s:o,s:o,"
+		"s:o,s:s?,s:b,s:o}",
+		"target", "name", json_text(t->name), "engine", json_text(t->engine), "pid", t->pid,
+		"joins", namespaces(p->ns_join), "shares", namespaces(p->ns_same), "makes",
+		namespaces(p->ns_new), "view", views[p->view], "forgets", p->cow.on, "kit",
+		p->kit.kind == KIT_NONE ? json_null() : json_text(p->kit.path), "user", "name",
+		json_text(p->who.name), "uid", (int)p->who.uid, "gid", (int)p->who.gid,
+		"capabilities", json_text(caps), "capabilities_lost", json_text(lost), "cgroup",
+		cgroups[p->cgroup], "freeze", freeze_names[p->freeze.how], "path",
+		json_text(p->path), "environment_dropped", strings(&p->env_dropped), "directory",
+		json_text(p->cwd), "scratch", p->scratch ? PLAN_SCRATCH : NULL, "terminal", p->tty,
+		"command", strings(&p->argv));
 }

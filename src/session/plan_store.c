@@ -23,6 +23,9 @@ int store_plan_ns(struct plan *p, const struct request *req, struct err *e)
 			e, EINVAL,
 			"'%s' does not run, and so has no cgroup that the session could join",
 			p->label);
+	if (req->freeze)
+		return err_say(e, EINVAL, "'%s' does not run: there is nothing to freeze",
+			       p->label);
 	p->ns_new = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
 		    CLONE_NEWCGROUP;
 	p->view = VIEW_LIVE;

@@ -132,7 +132,7 @@ static int loops_in_use(struct strv *out)
 	return r;
 }
 
-int prove_take(const struct target *t, struct prove *p, struct err *e)
+static int take_target(const struct target *t, struct prove *p, struct err *e)
 {
 	_cleanup_close_ int root = openat(t->proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int dev = -EBADF;
@@ -148,14 +148,37 @@ int prove_take(const struct target *t, struct prove *p, struct err *e)
 	if (r == 0)
 		r = entries_of(root, &p->part[PROVE_ROOT]);
 	dev = path_open_in_root(root, "/dev", O_PATH | O_DIRECTORY);
-	if (r == 0 && dev >= 0)
-		r = entries_of(dev, &p->part[PROVE_DEV]);
+	return r == 0 && dev >= 0 ? entries_of(dev, &p->part[PROVE_DEV]) : r;
+}
+
+static int take_store(const struct store *s, struct prove *p)
+{
+	struct strv *out = &p->part[PROVE_ROOT];
+	struct stat st;
+	int r = 0;
+
+	for (size_t i = 0; i < s->n_layers && r == 0; i++)
+		r = entries_of(s->layers[i].fd, out);
+	for (size_t i = 0; i < s->n_mounts && r == 0; i++) {
+		if (s->mounts[i].fd < 0 || fstat(s->mounts[i].fd, &st) < 0)
+			continue;
+		r = strv_push(out, str_fmt("%s mode %o owner %u:%u changed at %lld.%09ld",
+					   s->mounts[i].dest, st.st_mode, st.st_uid, st.st_gid,
+					   (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec));
+	}
+	return r;
+}
+
+int prove_take(const struct target *t, const struct store *store, struct prove *p, struct err *e)
+{
+	int r = store ? take_store(store, p) : take_target(t, p, e);
+
 	if (r == 0)
 		r = lines_of(AT_FDCWD, "/proc/self/mountinfo", &p->part[PROVE_HOST_MOUNTS]);
 	if (r == 0)
 		r = loops_in_use(&p->part[PROVE_LOOPS]);
 	if (r < 0)
-		return err_set(e, r, "taking a fingerprint of the target");
+		return e && e->num ? r : err_set(e, r, "taking a fingerprint of the target");
 	for (size_t i = 0; i < PROVE_PARTS; i++)
 		if (p->part[i].n)
 			qsort(p->part[i].v, p->part[i].n, sizeof(char *), by_text);
@@ -196,11 +219,11 @@ static bool same(const struct prove *a, const struct prove *b)
 	return true;
 }
 
-int prove_take_after(const struct target *t, const struct prove *before, struct prove *after,
-		     struct err *e)
+int prove_take_after(const struct target *t, const struct store *store, const struct prove *before,
+		     struct prove *after, struct err *e)
 {
 	for (int tries = 0;; tries++) {
-		int r = prove_take(t, after, e);
+		int r = prove_take(t, store, after, e);
 
 		if (r < 0 || tries == 100 || same(before, after))
 			return r;

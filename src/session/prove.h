@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "store/store.h"
 #include "target/target.h"
 
 enum prove_part {
@@ -28,14 +29,15 @@ struct prove {
 
 void prove_done(struct prove *p);
 
-/* Take a fingerprint of a pinned target. Bounded: at most 16 MiB of mount table and 10,000 entries
- * a directory. 0 or -errno. A target that has exited meanwhile is -ESRCH. */
-int prove_take(const struct target *t, struct prove *p, struct err *e);
+/* Take a fingerprint of a pinned target, or of the `store` of one that does not run: the top of
+ * each layer and mount source then is what PROVE_ROOT means. Bounded: at most 16 MiB of mount table
+ * and 10,000 entries a directory. 0 or -errno. A target that has exited meanwhile is -ESRCH. */
+int prove_take(const struct target *t, const struct store *store, struct prove *p, struct err *e);
 
 /* The same after the session, tried again for up to a second while it differs from `before`, since
  * the kernel takes a moment to drop what a killed process held. */
-int prove_take_after(const struct target *t, const struct prove *before, struct prove *after,
-		     struct err *e);
+int prove_take_after(const struct target *t, const struct store *store, const struct prove *before,
+		     struct prove *after, struct err *e);
 
 /* Lines that came ("+...") and went ("-...") in one part. Returns how many, or -ENOMEM. */
 int prove_diff(const struct prove *before, const struct prove *after, enum prove_part part,

@@ -103,8 +103,10 @@ static int piece_of(const struct plan *p, const struct view_parts *parts, size_t
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
-	if (m->how == COW_TMPFS)
-		return view_new_tmpfs("50%", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	if (m->how == COW_TMPFS) {
+		r = view_new_tmpfs("50%", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+		return r >= 0 && fchmodat(r, ".", 01777, 0) < 0 ? -errno : r; /* engines' default */
+	}
 	if (m->how == COW_MISSING)
 		return -EBADF;
 	fd = source_of(p, m);

@@ -1,0 +1,23 @@
+/*
+ * What a verb is about: something that runs, or the files of what does not.
+ *
+ * Layer: cmd.
+ */
+#pragma once
+
+#include "store/store.h"
+#include "target/target.h"
+
+struct subject {
+	struct target t;    /* pinned when it runs; else who it is */
+	struct store store; /* empty when it runs */
+	bool runs;
+};
+
+#define SUBJECT_INIT	  ((struct subject){.t = TARGET_INIT, .store = STORE_INIT})
+#define _cleanup_subject_ _cleanup_(subject_done)
+void subject_done(struct subject *s);
+
+/* Find what `spec` names: a container as target_resolve() finds it, whether it runs or not. 0 or
+ * -errno with `e`. */
+int subject_open(const struct target_roots *r, const char *spec, struct subject *s, struct err *e);

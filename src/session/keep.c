@@ -1,0 +1,167 @@
+/* --keep: what a session wrote, saved on the host. */
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/path.h"
+#include "session/changes.h"
+#include "session/copy.h"
+
+#define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+int keep_open(struct keep *k, const char *path, struct err *e)
+{
+	_cleanup_free_ char *dir = strdup(path);
+	size_t n = dir ? strlen(dir) : 0;
+	struct stat st;
+	char *slash;
+
+	if (!dir)
+		return err_set(e, ENOMEM, "preparing --keep");
+	while (n > 1 && dir[n - 1] == '/')
+		dir[--n] = '\0';
+	slash = strrchr(dir, '/');
+	k->path = path;
+	k->name = strndup(slash ? slash + 1 : dir, NAME_MAX);
+	if (slash)
+		slash[slash == dir] = '\0';
+	if (!k->name || !path_is_component(k->name))
+		return err_say(e, EINVAL, "--keep takes the name of a new directory, not '%s'",
+			       path);
+	k->parent = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (k->parent < 0)
+		return err_set(e, errno, "cannot keep anything in %s", path);
+	if (fstatat(k->parent, k->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return err_say(e, EEXIST,
+			       "%s exists already: --keep takes the name of a new directory", path);
+	return 0;
+}
+
+void keep_done(struct keep *k)
+{
+	cleanup_close(&k->parent);
+	free(k->name);
+	*k = KEEP_INIT;
+}
+
+struct saving {
+	struct keep *k;
+	int files;
+	FILE *deleted;
+};
+
+/* The directory of `path` below `root`, made where it is missing; its last component in *name. */
+static int make_parents(int root, char *path, char **name)
+{
+	_cleanup_close_ int at = fcntl(root, F_DUPFD_CLOEXEC, 3);
+	char *s = path + strspn(path, "/"), *slash;
+
+	for (; (slash = strchr(s, '/')) && at >= 0; s = slash + 1) {
+		int next;
+
+		*slash = '\0';
+		if (mkdirat(at, s, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		next = openat(at, s, DIR_FLAGS);
+		if (next < 0)
+			return -errno;
+		close(at);
+		at = next;
+	}
+	*name = s;
+	return at < 0 ? -errno : TAKE_FD(at);
+}
+
+static int save_file(int from_dir, const char *from, int to_dir, const char *to)
+{
+	_cleanup_close_ int in =
+		openat(from_dir, from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_close_ int out = -EBADF;
+	struct stat st;
+	int r;
+
+	if (in < 0 || fstat(in, &st) < 0)
+		return -errno;
+	out = openat(to_dir, to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	r = out < 0 ? -errno : copy_bytes(in, out);
+	if (r < 0)
+		return r;
+	if (fchmod(out, st.st_mode & 0777) < 0)
+		return -errno;
+	return futimens(out, (struct timespec[2]){st.st_atim, st.st_mtim}) < 0 ? -errno : 0;
+}
+
+static int save_one(const struct change *c, int dir, const char *name, int to_dir, const char *to)
+{
+	char link[PATH_MAX];
+
+	if (S_ISDIR(c->st.st_mode)) {
+		if (mkdirat(to_dir, to, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		return fchmodat(to_dir, to, (c->st.st_mode & 0777) | 0700, 0) < 0 ? -errno : 0;
+	}
+	if (S_ISREG(c->st.st_mode))
+		return save_file(dir, name, to_dir, to);
+	if (!S_ISLNK(c->st.st_mode))
+		return -ENOTSUP;
+	if (link_read_at(dir, name, link, sizeof(link)) < 0)
+		return -EIO;
+	return symlinkat(link, to_dir, to) < 0 ? -errno : 0;
+}
+
+/* A change_fn. A full disk ends it; one file that cannot be does not. */
+static int save_change(const struct change *c, int dir, const char *name, void *data)
+{
+	struct saving *s = data;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int to = -EBADF;
+	char *last = NULL;
+	int r;
+
+	if (c->kind == 'D') {
+		path = str_printable_dup(c->path);
+		s->k->deleted++;
+		return path && fprintf(s->deleted, "%s\n", path) > 0 ? 0 : -EIO;
+	}
+	path = strdup(c->path);
+	if (!path)
+		return -ENOMEM;
+	to = make_parents(s->files, path, &last);
+	r = to < 0 ? to : save_one(c, dir, name, to, last);
+	if (r == -ENOSPC || r == -EDQUOT || r == -EIO || r == -ENOMEM)
+		return r;
+	*(r < 0 ? &s->k->left_out : &s->k->saved) += 1;
+	return 0;
+}
+
+int keep_save(struct keep *k, const struct plan *p, const struct overlay_scratch *scratch,
+	      struct err *e)
+{
+	_cleanup_close_ int dir = -EBADF, files = -EBADF, list = -EBADF;
+	_cleanup_file_ FILE *deleted = NULL;
+	struct saving s = {.k = k};
+	bool cut = false;
+	int r;
+
+	if (mkdirat(k->parent, k->name, 0700) < 0)
+		return err_set(e, errno, "making the directory %s", k->path);
+	dir = openat(k->parent, k->name, DIR_FLAGS);
+	if (dir < 0 || mkdirat(dir, "files", 0700) < 0)
+		return err_set(e, errno, "making the directory %s/files", k->path);
+	files = openat(dir, "files", DIR_FLAGS);
+	list = openat(dir, "deleted", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	deleted = list < 0 ? NULL : fdopen(list, "w");
+	if (files < 0 || !deleted)
+		return err_set(e, errno, "making files in %s", k->path);
+	TAKE_FD(list);
+	s.files = files;
+	s.deleted = deleted;
+	r = changes_walk(p, scratch, save_change, &s, &cut, NULL);
+	if (r == 0 && fflush(deleted) != 0)
+		r = -errno;
+	k->left_out += cut;
+	return r < 0 ? err_set(e, r, "keeping what the session changed in %s", k->path) : 0;
+}
