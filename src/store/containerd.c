@@ -119,8 +119,6 @@ static int layers(const struct container *c, struct store *out, struct err *e)
 	_cleanup_free_ char *snapshotter = value(c, "snapshotter", NULL);
 	_cleanup_free_ char *key = value(c, "snapshotKey", NULL);
 	const char *path = json_str(c->spec, "root.path", "");
-	_cleanup_storage_ struct storage root = STORAGE_INIT;
-	int r;
 
 	if (fill_names(out, c->target, "%s %s", c->target->engine,
 		       snapshotter ? snapshotter : "directory") < 0)
@@ -129,8 +127,7 @@ static int layers(const struct container *c, struct store *out, struct err *e)
 		return snapshot_layers(&c->root, c->ns, snapshotter, key, out, e);
 	if (*path != '/') /* ctr run --rootfs has a directory of its own */
 		return err_say(e, ENOENT, "containerd has no snapshot of '%s'", c->target->name);
-	r = storage_open(c->roots, path, &root, e);
-	return r < 0 ? r : storage_layer(&root, ".", NULL, out, e);
+	return fill_directory(c->roots, path, out, e);
 }
 
 static int read_all(struct container *c, struct store *out, struct err *e)

@@ -6,6 +6,7 @@
 
 #include "store/engines.h"
 #include "store/graph.h"
+#include "store/image.h"
 #include "store/spec.h"
 #include "target/bolt.h"
 
@@ -115,15 +116,12 @@ static const char *other_root(const struct container *c, const char *layer)
 static int layers(struct container *c, struct store *out, struct err *e)
 {
 	const char *id = json_str(c->entry, "layer", ""), *other = other_root(c, id);
-	_cleanup_storage_ struct storage root = STORAGE_INIT;
-	int r;
 
 	if (fill_names(out, c->target, "%s %s", c->target->engine, c->graph.driver) < 0)
 		return err_set(e, ENOMEM, "opening the layers of '%s'", c->target->name);
 	if (!other)
 		return graph_layers(&c->graph, id, out, e);
-	r = storage_open(c->roots, other, &root, e);
-	return r < 0 ? r : storage_layer(&root, ".", NULL, out, e);
+	return fill_directory(c->roots, other, out, e);
 }
 
 /* The layer that a path GRAPH/DRIVER/ID/diff is of. A new string, NULL: it does not look so. */
@@ -174,7 +172,8 @@ static int config(const struct container *c, struct store_config *out)
 	_cleanup_strv_ struct strv entrypoint = {};
 	char *user = json_dup(c->db, "user");
 
-	if (c->spec && spec_config(c->spec, out) < 0)
+	if (c->spec ? spec_config(c->spec, out) < 0
+		    : image_config_part(json_at(c->image, "config"), out) < 0)
 		return -ENOMEM;
 	if (user) {
 		free(out->user);

@@ -7,9 +7,13 @@
 
 #include "store/store.h"
 
+int bundle_store(const struct target_roots *r, const struct target *t, struct store *out,
+		 struct err *e);
 int containerd_store(const struct target_roots *r, const struct target *t, struct store *out,
 		     struct err *e);
 int containers_store(const struct target_roots *r, const struct target *t, struct store *out,
 		     struct err *e);
 int docker_store(const struct target_roots *r, const struct target *t, struct store *out,
 		 struct err *e);
+int lxc_store(const struct target_roots *r, const struct target *t, struct store *out,
+	      struct err *e);

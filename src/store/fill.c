@@ -98,6 +98,20 @@ int fill_mount(const struct target_roots *r, const struct fill_mount *f, struct 
 	return err < 0 ? err_set(e, ENOMEM, "reading the mounts of '%s'", out->label) : 0;
 }
 
+int fill_directory(const struct target_roots *r, const char *path, struct store *out, struct err *e)
+{
+	_cleanup_storage_ struct storage dir = STORAGE_INIT;
+	int err = storage_open(r, path, &dir, e);
+
+	if (err == -ENOTDIR) {
+		err_say(e, EBADMSG, "%s is no directory", path);
+		return -EBADMSG;
+	}
+	if (err == 0 && store_add_layer(out, TAKE_FD(dir.fd), TAKE_PTR(dir.path)) < 0)
+		err = err_set(e, ENOMEM, "opening %s", path);
+	return err;
+}
+
 static int by_depth(const void *a, const void *b)
 {
 	const struct store_mount *x = a, *y = b;

@@ -22,6 +22,11 @@ struct fill_mount {
 int fill_mount(const struct target_roots *r, const struct fill_mount *m, struct store *out,
 	       struct err *e);
 
+/* Add a directory of the host as the next layer, found below r->root_fd by any links. 0; -ENOENT,
+ * -EBADMSG (it is no directory), with `e`. */
+int fill_directory(const struct target_roots *r, const char *path, struct store *out,
+		   struct err *e);
+
 /* Put the mounts into an order in which none hides another: docker's, fewest components first. */
 void fill_sort_mounts(struct store *s);
 

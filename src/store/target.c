@@ -9,9 +9,18 @@ static const struct {
 	int (*read)(const struct target_roots *r, const struct target *t, struct store *out,
 		    struct err *e);
 } readers[] = {
-	{"docker", docker_store},      {"podman", containers_store},	 {"crio", containers_store},
-	{"buildah", containers_store}, {"containerd", containerd_store}, {"cri", containerd_store},
+	{"docker", docker_store},
+	{"podman", containers_store},
+	{"crio", containers_store},
+	{"buildah", containers_store},
+	{"containerd", containerd_store},
+	{"cri", containerd_store},
 	{"nerdctl", containerd_store},
+	{"runc", bundle_store},
+	{"crun", bundle_store},
+	{"lxc", lxc_store},
+	{"incus", lxc_store},
+	{"lxd", lxc_store},
 };
 
 int store_of_target(const struct target_roots *r, const struct target *t, struct store *out,
