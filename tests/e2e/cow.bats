@@ -1,0 +1,188 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # run sets stderr
+# exec --view cow: everything in the target's files can be written to, and nothing of it reaches the target;
+# --diff tells what was written, --keep saves it.
+load ../lib/porthole
+
+# files PID: names, modes, owners, times and contents of the files of its root, mounts included but for the
+# kernel's.
+files() {
+	(
+		cd "/proc/$1/root/" || exit
+		find . \( -path ./proc -o -path ./sys -o -path ./dev/pts \) -prune -o ! -type c -printf '%p %y %m %U:%G %s %T@ %l\n' | sort
+		find . \( -path ./proc -o -path ./sys -o -path ./dev \) -prune -o -type f -print0 | sort -z | xargs -0r sha256sum
+	)
+}
+
+# What a session does, and what --diff says of it. Names are the same in every image.
+CHANGE='echo new >/added && echo more >>/app && mkdir /dir && ln -s /x /dir/link && rm -rf /usr && mkdir /usr &&
+	echo shm >/dev/shm/x && [ "$(cat /added)" = new ] && [ "$(readlink /dir/link)" = /x ] && [ -z "$(ls /usr)" ]'
+CHANGED='A /added
+C /app
+A /dev/shm/x
+A /dir
+A /dir/link'
+
+# forgets KIND [IMAGE [FLAG...]]: a session there writes everywhere, and the target knows nothing of it.
+forgets() {
+	local name pid kind=$1 diff
+	shift
+	require "$kind" kit
+	name=$(uniq_name cow)
+	pid=$(target_start "$kind" "$name" "$@")
+	files "$pid" >"$BATS_TEST_TMPDIR/before"
+	residue_snapshot "$BATS_TEST_TMPDIR/r" "$pid"
+	run -0 --separate-stderr x --view cow --diff "$name" sh -c "$CHANGE"
+	# what the image has in /usr, and no /dev/shm where the target has none (LXC)
+	diff=$(grep -v '^[AD] /usr' <<<"$stderr")
+	[[ $diff == "$CHANGED" || ! -e /proc/$pid/root/dev/shm && $diff == "${CHANGED/$'\nA /dev/shm/x'}" ]] ||
+		die "$kind: $stderr"
+	[[ $(grep -c '^D /usr/' <<<"$stderr") == $(find "/proc/$pid/root/usr" -mindepth 1 -maxdepth 1 | wc -l) ]]
+	files "$pid" | diff "$BATS_TEST_TMPDIR/before" - || die "$kind: it was changed"
+	residue_assert_same "$BATS_TEST_TMPDIR/r"
+	# it is in the target's namespaces, and has its processes
+	run -0 x --view cow "$name" readlink /proc/self/ns/pid
+	[[ $output == "$(readlink "/proc/$pid/ns/pid")" ]]
+	run -0 --separate-stderr x --view cow --diff "$name" true
+	[[ $stderr == *"the session changed nothing"* ]] || die "$kind: $stderr"
+	target_stop "$kind" "$name"
+}
+
+@test "docker" { forgets docker busybox; }
+@test "docker, read-only, nothing but an app" { forgets docker scratch --read-only; }
+@test "docker with userns-remap" { forgets docker-userns busybox; }
+@test "podman" { forgets podman busybox; }
+@test "rootless podman" { forgets podman-rootless busybox; }
+@test "containerd" { forgets containerd busybox; }
+@test "cri" { forgets cri busybox; }
+@test "runc" { forgets runc busybox; }
+@test "crun" { forgets crun busybox; }
+@test "lxc" { forgets lxc busybox; }
+@test "nspawn" { forgets nspawn busybox; }
+@test "bwrap" { forgets bwrap busybox; }
+@test "no engine" { forgets plain busybox; }
+
+@test "a user namespace's root writes to what it may write to, and no more" {
+	require plain kit
+	local name pid
+	name=$(uniq_name cow)
+	pid=$(target_start plain "$name" busybox --userns --user 0 --caps)
+	files "$pid" >"$BATS_TEST_TMPDIR/before"
+	run -0 --separate-stderr x --view cow --diff "$name" sh -c 'echo x >/tmp/x && echo y >/dev/shm/y; echo z >/z; true'
+	[[ $stderr == *"cannot create /z: Permission denied"*$'\nA /dev/shm/y\nA /tmp/x' ]] || die "$stderr"
+	files "$pid" | diff "$BATS_TEST_TMPDIR/before" -
+	target_stop plain "$name"
+}
+
+@test "volumes, tmpfs, single files: a volume's writes are discarded as well" {
+	require docker kit
+	local name pid vol=$BATS_TEST_TMPDIR/vol
+	mkdir -p "$vol"
+	echo kept >"$vol/f"
+	echo one >"$BATS_TEST_TMPDIR/single"
+	truncate -s 17M "$BATS_TEST_TMPDIR/large"
+	name=$(uniq_name vols)
+	pid=$(target_start docker "$name" busybox -v "$vol:/data" -v "$vol:/ro:ro" --tmpfs /t \
+		-v "$BATS_TEST_TMPDIR/single:/etc/single" -v "$BATS_TEST_TMPDIR/large:/large")
+	engine_cli docker exec "$name" sh -c 'echo live >/t/live'
+	run -0 --separate-stderr x --view cow --diff "$name" sh -c 'cat /data/f /ro/f /t/live /etc/single
+		rm /data/f; echo x >/data/g; echo y >/ro/h; echo z >>/etc/single; echo t >/t/live; echo h >>/etc/hosts
+		echo no >/large; stat -c %s /large'
+	[[ $output == $'kept\nkept\nlive\none\n17825792' ]] || die "$output"
+	[[ $stderr == *"cannot create /large: Read-only file system"* ]] || die "$stderr"
+	[[ $(grep '^[ACD] ' <<<"$stderr") == $'D /data/f\nA /data/g\nC /etc/hosts\nC /etc/single\nA /ro/h\nC /t/live' ]] ||
+		die "$stderr"
+	[[ $(ls "$vol") == f && $(<"$vol/f") == kept && $(<"$BATS_TEST_TMPDIR/single") == one ]]
+	[[ $(<"/proc/$pid/root/t/live") == live ]]
+	# both of the live view can be written, where the container may
+	run -0 x "$name" sh -c 'echo x >/data/g'
+	[[ $(<"$vol/g") == x ]]
+	target_stop docker "$name"
+}
+
+@test "changes are kept in half of memory at most, and what was mounted cannot be taken off the target" {
+	require docker kit
+	local name pid kb half
+	name=$(uniq_name half)
+	pid=$(target_start docker "$name" busybox)
+	kb=$(awk '/MemTotal/ { print $2 }' /proc/meminfo)
+	run -0 x --view cow "$name" sh -c 'df -k / | tail -n 1 | tr -s " " | cut -d" " -f2'
+	half=$((kb / 2))
+	((output > half * 9 / 10 && output < half * 11 / 10)) || die "$output of $kb"
+	# the target's own root is not below the session's
+	run x --view cow "$name" sh -c 'umount -l /dev/p; umount -l /; umount -l /; echo oops >/oops'
+	[[ ! -e /proc/$pid/root/oops ]]
+	target_stop docker "$name"
+}
+
+@test "--keep: what was changed, on the host, never through links" {
+	require runc kit
+	local name out=$BATS_TEST_TMPDIR/out victim=$BATS_TEST_TMPDIR/victim
+	name=$(uniq_name keep)
+	target_start runc "$name" busybox >/dev/null
+	echo safe >"$victim"
+	# shellcheck disable=SC2016
+	run -0 --separate-stderr x -e V="$victim" --view cow --keep "$out" --diff --json "$name" bash -c '
+		mkdir -p /d/e && echo data >/d/e/f && chmod 4755 /d/e/f && chown 1000 /d/e/f && ln -s "$V" /d/link
+		ln -s / /d/root && mkfifo /d/fifo && touch $'"'"'/d/new\nline\e[31m'"'"' && rm /bin/busybox && rm /etc/passwd
+		ln -s "$V" /etc/passwd && ln /d/e/f /d/hard && truncate -s 3G /d/sparse'
+	[[ $(stat -c '%a %U' "$out" "$out/files") == $'700 root\n700 root' ]]
+	[[ $(<"$out/files/d/e/f") == data && $(stat -c '%a %u' "$out/files/d/e/f") == '755 0' ]]
+	[[ $(<"$out/files/d/hard") == data && $(readlink "$out/files/d/link") == "$victim" ]]
+	[[ $(readlink "$out/files/etc/passwd") == "$victim" && $(<"$victim") == safe ]]
+	[[ -e $out/files/d/$'new\nline\e[31m' && ! -e $out/files/d/fifo ]]
+	[[ $(stat -c %s "$out/files/d/sparse") == 3221225472 && $(du -k "$out/files/d/sparse" | cut -f1) -lt 1000 ]]
+	[[ $(<"$out/deleted") == /bin/busybox ]]
+	[[ $stderr == *"not kept: 1 "* ]]
+	refute grep -q $'\e' <<<"$stderr"
+	jq -e '[.changes[] | select(.kind == "A" and .path == "/d/new\nline\u001b[31m" and .type == "file")] | length == 1' \
+		<<<"$(head -n 1 <<<"$stderr")"
+	run -0 x --view cow --diff --kit none "$name" true # without a kit as well
+	says 125 "exists already" --view cow --keep "$out" "$name" true
+	says 125 "cannot keep anything" --view cow --keep "$out/no/such" "$name" true
+	says 125 "name of a new directory" --view cow --keep / "$name" true
+	target_stop runc "$name"
+}
+
+@test "--diff of very many changes, and of very deep ones, is bounded" {
+	require runc kit
+	local name
+	name=$(uniq_name many)
+	target_start runc "$name" busybox >/dev/null
+	run -0 --separate-stderr timeout 60 "$PORTHOLE" exec --view cow --diff "$name" bash -c '
+		mkdir /m && cd /m && seq 100100 | xargs -n 5000 touch
+		mkdir /deep && cd /deep && for ((i = 0; i < 1000; i++)); do mkdir d && cd d; done'
+	[[ $(grep -c '^A ' <<<"$stderr") == 100000 && $stderr == *"there is more"* ]]
+	target_stop runc "$name"
+}
+
+@test "what has no view that forgets is refused" {
+	require runc kit
+	local name
+	name=$(uniq_name no)
+	target_start runc "$name" busybox >/dev/null
+	says 125 "--view cow" --diff "$name" true
+	says 125 "--view cow" --keep /nonexistent "$name" true
+	says 125 "needs mnt" --view cow --ns net "$name" true
+	run ! "$PT_TOOLS/enosys" mountapi -- "$PORTHOLE" exec --view cow "$name" true
+	target_stop runc "$name"
+}
+
+@test "kill -9 of any of the processes: nothing stays" {
+	require runc kit
+	local name roles pid
+	name=$(uniq_name victim)
+	pid=$(target_start runc "$name" busybox)
+	cp "$PORTHOLE" "$BATS_TEST_TMPDIR/porthole"
+	files "$pid" >"$BATS_TEST_TMPDIR/before"
+	residue_snapshot "$BATS_TEST_TMPDIR/r" "$pid"
+	for roles in supervisor agent supervisor,guard agent,guard; do
+		run timeout 60 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/kill9.py" "$roles" 0 20 2 \
+			"$BATS_TEST_TMPDIR/porthole" exec --kit "$PORTHOLE_BUILD/kit.erofs" --view cow "runc://$name" \
+			sh -c 'trap "" TERM HUP; echo x >/killed; sleep 300 & setsid sleep 300 & sleep 300'
+		[[ $status == 0 && $output == *"gone within"* ]] || die "$roles: $output"
+	done
+	residue_assert_same "$BATS_TEST_TMPDIR/r"
+	files "$pid" | diff "$BATS_TEST_TMPDIR/before" -
+	target_stop runc "$name"
+}
