@@ -17,3 +17,5 @@ int docker_store(const struct target_roots *r, const struct target *t, struct st
 		 struct err *e);
 int lxc_store(const struct target_roots *r, const struct target *t, struct store *out,
 	      struct err *e);
+int nspawn_store(const struct target_roots *r, const struct target *t, struct store *out,
+		 struct err *e);

@@ -21,6 +21,7 @@ static const struct {
 	{"lxc", lxc_store},
 	{"incus", lxc_store},
 	{"lxd", lxc_store},
+	{"nspawn", nspawn_store},
 };
 
 int store_of_target(const struct target_roots *r, const struct target *t, struct store *out,

@@ -1,6 +1,7 @@
 /*
  * systemd-nspawn: those that systemd-machined knows are in /run/systemd/machines/NAME; others are
- * found by their supervisor, whose child is the container's init.
+ * found by their supervisor, whose child is the container's init. What does not run has its files
+ * in /var/lib/machines.
  */
 #include "target/engine.h"
 
@@ -8,12 +9,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "target/scan.h"
 
 #define MACHINES "run/systemd/machines"
+#define IMAGES	 "var/lib/machines"
 
 /* systemd's escaping in its own files: \xNN and backslash before a character. In place. */
 static void unescape(char *s)
@@ -150,10 +154,84 @@ static int from_supervisors(struct look *l, const struct want *w, struct targets
 	return 0;
 }
 
+/* A directory with files of a system in it, or a disk image: other things lie about there, too. */
+static bool is_machine(int dir, const char *ent)
+{
+	static const char *const marks[] = {"usr", "bin", "etc", "sbin"};
+	struct stat st;
+
+	if (fstatat(dir, ent, &st, 0) < 0)
+		return false;
+	if (S_ISREG(st.st_mode))
+		return str_ends(ent, ".raw");
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		char path[2 * NAME_MAX];
+
+		snprintf(path, sizeof(path), "%s/%s", ent, marks[i]);
+		if (faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* NAME of a directory NAME or a disk image NAME.raw. */
+static char *disk_name(const char *ent)
+{
+	size_t n = strlen(ent);
+
+	return strndup(ent, str_ends(ent, ".raw") && n > 4 ? n - 4 : n);
+}
+
+/* In /var/lib/machines, and not among those that run. */
+static int from_disk(struct look *l, const struct want *w, const struct targets *live,
+		     struct targets *out)
+{
+	_cleanup_dir_ DIR *d = look_opendir(l, l->roots->root_fd, IMAGES);
+	unsigned left = DIR_ENTRIES_MAX;
+	const char *ent;
+
+	while (d && !w->pod && (ent = look_entry(l, d, &left))) {
+		struct target t = TARGET_INIT;
+		bool runs = false;
+
+		if (!is_machine(dirfd(d), ent))
+			continue;
+		t.engine = engine_nspawn.name;
+		t.name = disk_name(ent);
+		t.image = str_fmt("/" IMAGES "/%s", ent);
+		t.state_file = str_fmt("/" IMAGES "/%s", ent);
+		t.exit_code = -1;
+		t.state = TARGET_EXITED;
+		for (size_t i = 0; i < live->n; i++)
+			runs |= str_eq(live->v[i].name, t.name) ||
+				str_eq(live->v[i].image, t.image);
+		if (runs || !t.name || !t.image || !t.state_file)
+			target_done(&t);
+		else if (want_take(w, out, &t, NULL) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Who does not run is known once all who run are. */
+static int more(struct look *l, const struct want *w, struct targets *out)
+{
+	_cleanup_targets_ struct targets live = {};
+	struct want all = {.how = WANT_ALL, .live = true};
+	int r = from_supervisors(l, w, out);
+
+	if (r < 0 || !w->stopped || faccessat(l->roots->root_fd, IMAGES, F_OK, 0) < 0)
+		return r;
+	r = from_machined(l, &all, &live);
+	if (r == 0)
+		r = from_supervisors(l, &all, &live);
+	return r == 0 ? from_disk(l, w, &live, out) : r;
+}
+
 static const char *const others[] = {"machined", NULL};
 const struct engine engine_nspawn = {
 	.name = "nspawn",
 	.others = others,
 	.find = from_machined,
-	.more = from_supervisors,
+	.more = more,
 };
