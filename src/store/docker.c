@@ -27,21 +27,18 @@ static const struct {
 	{"btrfs", "subvolumes"},
 };
 
-static int unknown_driver(const struct docker *d, const char *driver, struct err *e)
+static int unknown_driver(const char *name, const char *driver, struct err *e)
 {
-	const char *name = d->target->name;
-
 	err_say(e, ENOTSUP,
 		"docker keeps '%s' in its storage driver '%s', whose files Porthole cannot put "
 		"together",
 		name, driver);
-	err_hint(e, "docker export %s >%s.tar, then: porthole exec %s.tar", name, name, name);
+	err_hint(e, "docker export a container of it >F.tar, then: porthole exec F.tar");
 	return -ENOTSUP;
 }
 
-/* Layer `id` of a driver, and what it lies on. */
-static int graph_layers(const struct docker *d, const char *driver, const char *id,
-			struct store *out, struct err *e)
+int docker_layers(const struct storage *data, const char *driver, const char *id, const char *name,
+		  struct store *out, struct err *e)
 {
 	_cleanup_storage_ struct storage home = STORAGE_INIT;
 	_cleanup_free_ char *path = NULL;
@@ -51,15 +48,15 @@ static int graph_layers(const struct docker *d, const char *driver, const char *
 	while (i < ARRAY_LEN(drivers) && !str_eq(drivers[i].name, driver))
 		i++;
 	if (i == ARRAY_LEN(drivers))
-		return unknown_driver(d, driver, e);
-	r = storage_below(&d->data, driver, &home, e);
+		return unknown_driver(name, driver, e);
+	r = storage_below(data, driver, &home, e);
 	if (r < 0)
 		return r;
 	if (!drivers[i].dir)
 		return lower_layers(&home, 1, id, out, e);
 	path = str_fmt("%s/%s", drivers[i].dir, id);
 	return path ? storage_layer(&home, path, NULL, out, e)
-		    : err_set(e, ENOMEM, "opening the layers of '%s'", d->target->name);
+		    : err_set(e, ENOMEM, "opening the layers of '%s'", name);
 }
 
 static int layers(const struct docker *d, struct store *out, struct err *e)
@@ -69,29 +66,36 @@ static int layers(const struct docker *d, struct store *out, struct err *e)
 	int r;
 
 	if (!path_is_component(driver))
-		return unknown_driver(d, driver, e);
+		return unknown_driver(d->target->name, driver, e);
 	file = str_fmt("image/%s/layerdb/mounts/%s/mount-id", driver, d->target->id);
 	if (!file || fill_names(out, d->target, "docker %s", driver) < 0)
 		return err_set(e, ENOMEM, "opening the layers of '%s'", d->target->name);
 	r = storage_name(&d->data, file, &id, e);
-	return r < 0 ? r : graph_layers(d, driver, id, out, e);
+	return r < 0 ? r : docker_layers(&d->data, driver, id, d->target->name, out, e);
 }
 
-/* A daemon with --userns-remap has its own DATA, called UID.GID; one of a user without root maps
- * ids as all that user's containers. */
-static int maps(const struct docker *d, struct store *out, struct err *e)
+int docker_maps(const struct target_roots *r, const char *data, uid_t owner, struct store *out,
+		struct err *e)
 {
-	const char *base = strrchr(d->data.path, '/');
+	const char *base = strrchr(data, '/');
 	char *end = NULL;
 	unsigned long uid = base ? strtoul(base + 1, &end, 10) : 0;
 
-	out->user_xattr = d->target->owner_uid != 0;
-	if (d->target->owner_uid)
-		return idmap_of_user(d->roots, d->target->owner_uid, out, e);
-	if (!base || end == base + 1 || *end != '.' ||
-	    str_eq(json_str(d->host, "UsernsMode", ""), "host"))
+	out->user_xattr = owner != 0;
+	if (owner)
+		return idmap_of_user(r, owner, out, e);
+	if (!base || end == base + 1 || *end != '.')
 		return 0;
-	return idmap_of_root(d->roots, (uid_t)uid, (gid_t)strtoul(end + 1, NULL, 10), out, e);
+	return idmap_of_root(r, (uid_t)uid, (gid_t)strtoul(end + 1, NULL, 10), out, e);
+}
+
+static int maps(const struct docker *d, struct store *out, struct err *e)
+{
+	uid_t owner = d->target->owner_uid;
+
+	if (!owner && str_eq(json_str(d->host, "UsernsMode", ""), "host"))
+		return 0;
+	return docker_maps(d->roots, d->data.path, owner, out, e);
 }
 
 /* DATA, from DATA/containers/ID/config.v2.json. */

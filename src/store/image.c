@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/json.h"
 #include "store/below.h"
+#include "store/fill.h"
 #include "store/untar.h"
 #include "sys/fsmount.h"
 
@@ -21,6 +22,7 @@ void image_done(struct image *img)
 	}
 	free(img->v);
 	json_decref(img->config);
+	free(img->digest);
 	free(img->name);
 	*img = (struct image){};
 }
@@ -51,50 +53,21 @@ const char *image_diff_id(json_t *config, size_t n)
 	return json_string_value(json_array_get(json_at(config, "rootfs.diff_ids"), n));
 }
 
-/* Old images may have a string where newer ones have a list. */
-static int words(json_t *j, struct strv *out, bool *shell)
-{
-	size_t i;
-	json_t *v;
-
-	if (json_is_string(j)) {
-		*shell |= true;
-		return strv_add(out, json_string_value(j));
-	}
-	json_array_foreach (j, i, v)
-		if (json_is_string(v) && strv_add(out, json_string_value(v)) < 0)
-			return -ENOMEM;
-	return 0;
-}
-
-static int word(json_t *j, const char *key, char **out)
-{
-	const char *s = json_str(j, key, "");
-
-	if (!*s || *out)
-		return 0;
-	*out = strdup(s);
-	return *out ? 0 : -ENOMEM;
-}
-
-int image_config_part(json_t *config, struct store_config *out)
-{
-	bool ignored = false;
-
-	if (words(json_object_get(config, "Entrypoint"), &out->entrypoint, &out->shell_form) < 0 ||
-	    words(json_object_get(config, "Cmd"), &out->cmd, &out->shell_form) < 0 ||
-	    words(json_object_get(config, "Env"), &out->env, &ignored) < 0 ||
-	    word(config, "User", &out->user) < 0 || word(config, "WorkingDir", &out->cwd) < 0 ||
-	    word(config, "Hostname", &out->hostname) < 0)
-		return -ENOMEM;
-	return 0;
-}
-
 int image_config(json_t *image, struct store_config *out)
 {
-	if (word(image, "os", &out->os) < 0 || word(image, "architecture", &out->arch) < 0)
+	json_t *c = json_object_get(image, "config");
+
+	out->os = json_dup(image, "os");
+	out->arch = json_dup(image, "architecture");
+	out->user = json_dup(c, "User");
+	out->cwd = json_dup(c, "WorkingDir");
+	out->hostname = json_dup(c, "Hostname");
+	if (json_strings(json_object_get(c, "Entrypoint"), SIZE_MAX, &out->entrypoint) < 0 ||
+	    json_strings(json_object_get(c, "Cmd"), SIZE_MAX, &out->cmd) < 0 ||
+	    json_strings(json_object_get(c, "Env"), SIZE_MAX, &out->env) < 0)
 		return -ENOMEM;
-	return image_config_part(json_object_get(image, "config"), out);
+	fill_shell_form(out);
+	return 0;
 }
 
 int image_temp(uint64_t limit, struct store *out, struct err *e)

@@ -41,6 +41,7 @@ int layout_manifest(const struct files *f, json_t *manifest, struct image *out, 
 
 	if (r < 0)
 		return r;
+	out->digest = json_dup(manifest, "config.digest");
 	if (json_array_size(layers) > STORE_LAYERS_MAX)
 		return err_say(e, ENOTSUP, "it has %zu layers: at most %d are taken",
 			       json_array_size(layers), STORE_LAYERS_MAX);

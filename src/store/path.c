@@ -19,13 +19,6 @@ struct ask {
 	struct store *out;
 };
 
-static uint64_t half_of_memory(void)
-{
-	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-
-	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : (uint64_t)1 << 30;
-}
-
 /* Put the reason into a sentence. Returns its number. */
 static int about(const struct ask *a, const struct err *why, struct err *e)
 {
@@ -201,7 +194,7 @@ int store_of_path(const char *path, const char *name, uint64_t limit,
 	*out = STORE_INIT;
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_set(e, errno, "cannot open '%s'", path);
-	a.budget = budget_of(limit ? limit : half_of_memory());
+	a.budget = budget_of(limit ? limit : budget_default());
 	a.budget.progress = progress;
 	a.budget.data = data;
 	if (S_ISDIR(st.st_mode))

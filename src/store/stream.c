@@ -28,6 +28,13 @@ struct budget budget_of(uint64_t limit)
 	};
 }
 
+uint64_t budget_default(void)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : (uint64_t)1 << 30;
+}
+
 void stream_done(struct stream *s)
 {
 	archive_read_free(s->a);

@@ -35,8 +35,9 @@ struct budget {
 	uint64_t done, total; /* bytes read */
 };
 
-/* For so many bytes of memory. */
+/* For so many bytes of memory; half of what the machine has. */
 struct budget budget_of(uint64_t limit);
+uint64_t budget_default(void);
 
 struct stream {
 	struct archive *a;

@@ -18,7 +18,7 @@
 
 #define TASK_DIR "io.containerd.runtime.v2.task"
 
-enum { PLACES_MAX = 32 };
+enum { PLACES_MAX = 32, CONF_MAX = 64 << 10 };
 
 struct places {
 	struct ctd v[PLACES_MAX];
@@ -63,21 +63,23 @@ static struct ctd *add_place(struct look *l, struct places *ps, int task, int ro
 	return c;
 }
 
+/* Where they are usually. */
+static const struct {
+	const char *task, *data;
+} usual_places[] = {
+	{"run/containerd/" TASK_DIR, "var/lib/containerd"},
+	{"run/k3s/containerd/" TASK_DIR, "var/lib/rancher/k3s/agent/containerd"},
+	{"var/snap/microk8s/common/run/containerd/" TASK_DIR,
+	 "var/snap/microk8s/common/var/lib/containerd"},
+};
+
 static void default_places(struct look *l, struct places *ps)
 {
-	static const struct {
-		const char *task, *data;
-	} usual[] = {
-		{"run/containerd/" TASK_DIR, "var/lib/containerd"},
-		{"run/k3s/containerd/" TASK_DIR, "var/lib/rancher/k3s/agent/containerd"},
-		{"var/snap/microk8s/common/run/containerd/" TASK_DIR,
-		 "var/snap/microk8s/common/var/lib/containerd"},
-	};
 	int root = l->roots->root_fd;
 
-	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
-		add_place(l, ps, look_dir(l, root, usual[i].task), root, usual[i].task,
-			  usual[i].data, 0);
+	for (size_t i = 0; i < ARRAY_LEN(usual_places); i++)
+		add_place(l, ps, look_dir(l, root, usual_places[i].task), root,
+			  usual_places[i].task, usual_places[i].data, 0);
 }
 
 /* What the directory `task`, two above the shim's, is called here: the same path as the shim sees,
@@ -316,10 +318,43 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	return r;
 }
 
+/* ROOT of every containerd: the usual ones, and what those that run were told. */
+static int list_places(struct look *l, struct target_places *out)
+{
+	int r = 0, root = l->roots->root_fd;
+	const struct proc_stat *st;
+	size_t at = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(usual_places) && r == 0; i++)
+		r = place_add(out, engine_containerd.name, look_dir(l, root, usual_places[i].data),
+			      usual_places[i].data, 0);
+	while (r == 0 && (st = scan_named(l, "containerd", &at))) {
+		_cleanup_close_ int own = proc_link_open(l->roots->proc_fd, st->pid, "root");
+		_cleanup_free_ char *args = malloc(CONF_MAX), *data = NULL;
+		ssize_t n =
+			args ? proc_cmdline_read(l->roots->proc_fd, st->pid, args, CONF_MAX) : 0;
+		struct proc_status who;
+		struct slice text;
+		const char *file;
+
+		if (own < 0 || n <= 0 || proc_status_read_at(l->roots->proc_fd, st->pid, &who) < 0)
+			continue;
+		file = proc_arg(args, (size_t)n, "-c") ?: proc_arg(args, (size_t)n, "--config");
+		if (look_read(l, own, "", file ? file : "etc/containerd/config.toml", CONF_MAX,
+			      &text) == 0)
+			data = toml_str(text.p, "root");
+		if (data)
+			r = place_add(out, engine_containerd.name, look_dir(l, own, data), data,
+				      who.euid);
+	}
+	return r;
+}
+
 static const char *const others[] = {"cri", "nerdctl", NULL};
 const struct engine engine_containerd = {
 	.name = "containerd",
 	.others = others,
 	.find = find,
 	.more = more,
+	.places = list_places,
 };

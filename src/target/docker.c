@@ -16,7 +16,7 @@
 #include "base/path.h"
 #include "target/scan.h"
 
-enum { PLACES_MAX = 32, RUNTIMES_MAX = 8 };
+enum { PLACES_MAX = 32, RUNTIMES_MAX = 8, CONF_MAX = 64 << 10 };
 
 /* Where one dockerd keeps its things. */
 struct place {
@@ -122,6 +122,25 @@ static void add_data(struct look *l, struct places *ps, int root, const char *da
 	}
 }
 
+/* The data-root that a daemon was given: as an argument, or in its configuration. A new string or
+ * NULL. `root` is the daemon's. */
+static char *configured(struct look *l, int root, const char *args, size_t len)
+{
+	static const char *const picks[] = {"data-root", "graph"};
+	const char *data = len ? proc_arg(args, len, "--data-root") : NULL;
+	const char *file = len ? proc_arg(args, len, "--config-file") : NULL;
+	struct slice text, v[2];
+
+	if (!data && len)
+		data = proc_arg(args, len, "-g") ?: proc_arg(args, len, "--graph");
+	if (data)
+		return strdup(data);
+	if (look_read(l, root, "", file ? file : "etc/docker/daemon.json", CONF_MAX, &text) < 0 ||
+	    jpick(text, picks, 2, v) < 0)
+		return NULL;
+	return jpick_str(v[0].n ? v[0] : v[1]);
+}
+
 static void default_places(struct look *l, struct places *ps)
 {
 	static const struct {
@@ -131,16 +150,20 @@ static void default_places(struct look *l, struct places *ps)
 		{"var/snap/docker/common/var-lib-docker", "run/snap.docker"},
 	};
 	const struct users *u = look_users(l);
+	_cleanup_free_ char *data = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
 		add_data(l, ps, l->roots->root_fd, usual[i].data, usual[i].exec, 0);
+	data = configured(l, l->roots->root_fd, NULL, 0);
+	if (data)
+		add_data(l, ps, l->roots->root_fd, data, usual[0].exec, 0);
 	for (size_t i = 0; i < u->n; i++) {
 		_cleanup_free_ char *exec = str_fmt("%s/docker", u->v[i].run);
-		_cleanup_free_ char *data =
+		_cleanup_free_ char *own =
 			u->v[i].home ? str_fmt("%s/.local/share/docker", u->v[i].home) : NULL;
 
-		if (exec && data)
-			add_place(l, ps, l->roots->root_fd, data, exec, u->v[i].uid);
+		if (exec && own)
+			add_place(l, ps, l->roots->root_fd, own, exec, u->v[i].uid);
 	}
 }
 
@@ -191,6 +214,27 @@ static void place_from_shim(struct look *l, struct places *ps, const struct moni
 	add_place(l, ps, root, data, NULL, m->uid);
 	if (ps->n > before)
 		ps->v[before].nested = m->depth > 0;
+}
+
+/* What the daemons that run say themselves: there may be no container of theirs that runs. */
+static void places_from_daemons(struct look *l, struct places *ps)
+{
+	const struct proc_stat *st;
+	struct proc_status who;
+	size_t i = 0;
+
+	while ((st = scan_named(l, "dockerd", &i))) {
+		_cleanup_close_ int root = proc_link_open(l->roots->proc_fd, st->pid, "root");
+		_cleanup_free_ char *args = malloc(CONF_MAX), *data = NULL;
+		ssize_t n =
+			args ? proc_cmdline_read(l->roots->proc_fd, st->pid, args, CONF_MAX) : 0;
+
+		if (root < 0 || n <= 0 || proc_status_read_at(l->roots->proc_fd, st->pid, &who) < 0)
+			continue;
+		data = configured(l, root, args, (size_t)n);
+		if (data)
+			add_data(l, ps, root, data, NULL, who.euid);
+	}
 }
 
 /* When the container's init started, as its runtime noted it; 0: unknown. In lists the daemon's
@@ -338,9 +382,42 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	return r < 0 ? r : 0;
 }
 
+static int look_beside(const struct place *p, const char *path)
+{
+	return openat(p->containers, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int list_places(struct look *l, struct target_places *out)
+{
+	_cleanup_(places_done) struct places ps = {};
+	const struct monitor *m;
+	size_t i = 0;
+	int r = 0;
+
+	default_places(l, &ps);
+	places_from_daemons(l, &ps);
+	while ((m = scan_monitor(l, &i)))
+		if (m->kind == MONITOR_SHIM && str_eq(m->ns, "moby") && !place_of(&ps, m->id))
+			place_from_shim(l, &ps, m);
+	for (struct place *p = ps.v; p < ps.v + ps.n && r == 0; p++) {
+		_cleanup_free_ char *data =
+			strndup(p->path, strlen(p->path) - strlen("/containers"));
+		_cleanup_free_ char *own = data ? str_fmt("%s/containerd/daemon", data) : NULL;
+
+		if (!own)
+			return -ENOMEM;
+		r = place_add(out, engine_docker.name, look_beside(p, ".."), data, p->owner);
+		if (r == 0) /* the containerd that it starts where there is no other */
+			r = place_add(out, engine_containerd.name,
+				      look_beside(p, "../containerd/daemon"), own, p->owner);
+	}
+	return r;
+}
+
 const struct engine engine_docker = {
 	.name = "docker",
 	.find = find,
 	.more = more,
+	.places = list_places,
 	.ask = docker_ask,
 };

@@ -127,6 +127,8 @@ struct engine {
 	int (*find)(struct look *l, const struct want *w, struct targets *out);
 	/* What only the processes lead to, after scan_look(); or NULL. */
 	int (*more)(struct look *l, const struct want *w, struct targets *out);
+	/* Add where it keeps images, after scan_look(); or NULL. Only -ENOMEM is returned. */
+	int (*places)(struct look *l, struct target_places *out);
 	/* What the engine's daemon says, when neither does; or NULL. */
 	int (*ask)(struct look *l, const struct want *w, struct targets *out);
 };
@@ -145,6 +147,14 @@ extern const struct engine *const engines[];
 
 extern const struct engine engine_docker, engine_podman, engine_containerd, engine_runc,
 	engine_crun, engine_lxc, engine_nspawn, engine_flatpak, engine_bwrap, engine_none;
+
+/* Append a place, once each; `fd` is taken, also on error (negative: nothing happens). 0 or
+ * -ENOMEM.
+ */
+int place_add(struct target_places *out, const char *engine, int fd, const char *path, uid_t owner);
+
+/* The value of `key = "VALUE"` in TOML at the start of a line; a new string or NULL. */
+char *toml_str(const char *text, const char *key);
 
 /* Whether the process that a state file names is there and is it: by its start time, else by its
  * monitor, else by its id or `mark` (may be NULL) as a component of its cgroup. Fills t->start and

@@ -101,6 +101,17 @@ const struct proc_stat *scan_stat(struct look *l, pid_t pid)
 	return e->stat.pid ? &e->stat : NULL;
 }
 
+const struct proc_stat *scan_named(struct look *l, const char *comm, size_t *i)
+{
+	while (*i < l->scan->n) {
+		const struct proc_stat *st = scan_stat(l, l->scan->v[(*i)++].pid);
+
+		if (st && !st->kthread && str_eq(st->comm, comm))
+			return st;
+	}
+	return NULL;
+}
+
 uint64_t scan_host_ns(const struct look *l, const char *ns)
 {
 	for (size_t i = 0; i < ARRAY_LEN(l->scan->host); i++)

@@ -83,29 +83,6 @@ static void add_graph(struct look *l, struct places *ps, int root, const char *g
 			add_place(l, ps, root, graph, run, name, owner);
 }
 
-/* The value of `key = "VALUE"` in TOML at the start of a line; a new string or NULL. */
-static char *toml_str(const char *text, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
-		const char *v = p + strspn(p, " \t"), *end;
-
-		if (strncmp(v, key, n) != 0)
-			continue;
-		v += n;
-		v += strspn(v, " \t");
-		if (*v++ != '=')
-			continue;
-		v += strspn(v, " \t");
-		if (*v++ != '"')
-			continue;
-		end = v + strcspn(v, "\"\n");
-		return *end == '"' && end > v ? strndup(v, (size_t)(end - v)) : NULL;
-	}
-	return NULL;
-}
-
 static void default_places(struct look *l, struct places *ps)
 {
 	int root = l->roots->root_fd;
@@ -381,10 +358,34 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	return r;
 }
 
+static int list_places(struct look *l, struct target_places *out)
+{
+	_cleanup_(places_done) struct places ps = {};
+	const struct monitor *m;
+	size_t i = 0;
+	int r = 0;
+
+	default_places(l, &ps);
+	while ((m = scan_monitor(l, &i)))
+		if (m->kind == MONITOR_CONMON)
+			place_from_conmon(l, &ps, m);
+	for (struct place *p = ps.v; p < ps.v + ps.n && r == 0; p++) {
+		const char *end = strrchr(p->path, '/');
+		_cleanup_free_ char *graph = strndup(p->path, end ? (size_t)(end - p->path) : 0);
+
+		r = graph ? place_add(out, engine_podman.name,
+				      openat(p->data, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+				      graph, p->owner)
+			  : -ENOMEM;
+	}
+	return r;
+}
+
 static const char *const others[] = {"crio", "buildah", NULL};
 const struct engine engine_podman = {
 	.name = "podman",
 	.others = others,
 	.find = find,
 	.more = more,
+	.places = list_places,
 };

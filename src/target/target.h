@@ -101,6 +101,27 @@ int target_pin(const struct target_roots *r, struct target *t, struct err *e);
 int target_list(const struct target_roots *r, bool all, struct targets *out, struct strv *warnings,
 		struct err *e);
 
+/* A directory in which an engine keeps containers and images: docker's data-root, the graph root of
+ * containers/storage (podman, CRI-O, buildah), containerd's root. */
+struct target_place {
+	const char *engine; /* static: docker, podman, containerd */
+	int fd;		    /* owned: the host's own path may be hidden from us */
+	char *path;	    /* absolute, as the engine sees it; for people */
+	uid_t owner;
+};
+
+struct target_places {
+	struct target_place *v;
+	size_t n;
+};
+
+#define _cleanup_places_ _cleanup_(target_places_done)
+void target_places_done(struct target_places *p);
+
+/* All there are: at the usual paths and the configured ones, of users without root, and where
+ * running daemons and monitors lead to. 0 or -errno. */
+int target_places(const struct target_roots *r, struct target_places *out, struct err *e);
+
 const char *target_state_name(enum target_state s);
 
 /* The shortest text that target_resolve() takes for l->v[i] and for no other of the list: its name,

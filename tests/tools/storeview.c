@@ -62,24 +62,25 @@ static void tell(const struct store *s)
 		printf("layer: %s\n", s->layers[i].path);
 }
 
-/* The layers on each other, over what holds them. */
 static void show(const struct store *s, const char *dir)
 {
-	_cleanup_buf_ struct buf lower = {};
+	struct err e = {};
+	int m = store_mount_ro(s, &e);
 
+	check_err(m, &e);
 	check(unshare(CLONE_NEWNS) == 0, "unshare");
 	check(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0, "make private");
-	if (s->temp >= 0)
-		check(move_mount(s->temp, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH) == 0,
-		      "move_mount");
-	buf_puts(&lower, "lowerdir=");
-	for (size_t i = 0; i < s->n_layers; i++)
-		buf_printf(&lower, "%s/proc/self/fd/%d", i ? ":" : "", s->layers[i].fd);
-	if (s->n_layers > 1)
-		check(mount("overlay", dir, "overlay", MS_RDONLY, lower.data) == 0, "overlay");
-	else
-		check(mount(lower.data + strlen("lowerdir="), dir, NULL, MS_BIND, NULL) == 0,
-		      "bind");
+	check(move_mount(m, "", AT_FDCWD, dir, MOVE_MOUNT_F_EMPTY_PATH) == 0, "move_mount");
+	close(m);
+}
+
+static void load_image(const char *ref, struct store *s)
+{
+	_cleanup_roots_ struct target_roots r = {};
+	struct err e = {};
+
+	check_err(target_roots_open(&r, &e), &e);
+	check_err(store_of_image(&r, ref, s, &e), &e);
 }
 
 static void parse(int argc, char **argv, struct args *a)
@@ -107,7 +108,10 @@ int main(int argc, char **argv)
 	struct err e = {};
 
 	parse(argc, argv, &a);
-	check_err(store_of_path(a.ref, a.name, a.limit, NULL, NULL, &s, &e), &e);
+	if (a.image)
+		load_image(a.ref, &s);
+	else
+		check_err(store_of_path(a.ref, a.name, a.limit, NULL, NULL, &s, &e), &e);
 	if (!argv[optind]) {
 		tell(&s);
 		return 0;

@@ -1,0 +1,83 @@
+/* Where engines keep images: what each engine says, once each. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "target/scan.h"
+
+void target_places_done(struct target_places *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		cleanup_close(&p->v[i].fd);
+		free(p->v[i].path);
+	}
+	free(p->v);
+	*p = (struct target_places){};
+}
+
+int place_add(struct target_places *out, const char *engine, int fd, const char *path, uid_t owner)
+{
+	_cleanup_close_ int own = fd;
+	struct stat st, other;
+	char *text;
+	void *v;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return 0;
+	for (size_t i = 0; i < out->n; i++)
+		if (fstat(out->v[i].fd, &other) == 0 && other.st_dev == st.st_dev &&
+		    other.st_ino == st.st_ino)
+			return 0;
+	text = str_fmt("%s%s", *path == '/' ? "" : "/", path);
+	v = text ? reallocarray(out->v, out->n + 1, sizeof(*out->v)) : NULL;
+	if (!v) {
+		free(text);
+		return -ENOMEM;
+	}
+	out->v = v;
+	out->v[out->n++] = (struct target_place){
+		.engine = engine, .fd = TAKE_FD(own), .path = text, .owner = owner};
+	return 0;
+}
+
+char *toml_str(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+
+	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
+		const char *v = p + strspn(p, " \t"), *end;
+
+		if (strncmp(v, key, n) != 0)
+			continue;
+		v += n;
+		v += strspn(v, " \t");
+		if (*v++ != '=')
+			continue;
+		v += strspn(v, " \t");
+		if (*v++ != '"')
+			continue;
+		end = v + strcspn(v, "\"\n");
+		return *end == '"' && end > v ? strndup(v, (size_t)(end - v)) : NULL;
+	}
+	return NULL;
+}
+
+int target_places(const struct target_roots *r, struct target_places *out, struct err *e)
+{
+	_cleanup_look_ struct look l = LOOK_INIT(r);
+	struct targets none = {};
+	int err;
+
+	*out = (struct target_places){};
+	l.scan = scan_make(&l);
+	err = l.scan ? scan_look(&l, &none) : -ENOMEM;
+	for (size_t i = 0; engines[i] && err == 0; i++)
+		if (engines[i]->places)
+			err = engines[i]->places(&l, out);
+	if (err == 0)
+		return 0;
+	target_places_done(out);
+	return err_set(e, err, "looking for the engines' storages");
+}

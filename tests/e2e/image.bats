@@ -1,0 +1,166 @@
+# Archives, directories and engines' images: what is in them is what the image was made of.
+load ../lib/porthole
+
+setup() {
+	mkdir "$BATS_TEST_TMPDIR/v"
+	cd "$BATS_TEST_TMPDIR"
+}
+
+# tree DIR: everything below it, with owners, modes, times and links.
+tree() {
+	(cd "$1" && find . -mindepth 1 \( -type d -printf '%P/ %m %U %G\n' \) -o \
+		-printf '%P %y %m %U %G %s %Ts %l\n') | sort
+}
+
+# tell [OPTION...] REF: kind, label, configuration and layers.
+tell() {
+	timeout 60 "$PT_TOOLS/storeview" "$@" v
+}
+
+# shows WANT [OPTION...] REF: what is in it is WANT, as tree() says it.
+shows() {
+	local want=$1
+	shift
+	timeout 60 "$PT_TOOLS/storeview" "$@" v bash -c "$(declare -f tree); tree v" >got || return 1
+	diff <(echo "$want") got | head -n 10 | { ! grep .; }
+}
+
+# shows_all_ways WANT FILE: plain, and compressed each way.
+shows_all_ways() {
+	local how
+	shows "$1" "$2"
+	for how in gzip xz zstd bzip2; do
+		"$how" -1 -c "$2" >packed
+		refute cmp -s "$2" packed
+		shows "$1" packed
+	done
+	rm packed
+}
+
+# busybox_in ENGINE: that engine has the image, and a container of it; WANT is what is in it.
+busybox_in() {
+	local name
+	name=$(uniq_name img)
+	target_start "$1" "$name" busybox >/dev/null
+	WANT=$(tree "$(image_root busybox)")
+	[[ $(wc -l <<<"$WANT") -gt 100 ]]
+	NAME=$name
+}
+
+@test "image: docker save and docker export" {
+	require docker
+	busybox_in docker
+	engine_cli docker save pt/busybox:1 -o s.tar
+	shows_all_ways "$WANT" s.tar
+	run -0 tell s.tar
+	[[ $output == *"kind: docker archive"*"label: pt/busybox:1"*"cmd: /app"* ]]
+	run -125 tell -n web s.tar
+	[[ $output == *"there is no image 'web' in it, but pt/busybox:1"* ]]
+	# a container has three files more than its image, and /dev
+	engine_cli docker export "$NAME" -o e.tar
+	run -0 tell e.tar
+	[[ $output == *"kind: archive of a root filesystem"* ]]
+	"$PT_TOOLS/storeview" e.tar v bash -c "$(declare -f tree); tree v" |
+		grep -vE '^(dev/|etc/(hosts|hostname|resolv.conf|mtab)|\.dockerenv)' >got
+	diff <(grep -vE '^(dev/|etc/(hosts|hostname|resolv.conf|mtab) )' <<<"$WANT") got
+}
+
+@test "image: podman save in each format" {
+	require podman
+	local format
+	busybox_in podman
+	for format in docker-archive oci-archive; do
+		engine_cli podman save -q --format "$format" -o "$format" docker.io/pt/busybox:1
+		shows_all_ways "$WANT" "$format"
+	done
+	for format in docker-dir oci-dir; do
+		engine_cli podman save -q --format "$format" -o "$format" docker.io/pt/busybox:1
+		shows "$WANT" "$format"
+	done
+}
+
+# unchanged DIR: a text that is another one when anything in DIR changed.
+unchanged() {
+	(cd "$1" && find . -printf '%p %y %m %U %G %s %T@ %C@ %l\n' && find . -type f -exec sha256sum {} +) | sort
+}
+
+@test "image: out of the storage of docker" {
+	require docker
+	local tag id lib
+	busybox_in docker
+	tag=pt/$NAME
+	lib=$(_engine_dir docker)/lib/docker
+	engine_cli docker tag pt/busybox:1 "$tag:latest"
+	id=$(engine_cli docker images -q --no-trunc "$tag")
+	unchanged "$lib/image" >before
+	unchanged "$lib/overlay2" >>before
+	for ref in "$tag" "$tag:latest" "docker.io/$tag" "docker/$tag" "$NAME" "$id" "${id#sha256:}" "${id:7:12}"; do
+		run -0 tell -i "$ref"
+		[[ $output == *"kind: docker overlay2 image"*"platform: linux/amd64"*"cmd: /app"* ]]
+	done
+	shows "$WANT" -i "$tag"
+	unchanged "$lib/image" >after
+	unchanged "$lib/overlay2" >>after
+	diff before after | head -n 10
+	cmp before after
+	# control: the checksum sees a change
+	engine_cli docker tag pt/busybox:1 "$tag:two"
+	refute cmp <(unchanged "$lib/image") <(head -n "$(wc -l < <(unchanged "$lib/image"))" before)
+	run -125 tell -i "${tag}x"
+	[[ $output == *"no engine on this host has an image '${tag}x'"*"did you mean "*"$tag:"* ]]
+	engine_cli docker rmi "$tag:latest" "$tag:two"
+	run -125 tell -i "$tag"
+}
+
+@test "image: out of the storage of podman, with root and without" {
+	require podman podman-rootless
+	local e tag id
+	for e in podman podman-rootless; do
+		busybox_in "$e"
+		tag=localhost/pt/$NAME
+		engine_cli "$e" tag docker.io/pt/busybox:1 "$tag:latest"
+		id=$(engine_cli "$e" images -q --no-trunc "$tag")
+		for ref in "$tag" "pt/$NAME" "$NAME:latest" "podman/$tag"; do
+			run -0 tell -i "$ref"
+			[[ $output == *"kind: podman overlay image"*"label: $tag:latest"*"cmd: /app"* ]]
+		done
+		run -125 tell -i "docker/$tag"
+		shows "$WANT" -i "$tag"
+	done
+}
+
+@test "image: out of containerd's content" {
+	require containerd
+	local tag digest
+	busybox_in containerd
+	tag=docker.io/pt/$NAME:1
+	engine_cli containerd image tag docker.io/pt/busybox:1 "$tag"
+	digest=$(engine_cli containerd image ls "name==$tag" | awk 'NR == 2 { print $3 }')
+	[[ $digest == sha256:* ]]
+	for ref in "pt/$NAME:1" "$NAME:1" "$tag@$digest" "containerd/$tag"; do
+		run -0 tell -i "$ref"
+		[[ $output == *"kind: containerd image"*"label: pt/$NAME:1"*"cmd: /app"* ]]
+	done
+	shows "$WANT" -i "$tag"
+	run -125 tell -i "$tag@sha256:${digest:8}0"
+}
+
+@test "image: one name, several images" {
+	require docker podman
+	local tag
+	busybox_in docker
+	tag=pt/$NAME
+	engine_cli docker tag pt/busybox:1 "$tag:1"
+	target_start podman "$NAME" scratch >/dev/null
+	engine_cli podman tag docker.io/pt/scratch:1 "docker.io/$tag:1"
+	run -125 tell -i "$tag:1"
+	[[ $output == *"several images '$tag:1'"*"image://docker/$tag:1 ("*"image://podman/$tag:1 ("* ]]
+	shows "$WANT" -i "docker/$tag:1"
+	run -0 tell -i "podman/$tag:1"
+	[[ $output == *"kind: podman overlay image"* ]]
+	# the same image at two engines is one
+	engine_cli docker save "$tag:1" | engine_cli podman load -q
+	engine_cli podman tag "localhost/$tag:1" "docker.io/$tag:1"
+	run -0 tell -i "$tag:1"
+	[[ $output == *"kind: docker overlay2 image"* ]]
+}
