@@ -53,21 +53,24 @@ const char *image_diff_id(json_t *config, size_t n)
 	return json_string_value(json_array_get(json_at(config, "rootfs.diff_ids"), n));
 }
 
-int image_config(json_t *image, struct store_config *out)
+int image_config_part(json_t *config, struct store_config *out)
 {
-	json_t *c = json_object_get(image, "config");
-
-	out->os = json_dup(image, "os");
-	out->arch = json_dup(image, "architecture");
-	out->user = json_dup(c, "User");
-	out->cwd = json_dup(c, "WorkingDir");
-	out->hostname = json_dup(c, "Hostname");
-	if (json_strings(json_object_get(c, "Entrypoint"), SIZE_MAX, &out->entrypoint) < 0 ||
-	    json_strings(json_object_get(c, "Cmd"), SIZE_MAX, &out->cmd) < 0 ||
-	    json_strings(json_object_get(c, "Env"), SIZE_MAX, &out->env) < 0)
+	out->user = json_dup(config, "User");
+	out->cwd = json_dup(config, "WorkingDir");
+	out->hostname = json_dup(config, "Hostname");
+	if (json_strings(json_object_get(config, "Entrypoint"), SIZE_MAX, &out->entrypoint) < 0 ||
+	    json_strings(json_object_get(config, "Cmd"), SIZE_MAX, &out->cmd) < 0 ||
+	    json_strings(json_object_get(config, "Env"), SIZE_MAX, &out->env) < 0)
 		return -ENOMEM;
 	fill_shell_form(out);
 	return 0;
+}
+
+int image_config(json_t *image, struct store_config *out)
+{
+	out->os = json_dup(image, "os");
+	out->arch = json_dup(image, "architecture");
+	return image_config_part(json_object_get(image, "config"), out);
 }
 
 int image_temp(uint64_t limit, struct store *out, struct err *e)

@@ -60,8 +60,10 @@ const char *image_diff_id(json_t *config, size_t n);
 int image_unpack(const struct image *img, const struct files *f, const char *what,
 		 struct budget *budget, struct store *out, struct err *e);
 
-/* What an image says would run: its configuration, into an empty one. 0 or -ENOMEM. */
+/* What an image says would run: its configuration, into an empty one; and its "config" part alone,
+ * without the platform. 0 or -ENOMEM. */
 int image_config(json_t *image, struct store_config *out);
+int image_config_part(json_t *config, struct store_config *out);
 
 /* A tmpfs of at most `limit` bytes that nobody else sees; out->temp must be empty. 0 or -errno. */
 int image_temp(uint64_t limit, struct store *out, struct err *e);
