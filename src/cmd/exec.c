@@ -100,6 +100,18 @@ static int explain(const struct plan *p, struct ctx *ctx, struct err *e)
 	return 0;
 }
 
+static void warn_foreign(const struct plan *p)
+{
+	_cleanup_free_ char *arch =
+		p->store && p->store->config.arch ? str_printable_dup(p->store->config.arch) : NULL;
+
+	if (p->store && store_is_foreign(p->store))
+		fprintf(stderr,
+			"porthole: '%s' is for another machine (%s): its own programs do not run "
+			"here, the kit's do\n",
+			p->label, arch ? arch : "of another system");
+}
+
 static void warn_lost_caps(const struct plan *p)
 {
 	_cleanup_free_ char *lost = p->caps_lost ? caps_list(p->caps_lost) : NULL;
@@ -182,6 +194,7 @@ static int run_plan(struct plan *p, const struct target_roots *roots, const stru
 		return r;
 	if (p->shell && !o->quiet)
 		greeting(p, ctx->color_err, &hello);
+	warn_foreign(p);
 	warn_lost_caps(p);
 	warn_tracer(p);
 	talk.greeting = hello.data;

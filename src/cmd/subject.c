@@ -1,5 +1,8 @@
 #include "cmd/subject.h"
 
+#include <stdio.h>
+#include <sys/stat.h>
+
 void subject_done(struct subject *s)
 {
 	target_done(&s->t);
@@ -20,12 +23,93 @@ static int open_stopped(const struct target_roots *r, struct subject *s, struct 
 	return ret;
 }
 
-int subject_open(const struct target_roots *r, const char *spec, struct subject *s, struct err *e)
+/* Files that were never a container's. */
+static int be_files(struct subject *s, const char *what, struct err *e)
+{
+	s->t.engine = what;
+	s->t.name = strdup(s->store.label ? s->store.label : "?");
+	return s->t.name ? 0 : err_set(e, ENOMEM, "opening %s", what);
+}
+
+static void progress(uint64_t done, uint64_t total, void *data)
+{
+	unsigned *last = data, percent = total ? (unsigned)(done * 100 / total) : 0;
+
+	if (percent != *last && isatty(STDERR_FILENO))
+		fprintf(stderr, "\rporthole: unpacking, %u %%", percent);
+	*last = percent;
+}
+
+static int open_path(const char *path, const char *name, struct subject *s, struct err *e)
+{
+	unsigned percent = 0;
+	struct stat st;
+	int r = store_of_path(path, name, 0, progress, &percent, &s->store, e);
+
+	if (percent && isatty(STDERR_FILENO))
+		fputs("\r\033[K", stderr);
+	if (r < 0)
+		return r;
+	return be_files(s, stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? "directory" : "archive",
+			e);
+}
+
+static bool is_file(const char *path, bool or_dir)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && (S_ISREG(st.st_mode) || (or_dir && S_ISDIR(st.st_mode)));
+}
+
+/* FILE or FILE:NAME, which no container is called. 1: there is no such file. */
+static int open_named_path(const char *spec, struct subject *s, struct err *e)
+{
+	_cleanup_free_ char *path = strdup(spec);
+
+	if (!path)
+		return err_set(e, ENOMEM, "opening %s", spec);
+	if (is_file(spec, strchr(spec, '/')))
+		return open_path(spec, NULL, s, e);
+	for (char *colon = strchr(path, ':'); colon; colon = strchr(colon + 1, ':')) {
+		*colon = '\0';
+		if (is_file(path, strchr(path, '/')))
+			return open_path(path, colon + 1, s, e);
+		*colon = ':';
+	}
+	return 1;
+}
+
+static int open_target(const struct target_roots *r, const char *spec, struct subject *s,
+		       struct err *e)
 {
 	int ret = target_resolve(r, spec, &s->t, e);
 
+	if (ret == -ENOENT || ret == -EINVAL) {
+		struct err why = {};
+		int file = open_named_path(spec, s, &why);
+
+		if (file < 0)
+			*e = why;
+		return file > 0 ? ret : file;
+	}
 	if (ret < 0)
 		return ret;
 	s->runs = s->t.state == TARGET_RUNNING || s->t.state == TARGET_PAUSED;
 	return s->runs ? target_pin(r, &s->t, e) : open_stopped(r, s, e);
+}
+
+int subject_open(const struct target_roots *r, const char *spec, struct subject *s, struct err *e)
+{
+	int ret;
+
+	if (str_starts(spec, "image://")) {
+		ret = store_of_image(r, spec + strlen("image://"), &s->store, e);
+		return ret < 0 ? ret : be_files(s, "image", e);
+	}
+	/* no container's name starts so */
+	if (*spec == '/' || str_starts(spec, "./") || str_starts(spec, "../")) {
+		ret = open_named_path(spec, s, e);
+		return ret > 0 ? err_set(e, ENOENT, "cannot open %s", spec) : ret;
+	}
+	return open_target(r, spec, s, e);
 }

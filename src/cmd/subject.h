@@ -18,6 +18,8 @@ struct subject {
 #define _cleanup_subject_ _cleanup_(subject_done)
 void subject_done(struct subject *s);
 
-/* Find what `spec` names: a container as target_resolve() finds it, whether it runs or not. 0 or
- * -errno with `e`. */
+/* Find what `spec` names: a container as target_resolve() finds it, whether it runs or not; an
+ * image (image://REF); an archive or directory of the host (DIR/, ./FILE, and FILE when no
+ * container is called so; FILE:NAME is the image NAME of several in it), which is unpacked to
+ * memory, with a count on standard error when that is a terminal. 0 or -errno with `e`. */
 int subject_open(const struct target_roots *r, const char *spec, struct subject *s, struct err *e);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "store/refs.h"
 
 static void config_done(struct store_config *c)
 {
@@ -78,4 +79,15 @@ int store_add_mount(struct store *s, struct store_mount *m)
 	s->mounts[s->n_mounts++] = *m;
 	*m = (struct store_mount){.fd = -EBADF};
 	return 0;
+}
+
+bool store_is_foreign(const struct store *s)
+{
+	const char *host = ref_host_arch(), *arch = s->config.arch;
+
+	if (s->config.os && !str_eq(s->config.os, "linux"))
+		return true;
+	return arch && *arch && !str_eq(arch, host) &&
+	       !(str_eq(host, "amd64") && str_eq(arch, "386")) &&
+	       !(str_eq(host, "arm64") && str_eq(arch, "arm"));
 }

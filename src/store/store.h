@@ -79,6 +79,9 @@ void store_done(struct store *s);
 int store_add_layer(struct store *s, int fd, char *path);
 int store_add_mount(struct store *s, struct store_mount *m);
 
+/* Whether its programs are for another machine than ours, as far as its configuration tells. */
+bool store_is_foreign(const struct store *s);
+
 /* The files of a container that does not run (or runs: what its storage says), from what its engine
  * keeps: docker overlay2 (and vfs) and docker's containerd image store, containers-storage (podman,
  * CRI-O, buildah; rootful and rootless; overlay and vfs), containerd snapshots (overlayfs, native),

@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # run sets stderr
+# exec in what does not run: the files as they were left, in namespaces of the session's own, and nothing of
+# the engine's storage changes.
+load ../lib/porthole
+
+# xd ARG...: porthole exec ARG... where the engine of the test has its paths.
+xd() {
+	in_engine "$ENGINE" timeout -k 2 20 "$PORTHOLE" exec "$@"
+}
+
+# storage DIR...: names, modes, owners, times of what changes, attributes and contents of all below them.
+storage() {
+	in_engine "$ENGINE" sh -c 'for d; do
+		find "$d" -printf "%p %y %m %U:%G %s %T@ %C@ %l\n" | sort
+		find "$d" -type f ! -name "*.db" ! -name "*.lock" -print0 | sort -z | xargs -0r sha256sum
+		getfattr -Rhd -m - "$d" 2>/dev/null
+	done' sh "$@"
+}
+
+# left ENGINE IMAGE FLAG...: NAME is a container that has done its work (APP) and is dead, by SIGKILL.
+left() {
+	ENGINE=$1
+	shift
+	require "$ENGINE" kit
+	NAME=$(uniq_name left)
+	PID=$(target_start "$ENGINE" "$NAME" "$@" -- /bin/sh -c "$APP")
+	wait_until 5 test -e "/proc/$PID/root/done"
+	kill -KILL "$PID"
+	wait_until 5 refute pid_alive "$PID"
+}
+
+# shellcheck disable=SC2016
+APP='echo left >/left; rm /etc/os-release; mkdir -p /data; echo v >/data/v; ln -s /left /link; rm -rf /home
+	mkdir /home; chown 1000:1001 /left; touch /done; while :; do sleep 1; done'
+
+# as_left: all that APP did is there, and nothing that was not.
+as_left() {
+	run -0 xd "$NAME" sh -c 'cat /left /link /data/v; ls -A /home; stat -c %u:%g /left; ls /etc/os-release'
+	[[ $output == $'left\nleft\nv\n1000:1001\nls: cannot access \'/etc/os-release\''* ]] || die "$ENGINE: $output"
+}
+
+teardown() {
+	[[ -z ${NAME:-} ]] || target_stop "$ENGINE" "$NAME"
+}
+
+@test "docker: files, volume, environment, user, directory, host name, capabilities, and storage as before" {
+	left docker-default busybox -v "vol$BASHPID:/data" -e FOO=bar -e LD_PRELOAD=/x -w /etc -u 1000:1001 \
+		--hostname inside --tmpfs /t --user 0
+	storage /var/lib/docker >"$BATS_TEST_TMPDIR/before"
+	residue_snapshot "$BATS_TEST_TMPDIR/r"
+	as_left
+	# shellcheck disable=SC2016
+	run -0 xd "$NAME" sh -c 'echo "$FOO$LD_PRELOAD $(pwd) $(hostname) $(id -u)"; grep -c inside /etc/hosts
+		grep CapEff /proc/self/status; ls -A /t; echo $$; ls /sys/class/net; stat -fc %T /dev/shm /t'
+	[[ $output == $'bar /etc inside 0\n1\nCapEff:\t00000000a80425fb\n2\nlo\ntmpfs\ntmpfs' ]] || die "$output"
+	run -0 xd --caps all "$NAME" grep CapEff /proc/self/status
+	[[ $output != *a80425fb ]]
+	# all can be written; --diff tells exactly what was
+	run -0 --separate-stderr xd --diff "$NAME" sh -c 'rm /left; echo w >>/data/v; echo n >/new; echo h >>/etc/hosts'
+	[[ $stderr == $'C /data/v\nC /etc/hosts\nD /left\nA /new' ]] || die "$stderr"
+	as_left
+	run -0 --separate-stderr xd --prove "$NAME" sh -c 'rm -rf /left /data/v /etc'
+	[[ $stderr == *"entries of its /"*"nothing changed"*"proof: nothing changed" ]] || die "$stderr"
+	storage /var/lib/docker | diff "$BATS_TEST_TMPDIR/before" - || die "the storage was changed"
+	residue_assert_same "$BATS_TEST_TMPDIR/r"
+	[[ $(engine_cli docker-default inspect -f '{{.State.Status}}' "$NAME") == exited ]]
+}
+
+@test "nothing of the host can be reached: no processes, no network, no devices, no switches" {
+	left docker-default busybox
+	# shellcheck disable=SC2016
+	run -0 xd "$NAME" sh -c '[ "$(ps -e | tail -n +2 | wc -l)" -le 6 ] || ps -e
+		for w in /proc/sys/kernel/core_pattern /proc/sysrq-trigger /proc/sys/kernel/hostname /sys/kernel/uevent_helper; do
+			(: >"$w") 2>/dev/null && echo "can write $w"; done
+		mknod /tmp/vda b 254 0 && head -c 1 /tmp/vda >/dev/null 2>&1 && echo device
+		mknod /dev/vda b 254 0 && head -c 1 /dev/vda >/dev/null 2>&1 && echo device
+		head -c 1 /proc/kcore 2>/dev/null | grep -q . && echo kcore
+		mount -t tmpfs none /tmp 2>/dev/null && echo mount
+		ls /proc/1/root/ /proc/1/cwd/ 2>/dev/null && echo agent; true'
+	[[ -z $output ]] || die "$output"
+	# nor with all capabilities: the host's mounts are not below the session's
+	run -0 xd --caps all "$NAME" sh -c 'grep -c " / / " /proc/self/mountinfo; grep -v -e " /dev" -e " /proc" -e " /sys" /proc/self/mountinfo | wc -l'
+	[[ $output == $'1\n5' || $output == $'1\n4' ]] || die "$output"
+}
+
+@test "states: never started, ended with a code; live, --ns, --cgroup target, --freeze, --follow are refused" {
+	local words
+	ENGINE=docker-default
+	require docker-default kit
+	engine_start docker-default
+	left docker-default busybox
+	for words in "--view live" "--ns net" "--cgroup target" --freeze --follow; do
+		# shellcheck disable=SC2086
+		run --separate-stderr -125 xd $words "$NAME" true
+		[[ $stderr == "porthole: '$NAME' does not run"* ]] || die "$words: $stderr"
+	done
+	run -0 xd --explain "$NAME"
+	[[ $output == *"docker overlay2"* && $output == *exited* && $output == *"mnt,pid,net,ipc,uts,cgroup"* ]] || die "$output"
+	run -0 xd --json --explain "$NAME"
+	jq -e '.forgets and (.joins == []) and (.makes | length == 6)' <<<"$output"
+	run -7 xd "$NAME" sh -c 'exit 7'
+	run -127 xd "$NAME" nosuch
+	run -137 xd "$NAME" sh -c 'kill -KILL $$'
+	run -0 xd --view kit "$NAME" cat /target/left
+	[[ $output == left ]]
+	run -0 xd -u 1000 --cgroup own --memory 64m "$NAME" id -u
+	[[ $output == 1000 ]]
+	run -0 xd --kit none "$NAME" /bin/busybox echo own
+	[[ $output == own ]]
+}
+
+@test "a greeting tells the state" {
+	left docker-default busybox
+	run -0 in_engine docker-default env TERM=xterm timeout 20 /usr/bin/python3 \
+		"$PORTHOLE_SRC/tests/tools/term.py" 'expect:137 .SIGKILL. ' 'expect:forgotten when you leave' 'send:exit\r' -- "$PORTHOLE" exec "$NAME"
+}
+
+@test "podman" { left podman-default busybox && as_left; }
+@test "lxc" { left lxc busybox && as_left; }
+
+@test "kill -9 of any of the processes: nothing stays, nothing is changed" {
+	local roles
+	left lxc busybox
+	cp "$PORTHOLE" "$BATS_TEST_TMPDIR/porthole"
+	storage "/var/lib/lxc/$NAME" "$(target_dir lxc "$NAME")" >"$BATS_TEST_TMPDIR/before"
+	residue_snapshot "$BATS_TEST_TMPDIR/r"
+	for roles in supervisor agent supervisor,guard agent,guard; do
+		run timeout 60 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/kill9.py" "$roles" 0 24 2 \
+			"$BATS_TEST_TMPDIR/porthole" exec --kit "$PORTHOLE_BUILD/kit.erofs" "lxc://$NAME" \
+			sh -c 'trap "" TERM HUP; echo x >/killed; sleep 300 & setsid sleep 300 & sleep 300'
+		[[ $status == 0 && $output == *"gone within"* ]] || die "$roles: $output"
+	done
+	residue_assert_same "$BATS_TEST_TMPDIR/r"
+	storage "/var/lib/lxc/$NAME" "$(target_dir lxc "$NAME")" | diff "$BATS_TEST_TMPDIR/before" -
+}
