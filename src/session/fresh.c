@@ -1,6 +1,7 @@
 #include "session/fresh.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -10,24 +11,42 @@
 #include "sys/fsmount.h"
 #include "sys/loopback.h"
 
+#define HOST_NAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+
 /* As in the OCI runtime specification's examples, and in every engine's default. */
 static const char *const read_only[] = {"bus", "fs", "irq", "sys", "sysrq-trigger"};
 static const char *const masked[] = {"acpi",	   "asound",	    "interrupts",  "kcore",
 				     "keys",	   "latency_stats", "sched_debug", "scsi",
 				     "timer_list", "timer_stats"};
 
+/* The name it had; else of what its label says last, as much as can be in a host name. */
+static int set_hostname(const struct plan *p)
+{
+	const char *had = p->store->config.hostname, *from = p->label;
+	char name[HOST_NAME_MAX + 1];
+	size_t n = 0, len = strlen(p->label);
+
+	if (had && *had)
+		return sethostname(had, strnlen(had, HOST_NAME_MAX));
+	while (len && from[len - 1] == '/')
+		len--;
+	for (size_t i = 0; i < len; i++)
+		if (from[i] == '/')
+			n = 0;
+		else if (n < sizeof(name))
+			name[n++] = strchr(HOST_NAME_CHARS, from[i]) ? from[i] : '-';
+	return sethostname(name, n < HOST_NAME_MAX ? n : HOST_NAME_MAX);
+}
+
 int fresh_namespaces(const struct plan *p, struct err *e)
 {
-	const char *name = p->store->config.hostname ? p->store->config.hostname : p->label;
-	size_t len = strlen(name);
-
 	if (unshare((int)(p->ns_new & ~(unsigned)(CLONE_NEWPID | CLONE_NEWNS))) < 0) {
 		err_set(e, errno, "making namespaces for '%s'", p->label);
 		if (errno == EPERM)
 			err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
 		return -e->num;
 	}
-	if (sethostname(name, len > 64 ? 64 : len) < 0)
+	if (set_hostname(p) < 0)
 		return err_set(e, errno, "setting the host name");
 	loopback_up();
 	return 0;

@@ -45,7 +45,7 @@ void store_plan_caps(struct plan *p, const struct request *req)
 	uint64_t wanted = c->caps_known ? c->caps : CAPS_DOCKER;
 
 	p->caps = wanted & caps_bounding();
-	p->caps_lost = wanted & ~caps_bounding();
+	p->caps_lost = req->caps ? wanted & ~caps_bounding() : 0;
 	p->caps_ambient = req->caps && p->who.uid != 0;
 	p->no_new_privs = req->caps && c->no_new_privs;
 }

@@ -9,34 +9,38 @@ xd() {
 	in_engine "$ENGINE" timeout -k 2 20 "$PORTHOLE" exec "$@"
 }
 
-# storage DIR...: names, modes, owners, times of what changes, attributes and contents of all below them.
+# storage DIR...: names, modes, owners, times and contents of all below them.
 storage() {
 	in_engine "$ENGINE" sh -c 'for d; do
 		find "$d" -printf "%p %y %m %U:%G %s %T@ %C@ %l\n" | sort
 		find "$d" -type f ! -name "*.db" ! -name "*.lock" -print0 | sort -z | xargs -0r sha256sum
-		getfattr -Rhd -m - "$d" 2>/dev/null
 	done' sh "$@"
 }
 
-# left ENGINE IMAGE FLAG...: NAME is a container that has done its work (APP) and is dead, by SIGKILL.
+# left ENGINE IMAGE FLAG...: NAME is a container in which something was done, and which was killed since.
 left() {
 	ENGINE=$1
 	shift
 	require "$ENGINE" kit
 	NAME=$(uniq_name left)
-	PID=$(target_start "$ENGINE" "$NAME" "$@" -- /bin/sh -c "$APP")
-	wait_until 5 test -e "/proc/$PID/root/done"
+	PID=$(target_start "$ENGINE" "$NAME" "$@")
+	xd "$NAME" sh -c 'echo left >/left; rm /etc/os-release; mkdir -p /data; echo v >/data/v; ln -s /left /link
+		rm -rf /home; mkdir /home; chown 1000:1001 /left'
 	kill -KILL "$PID"
-	wait_until 5 refute pid_alive "$PID"
+	wait_until 10 _is_over
 }
 
-# shellcheck disable=SC2016
-APP='echo left >/left; rm /etc/os-release; mkdir -p /data; echo v >/data/v; ln -s /left /link; rm -rf /home
-	mkdir /home; chown 1000:1001 /left; touch /done; while :; do sleep 1; done'
+_is_over() {
+	! pid_alive "$PID" || return 1
+	case $ENGINE in
+	docker*) [[ $(engine_cli "$ENGINE" inspect -f '{{.State.Status}}' "$NAME") == exited ]] ;;
+	podman*) [[ $(engine_cli "$ENGINE" inspect -f '{{.State.Status}}' "$NAME") == exited ]] ;;
+	esac
+}
 
 # as_left: all that APP did is there, and nothing that was not.
 as_left() {
-	run -0 xd "$NAME" sh -c 'cat /left /link /data/v; ls -A /home; stat -c %u:%g /left; ls /etc/os-release'
+	run -0 xd "$NAME" sh -c 'cat /left /link /data/v; ls -A /home; stat -c %u:%g /left; ls /etc/os-release; true'
 	[[ $output == $'left\nleft\nv\n1000:1001\nls: cannot access \'/etc/os-release\''* ]] || die "$ENGINE: $output"
 }
 
@@ -51,7 +55,7 @@ teardown() {
 	residue_snapshot "$BATS_TEST_TMPDIR/r"
 	as_left
 	# shellcheck disable=SC2016
-	run -0 xd "$NAME" sh -c 'echo "$FOO$LD_PRELOAD $(pwd) $(hostname) $(id -u)"; grep -c inside /etc/hosts
+	run -0 xd "$NAME" sh -c 'echo "$FOO$LD_PRELOAD $(pwd) $(hostname) $(id -u)"; grep -c ^127 /etc/hosts
 		grep CapEff /proc/self/status; ls -A /t; echo $$; ls /sys/class/net; stat -fc %T /dev/shm /t'
 	[[ $output == $'bar /etc inside 0\n1\nCapEff:\t00000000a80425fb\n2\nlo\ntmpfs\ntmpfs' ]] || die "$output"
 	run -0 xd --caps all "$NAME" grep CapEff /proc/self/status
@@ -81,7 +85,7 @@ teardown() {
 	[[ -z $output ]] || die "$output"
 	# nor with all capabilities: the host's mounts are not below the session's
 	run -0 xd --caps all "$NAME" sh -c 'grep -c " / / " /proc/self/mountinfo; grep -v -e " /dev" -e " /proc" -e " /sys" /proc/self/mountinfo | wc -l'
-	[[ $output == $'1\n5' || $output == $'1\n4' ]] || die "$output"
+	[[ $output == $'1\n1' ]] || die "$output"
 }
 
 @test "states: never started, ended with a code; live, --ns, --cgroup target, --freeze, --follow are refused" {
