@@ -20,6 +20,8 @@ enum opt_type {
 	OPT_FLAG,  /* bool: set to true */
 	OPT_COUNT, /* unsigned: how often given */
 	OPT_STR,   /* const char *: last one wins; borrowed from argv */
+	OPT_MAYBE, /* const char *: "" when given without a value, which only =VALUE is; `arg`
+		    * is written "[=VALUE]" */
 	OPT_LIST,  /* struct strv: every one, in order (copies) */
 	OPT_UINT,  /* uint64_t: decimal */
 	OPT_SIZE,  /* uint64_t: bytes, with k, m, g */

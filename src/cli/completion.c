@@ -2,7 +2,7 @@
 
 enum value complete_value(const struct opt *o)
 {
-	if (o->type == OPT_FLAG || o->type == OPT_COUNT)
+	if (o->type == OPT_FLAG || o->type == OPT_COUNT || o->type == OPT_MAYBE)
 		return VALUE_NONE;
 	if (o->words)
 		return VALUE_WORDS;

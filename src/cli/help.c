@@ -32,8 +32,8 @@ static int option_column(char *out, size_t size, const struct opt *o)
 
 	if (o->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-	return snprintf(out, size, "  %s--%s%s%s", letter, o->name, o->arg ? " " : "",
-			o->arg ? o->arg : "");
+	return snprintf(out, size, "  %s--%s%s%s", letter, o->name,
+			o->arg && o->type != OPT_MAYBE ? " " : "", o->arg ? o->arg : "");
 }
 
 void cli_help(FILE *out, const struct verb *v)
@@ -118,7 +118,9 @@ void cli_help_scdoc(FILE *out, const struct verb *v)
 		if (o->letter)
 			fprintf(out, "*-%c*, ", o->letter);
 		fprintf(out, "*--%s*", o->name);
-		if (o->arg) {
+		if (o->type == OPT_MAYBE) { /* "[=EXPR]" */
+			fprintf(out, "[=_%.*s_]", (int)strcspn(o->arg + 2, "]"), o->arg + 2);
+		} else if (o->arg) {
 			fputs(" _", out);
 			for (const char *p = o->arg; *p; p++) {
 				if (*p == '_' || *p == '\\')

@@ -34,7 +34,7 @@ static const struct opt *by_name(const struct verb *v, const char *name, size_t 
 
 static bool takes_arg(const struct opt *o)
 {
-	return o->type != OPT_FLAG && o->type != OPT_COUNT;
+	return o->type != OPT_FLAG && o->type != OPT_COUNT && o->type != OPT_MAYBE;
 }
 
 static int check_word(const struct opt *o, const char *val, struct err *e)
@@ -77,6 +77,9 @@ static int set_value(const struct opt *o, void *opts, const char *val, struct er
 	case OPT_STR:
 		*(const char **)p = val;
 		return check_word(o, val, e);
+	case OPT_MAYBE:
+		*(const char **)p = val ? val : "";
+		return 0;
 	case OPT_LIST:
 		if (strv_add(p, val) < 0)
 			return err_set(e, ENOMEM, "option --%s", o->name);
@@ -107,6 +110,8 @@ static int set_value(const struct opt *o, void *opts, const char *val, struct er
 /* docker's habit: --tty=true, --tty=false. */
 static int set_flag(const struct opt *o, void *opts, const char *val, struct err *e)
 {
+	if (o->type == OPT_MAYBE)
+		return set_value(o, opts, val, e);
 	if (val && str_eq(val, "false"))
 		memset((char *)opts + o->off, 0,
 		       o->type == OPT_FLAG ? sizeof(bool) : sizeof(unsigned));

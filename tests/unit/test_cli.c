@@ -12,7 +12,7 @@
 struct all_opts {
 	bool flag, force, json;
 	unsigned count;
-	const char *str, *mode;
+	const char *str, *mode, *maybe;
 	struct strv list, csv, kinds;
 	uint64_t num, size;
 };
@@ -24,6 +24,7 @@ static const struct opt options[] = {
 	{OPT_FLAG, O(force), 0, "force", NULL, "another", NULL},
 	{OPT_COUNT, O(count), 'v', "verbose", NULL, "how often", NULL},
 	{OPT_STR, O(str), 'u', "user", "USER", "a string", NULL},
+	{OPT_MAYBE, O(maybe), 0, "trace", "[=EXPR]", "perhaps", NULL},
 	{OPT_STR, O(mode), 0, "mode", "live|kit", "one of two", OPT_WORDS("live", "kit")},
 	{OPT_LIST, O(list), 'e', "env", "NAME=VALUE", "many", NULL},
 	{OPT_LIST, O(list), 0, "env-file", "FILE", "many", NULL},
@@ -140,6 +141,23 @@ static void test_equals(void **state)
 	assert_string_equal(PARSE("--user=")->o.str, "");
 	assert_string_equal(PARSE("--user", "--flag")->o.str, "--flag");
 	assert_string_equal(PARSE("--user", "a", "--user=b")->o.str, "b");
+}
+
+/* A value only with '=': the next word is never taken for it. */
+static void test_maybe(void **state)
+{
+	struct parsed *p = parse(&loose, "--trace", "word", NULL);
+
+	(void)state;
+	assert_int_equal(p->r, 0);
+	assert_string_equal(p->o.maybe, "");
+	assert_int_equal(p->nargs, 1);
+	assert_string_equal(p->argv[0], "word");
+	p = parse(&loose, "--trace=open,read", "word", NULL);
+	assert_int_equal(p->r, 0);
+	assert_string_equal(p->o.maybe, "open,read");
+	p = parse(&loose, "word", NULL);
+	assert_null(p->o.maybe);
 }
 
 static void test_letters(void **state)
@@ -333,14 +351,14 @@ static void test_tables(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing),	    cmocka_unit_test(test_every_type),
-		cmocka_unit_test(test_equals),	    cmocka_unit_test(test_letters),
-		cmocka_unit_test(test_flag_values), cmocka_unit_test(test_abbreviations),
-		cmocka_unit_test(test_dashes),	    cmocka_unit_test(test_stop_at_arg),
-		cmocka_unit_test(test_counts),	    cmocka_unit_test(test_help),
-		cmocka_unit_test(test_refused),	    cmocka_unit_test(test_printable),
-		cmocka_unit_test(test_json),	    cmocka_unit_test(test_find),
-		cmocka_unit_test(test_tables),
+		cmocka_unit_test(test_nothing),	      cmocka_unit_test(test_every_type),
+		cmocka_unit_test(test_equals),	      cmocka_unit_test(test_maybe),
+		cmocka_unit_test(test_letters),	      cmocka_unit_test(test_flag_values),
+		cmocka_unit_test(test_abbreviations), cmocka_unit_test(test_dashes),
+		cmocka_unit_test(test_stop_at_arg),   cmocka_unit_test(test_counts),
+		cmocka_unit_test(test_help),	      cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_printable),     cmocka_unit_test(test_json),
+		cmocka_unit_test(test_find),	      cmocka_unit_test(test_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
