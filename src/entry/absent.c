@@ -124,6 +124,7 @@ void link_absent(struct link *k)
 {
 	struct lint *l = k->l;
 	_cleanup_free_ char *s = link_subject(k);
+	bool whole = str_eq(k->p.real, k->asked) || *k->asked != '/';
 
 	if (k->p.err == -ENOTDIR && s) {
 		lint_add(l, "not-found", false,
@@ -156,8 +157,8 @@ void link_absent(struct link *k)
 	} else if (s) {
 		lint_add(l, "not-found", false,
 			 strchr(k->asked, '/')
-				 ? str_fmt("%s is not there (the first part that is missing: %s).",
-					   s, k->p.real)
+				 ? str_fmt("%s is not there%s%s%s.", s, whole ? "" : " (not even ",
+					   whole ? "" : k->p.real, whole ? "" : " is)")
 				 : str_fmt("%s is in no directory of its PATH (%s).", s, l->path),
 			 program_fix(k));
 	} else {

@@ -35,6 +35,7 @@ struct entry {
 	double cpus;
 	struct strv mounts;	 /* where volumes and such are mounted inside */
 	struct idmap uids, gids; /* of its user namespace; no ranges: ids are the host's */
+	bool ids_inside;	 /* owners of its files are shown as ids inside already */
 	bool live;	/* it runs: its root has the mounts it was given, with their options */
 	bool makes_cwd; /* its engine makes a working directory that is missing */
 	bool made;	/* there is a container, not only an image */

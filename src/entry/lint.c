@@ -8,8 +8,7 @@
 
 enum { TEXT_MAX = 1000 }; /* bytes of a sentence */
 
-/* What docker and podman set where an image has none. */
-static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const char entry_default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 const char *const entry_finding_ids[] = {"empty",
 					 "no-shell",
@@ -121,9 +120,10 @@ static void check_cwd(struct lint *l)
 			 str_fmt("Make %s in the image, or set another WORKDIR.", p.real));
 	else if (p.err == -ENOENT)
 		lint_add(l, "cwd-missing", false,
-			 str_fmt("Its working directory %s is not there (the first part that is "
-				 "missing: %s).",
-				 l->cwd, p.real),
+			 str_fmt("Its working directory %s is not there%s%s%s.", l->cwd,
+				 str_eq(p.real, l->cwd) ? "" : " (not even ",
+				 str_eq(p.real, l->cwd) ? "" : p.real,
+				 str_eq(p.real, l->cwd) ? "" : " is)"),
 			 str_fmt("Make it in the image (RUN mkdir -p %s), or set another WORKDIR.",
 				 l->cwd));
 	else if (p.err == -ENOTDIR || (p.err == 0 && !S_ISDIR(p.st.st_mode)))
@@ -213,7 +213,7 @@ int entry_lint(int root, const struct entry *en, const struct entry_host *host,
 	const char *path = entry_env(en, "PATH");
 
 	*out = (struct entry_report){};
-	l.path = path && *path ? path : default_path;
+	l.path = path && *path ? path : entry_default_path;
 	l.cwd = en->cwd && *en->cwd == '/' ? en->cwd : "/";
 	if (facts_libc_read(root, &files) < 0)
 		return -ENOMEM;

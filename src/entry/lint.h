@@ -74,3 +74,6 @@ int entry_lint(int root, const struct entry *en, const struct entry_host *host,
 
 /* The ids findings can have, NULL-terminated: for the help and for tests. */
 extern const char *const entry_finding_ids[];
+
+/* PATH where an environment has none, as docker and podman set it. */
+extern const char entry_default_path[];

@@ -22,7 +22,8 @@ void place_done(struct place *p)
 static bool is_of(const struct lint *l, const struct stat *st)
 {
 	const struct lint_who *w = &l->who;
-	uint32_t gid = l->en->gids.n ? idmap_to_inside(&l->en->gids, st->st_gid) : st->st_gid;
+	bool map = l->en->gids.n && !l->en->ids_inside;
+	uint32_t gid = map ? idmap_to_inside(&l->en->gids, st->st_gid) : st->st_gid;
 
 	for (size_t i = 0; i < w->n_groups; i++)
 		if (w->groups[i] == gid)
@@ -32,7 +33,8 @@ static bool is_of(const struct lint *l, const struct stat *st)
 
 bool lint_may(const struct lint *l, const struct stat *st, int fd, unsigned mask)
 {
-	uint32_t uid = l->en->uids.n ? idmap_to_inside(&l->en->uids, st->st_uid) : st->st_uid;
+	bool map = l->en->uids.n && !l->en->ids_inside;
+	uint32_t uid = map ? idmap_to_inside(&l->en->uids, st->st_uid) : st->st_uid;
 	unsigned shift = uid == l->who.uid ? 6 : is_of(l, st) ? 3 : 0;
 	char self[sizeof("/proc/self/fd/-2147483648")];
 

@@ -166,7 +166,7 @@ char *search_nearest(const struct lint *l, const char *name)
 	struct nearest s = {.l = l, .name = base, .left = ENTRIES_MAX};
 	_cleanup_free_ char *dir = slash ? strndup(name, (size_t)(slash - name)) : NULL;
 
-	s.best = len < 3 ? 2 : len < 6 ? 3 : 4; /* one less is near enough */
+	s.best = len < 5 ? 2 : len < 8 ? 3 : 4; /* less than that is near enough */
 	if (!*base)
 		return NULL;
 	if (slash)

@@ -64,7 +64,9 @@ static const struct {
 	{0, "it came to its end by itself and reports success"},
 	{125, "the engine itself could not start it"},
 	{126, "what it should run is there but cannot be executed"},
-	{127, "what it should run was not found, by the engine or by a shell on the way"},
+	{127,
+	 "what it should run, or a library of that, was not found: by the engine, a shell or a "
+	 "loader"},
 	{128, "the runtime could not start it"},
 	{255, "the program's own code (-1), or the engine lost the real one"},
 };

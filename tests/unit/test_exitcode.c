@@ -37,6 +37,7 @@ static void test_codes(void **state)
 	expect(125, false, "engine");
 	expect(126, false, "cannot be executed");
 	expect(127, false, "not found");
+	expect(127, false, "library");
 	expect(134, false, "SIGABRT");
 	expect(137, false, "SIGKILL");
 	expect_not(137, false, "OOM");

@@ -1,0 +1,17 @@
+/*
+ * The root that an entry point is looked at in.
+ *
+ * Layer: entry. Linux 5.12 (layers), 6.15 for what is mounted over them.
+ */
+#pragma once
+
+#include "entry/entry.h"
+
+/* The files of a store as its container would see them: its layers, and over them its volumes and
+ * other mounts, read-only, as detached mounts that nobody else sees. A mount whose source is gone,
+ * or that cannot be made on this kernel, is left out. Tells `en` whether owners are ids inside.
+ * Returns a descriptor the caller owns, or -errno with `e`. */
+int entry_root_of_store(const struct store *s, struct entry *en, struct err *e);
+
+/* The root of a pinned target that runs. A descriptor the caller owns, or -errno with `e`. */
+int entry_root_of_target(const struct target *t, struct err *e);
