@@ -1,10 +1,10 @@
 /* The page that `porthole inspect` prints for a person. */
+#include "cmd/headline.h"
 #include "cmd/inspect.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "facts/parse.h"
@@ -12,7 +12,7 @@
 #include "out/table.h"
 #include "sys/caps.h"
 
-enum { LABEL = 14, VALUE = LABEL + 2, PROCS_SHOWN = 8, LINE_MAX_BYTES = 600 };
+enum { LABEL = 14, PROCS_SHOWN = 8, LINE_MAX_BYTES = 600 };
 
 void page_title(struct page *p)
 {
@@ -32,8 +32,7 @@ static void section(struct page *p, const char *title)
 
 void page_line(struct page *p, const char *label, const char *fmt, ...)
 {
-	_cleanup_free_ char *raw = NULL, *text = NULL;
-	bool color = p->style->color;
+	_cleanup_free_ char *raw = NULL;
 	va_list ap;
 	int n;
 
@@ -42,78 +41,11 @@ void page_line(struct page *p, const char *label, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		raw = NULL;
-	if (raw && n > LINE_MAX_BYTES && !p->in->all)
-		memcpy(raw + LINE_MAX_BYTES - 4, "...", 4);
-	text = raw ? str_printable_dup(raw) : NULL;
-	if (!text) {
+	if (n > 0)
+		page_title(p);
+	if (!raw ||
+	    out_labelled(p->out, p->style, LABEL, p->in->all ? 0 : LINE_MAX_BYTES, label, raw) < 0)
 		p->oom = true;
-		return;
-	}
-	if (!*text)
-		return;
-	page_title(p);
-	fprintf(p->out, "  %s%-*s%s", out_on(color, OUT_DIM), LABEL, label,
-		out_off(color, OUT_DIM));
-	out_para(p->out, p->style, VALUE, VALUE, text);
-}
-
-/* ---- header ---- */
-
-static char *state_words(const struct inspection *in)
-{
-	const struct target *t = in->t;
-	char age[HUMAN_MAX];
-
-	if (in->live && in->f->init.age >= 0)
-		return str_fmt("%s for %s", target_state_name(t->state),
-			       human_age(in->f->init.age > 0 ? in->f->init.age : 1, age));
-	if (t->state != TARGET_EXITED || t->exit_code < 0)
-		return strdup(target_state_name(t->state));
-	if (!t->finished)
-		return str_fmt("exited with code %d", t->exit_code);
-	if (t->finished >= time(NULL))
-		return str_fmt("exited with code %d just now", t->exit_code);
-	return str_fmt("exited with code %d, %s ago", t->exit_code,
-		       human_age(time(NULL) - t->finished, age));
-}
-
-static void header(struct page *p)
-{
-	const struct target *t = p->in->t;
-	_cleanup_free_ char *name = str_printable_dup(t->name), *state = state_words(p->in);
-	_cleanup_free_ char *safe = NULL;
-	_cleanup_buf_ struct buf b = {};
-	bool color = p->style->color;
-
-	if (!name || !state) {
-		p->oom = true;
-		return;
-	}
-	if (!str_eq(t->engine, "none"))
-		buf_printf(&b, "%s", t->engine);
-	else
-		buf_puts(&b, "no engine");
-	if (t->id && !str_eq(t->id, t->name))
-		buf_printf(&b, " %.12s", t->id);
-	if (t->image)
-		buf_printf(&b, ", image %s", t->image);
-	if (t->pod && str_eq(t->engine, "docker"))
-		buf_printf(&b, ", project %s", t->pod);
-	else if (t->pod)
-		buf_printf(&b, ", pod %s%s%s", t->pod_ns ? t->pod_ns : "", t->pod_ns ? "/" : "",
-			   t->pod);
-	if (t->owner)
-		buf_printf(&b, ", of user %s", t->owner);
-	buf_printf(&b, ", %s", state);
-	if (t->pid)
-		buf_printf(&b, ", pid %d", t->pid);
-	safe = b.oom ? NULL : str_printable_dup(b.data);
-	if (!safe) {
-		p->oom = true;
-		return;
-	}
-	fprintf(p->out, "%s%s%s  ", out_on(color, OUT_BOLD), name, out_off(color, OUT_BOLD));
-	out_para(p->out, p->style, out_width(name) + 2, 2, safe);
 }
 
 /* ---- process ---- */
@@ -391,7 +323,7 @@ int inspect_text(FILE *out, const struct inspection *in, const struct out_style 
 {
 	struct page p = {.out = out, .style = style, .in = in};
 
-	header(&p);
+	p.oom = headline_print(out, style, in->t, in->live ? in->f->init.age : -1) < 0;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		if (!(in->sections & parts[i].flag) || (parts[i].live && !in->live))
 			continue;

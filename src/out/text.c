@@ -183,3 +183,21 @@ void out_para(FILE *f, const struct out_style *style, int col, int indent, const
 	}
 	fputc('\n', f);
 }
+
+int out_labelled(FILE *f, const struct out_style *style, int width, size_t max, const char *label,
+		 const char *value)
+{
+	_cleanup_free_ char *raw = strdup(value), *text = NULL;
+	bool color = style->color;
+
+	if (raw && max && strlen(raw) > max)
+		strcpy(raw + max - 3, "...");
+	text = raw ? str_printable_dup(raw) : NULL;
+	if (!text)
+		return -ENOMEM;
+	if (!*text)
+		return 0;
+	fprintf(f, "  %s%-*s%s", out_on(color, OUT_DIM), width, label, out_off(color, OUT_DIM));
+	out_para(f, style, width + 2, width + 2, text);
+	return 0;
+}

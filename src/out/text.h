@@ -49,3 +49,9 @@ size_t out_fit(const char *s, int width, int *used);
  * column `col` already; further lines are indented by `indent` blanks. Words longer than a line are
  * not cut; newlines in `s` are kept. `s` must be printable. */
 void out_para(FILE *f, const struct out_style *style, int col, int indent, const char *s);
+
+/* "  label      value": the value, raw, is made printable, cut to `max` bytes (0: not) and wrapped
+ * below itself, `width` columns behind the label's start. Nothing is printed for an empty one. 0 or
+ * -ENOMEM. */
+int out_labelled(FILE *f, const struct out_style *style, int width, size_t max, const char *label,
+		 const char *value);

@@ -1,0 +1,53 @@
+/*
+ * What the faces of `porthole entrypoint` share.
+ *
+ * Layer: cmd, private to the verb.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "cli/cli.h"
+#include "entry/lint.h"
+#include "out/text.h"
+
+/* All that is known of one entry point. */
+struct entrypoint {
+	const struct target *t; /* NULL: an image, an archive or a directory */
+	const char *label;	/* of those; raw */
+	const char *kind;	/* "docker overlay2", "directory"; NULL: it runs */
+	int64_t age;		/* seconds it runs, -1: it does not */
+	struct entry entry;
+	struct entry_report report;
+	bool secrets; /* shown as they are */
+};
+
+/* One page for a person. 0 or -ENOMEM. */
+int entrypoint_text(FILE *out, const struct entrypoint *ep, const struct out_style *style);
+
+/* The same as one JSON object the caller owns; NULL when memory is out. */
+json_t *entrypoint_json(const struct entrypoint *ep);
+
+/* "exec form", "shell form": how the command is written. Static. */
+const char *entrypoint_form(const struct entry *en);
+/* "the image", "when it was made"; "" when it is not known. Static. */
+const char *entrypoint_origin(enum entry_origin o);
+
+/* Did it end with a code that means something? */
+bool entrypoint_ended(const struct target *t);
+
+/* How it is to be rehearsed. */
+struct rehearsal {
+	const char *strace; /* what strace -e takes, "": everything; NULL: no strace */
+	uint64_t timeout;   /* seconds, 0: none */
+	int argc;	    /* arguments in place of the container's own */
+	char **argv;
+};
+
+/* Start it as the engine would, on the files of `store`, which forget what is written, in new
+ * namespaces; say at the end how it ended. `t`: who it is. Returns the exit code (124: it was still
+ * running when its time was over), or -errno with `e`. */
+int entrypoint_run(const struct entrypoint *ep, const struct target *t, const struct store *store,
+		   const struct rehearsal *r, struct err *e);

@@ -1,0 +1,367 @@
+/*
+ * The rehearsal of an entry point: a session on the container's files whose command is the
+ * container's own. It runs in a child, which is watched for its time, and whose standard error is
+ * looked through for what strace says.
+ */
+#include "cmd/entrypoint.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "session/seal.h"
+#include "session/session.h"
+#include "sys/exitcode.h"
+#include "sys/pidfd.h"
+
+enum { FAILED_SHOWN = 6, LINE_BYTES = 512, GRACE = 3, TIMED_OUT = 124 };
+
+/* ---- the plan ---- */
+
+static bool has_var(const struct strv *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < env->n; i++)
+		if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
+			return true;
+	return false;
+}
+
+/* What makes a loader load something: for the command, not for strace. */
+static bool is_loader_var(const char *var)
+{
+	return str_starts(var, "LD_") || str_starts(var, "GLIBC_TUNABLES=");
+}
+
+static int set_env(const struct entrypoint *ep, bool strace, struct plan *p)
+{
+	const struct strv *env = &ep->entry.env;
+	const char *path = entry_env(&ep->entry, "PATH");
+	const char *home = ep->report.home ? ep->report.home : "/";
+	int r = 0;
+
+	strv_done(&p->env);
+	for (size_t i = 0; r == 0 && i < env->n; i++)
+		if (!strace || !is_loader_var(env->v[i]))
+			r = strv_add(&p->env, env->v[i]);
+	if (r == 0 && !path)
+		r = strv_push(&p->env, str_fmt("PATH=%s", entry_default_path));
+	if (r == 0 && !has_var(env, "HOME"))
+		r = strv_push(&p->env, str_fmt("HOME=%s", home));
+	if (r == 0) /* by which what it leaves is found */
+		r = strv_push(&p->env, str_fmt("PORTHOLE_SESSION=%s", p->cookie));
+	free(p->path);
+	p->path = strdup(path ? path : entry_default_path);
+	return r < 0 || !p->path ? -ENOMEM : 0;
+}
+
+static int add_strace(const struct entrypoint *ep, const char *expr, struct strv *argv)
+{
+	const struct strv *env = &ep->entry.env;
+	int r = strv_add(argv, KIT_BIN "/strace") ?: strv_add(argv, "-f");
+
+	if (r == 0 && *expr)
+		r = strv_add(argv, "-e") ?: strv_add(argv, expr);
+	for (size_t i = 0; r == 0 && i < env->n; i++)
+		if (is_loader_var(env->v[i]))
+			r = strv_add(argv, "-E") ?: strv_add(argv, env->v[i]);
+	return r < 0 ? r : strv_add(argv, "--");
+}
+
+static int set_argv(const struct entrypoint *ep, const struct rehearsal *h, struct plan *p)
+{
+	const struct strv *base = h->argc ? &ep->entry.entrypoint : &ep->entry.argv;
+	int r = h->strace ? add_strace(ep, h->strace, &p->argv) : 0;
+
+	for (size_t i = 0; r == 0 && i < base->n; i++)
+		r = strv_add(&p->argv, base->v[i]);
+	for (int i = 0; r == 0 && i < h->argc; i++)
+		r = strv_add(&p->argv, h->argv[i]);
+	return r;
+}
+
+/* A session's plan, with the container's own words in place of what a visitor would have. */
+static int make_plan(const struct entrypoint *ep, const struct target *t, const struct store *store,
+		     const struct rehearsal *h, struct plan *p, struct err *e)
+{
+	const struct entry *en = &ep->entry;
+	char *placeholder[] = {"true"};
+	struct request req = {
+		.user = en->user && *en->user ? en->user : "0",
+		.cwd = en->cwd && *en->cwd ? en->cwd : "/",
+		.kit = h->strace ? NULL : "none",
+		.tty_in = true, /* neither a terminal nor our input */
+		.quick = true,
+		.limits = {.memory = en->memory, .pids = en->pids, .cpus = en->cpus},
+		.argc = 1,
+		.argv = placeholder,
+	};
+	int r;
+
+	if (!en->argv.n && !h->argc)
+		return err_exit(e, (err_say(e, ENOENT, "'%s' has nothing to run", t->name),
+				    EXIT_NOT_FOUND));
+	r = plan_make_store(p, t, store, &req, e);
+	if (r < 0)
+		return r;
+	strv_done(&p->argv);
+	p->caps_ambient = false;
+	p->no_new_privs = en->no_new_privs;
+	if (set_argv(ep, h, p) < 0 || set_env(ep, h->strace, p) < 0)
+		return err_set(e, ENOMEM, "planning the rehearsal");
+	return session_seal(p, e);
+}
+
+/* ---- what strace says ---- */
+
+/* The last system calls that failed. */
+struct failed {
+	char line[LINE_BYTES]; /* of what comes in */
+	size_t len;
+	char last[FAILED_SHOWN][LINE_BYTES];
+	size_t n;
+};
+
+/* "openat(...) = -1 ENOENT (No such file or directory)", maybe with "[pid  42] " before it. */
+static bool is_failure(const char *line)
+{
+	static const char *const dull[] = {"EAGAIN", "EINTR",  "ERESTART",
+					   "ECHILD", "ENOTTY", "EINPROGRESS"};
+	const char *p = line, *ret = strstr(line, " = -1 E");
+
+	if (str_starts(p, "[pid "))
+		p += strcspn(p, "]") + 1;
+	p += strspn(p, " ");
+	if (!ret || !islower((unsigned char)*p) ||
+	    p[strspn(p, "abcdefghijklmnopqrstuvwxyz_0123456789")] != '(')
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(dull); i++)
+		if (str_starts(ret + strlen(" = -1 "), dull[i]))
+			return false;
+	return true;
+}
+
+static void take_text(struct failed *f, const char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (text[i] != '\n') {
+			if (f->len < sizeof(f->line) - 1)
+				f->line[f->len++] = text[i];
+			continue;
+		}
+		f->line[f->len] = '\0';
+		f->len = 0;
+		if (is_failure(f->line))
+			memcpy(f->last[f->n++ % FAILED_SHOWN], f->line, sizeof(f->line));
+	}
+}
+
+static void print_failed(const struct failed *f)
+{
+	size_t first = f->n > FAILED_SHOWN ? f->n - FAILED_SHOWN : 0;
+
+	if (f->n)
+		fputs("porthole: the last system calls that failed:\n", stderr);
+	for (size_t i = first; i < f->n; i++) {
+		_cleanup_free_ char *line = str_printable_dup(f->last[i % FAILED_SHOWN]);
+
+		fprintf(stderr, "  %s\n", line ? line : "");
+	}
+}
+
+/* ---- the child, and its watch ---- */
+
+struct watch {
+	pid_t pid;
+	int pidfd, errors, trace; /* the latter two: read ends; trace -EBADF: none */
+	struct failed failed;
+	bool timed_out;
+};
+
+static volatile sig_atomic_t watched;
+
+static void pass_on(int sig)
+{
+	if (watched > 0)
+		kill(watched, sig);
+}
+
+/* In the child: the session. Its error goes through the pipe. */
+static void rehearse(const struct plan *p, int errors, int trace) __attribute__((noreturn));
+
+static void rehearse(const struct plan *p, int errors, int trace)
+{
+	struct session_talk talk = {};
+	struct err e = {};
+	int code;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* the session clears up when we are gone */
+	if (trace >= 0)
+		dup2(trace, STDERR_FILENO);
+	code = session_run(p, &talk, &e);
+	if (code < 0)
+		fd_write_all(errors, &e, sizeof(e));
+	_exit(code < 0 ? EXIT_PORTHOLE : code);
+}
+
+static int start(const struct plan *p, bool strace, struct watch *w, struct err *e)
+{
+	int errors[2] = {-EBADF, -EBADF}, trace[2] = {-EBADF, -EBADF};
+
+	*w = (struct watch){.pidfd = -EBADF, .errors = -EBADF, .trace = -EBADF};
+	if (pipe2(errors, O_CLOEXEC) < 0 || (strace && pipe2(trace, O_CLOEXEC) < 0)) {
+		int num = errno;
+
+		cleanup_close(&errors[0]);
+		cleanup_close(&errors[1]);
+		return err_set(e, num, "starting the rehearsal");
+	}
+	w->errors = errors[0];
+	w->trace = trace[0];
+	fflush(NULL);
+	w->pid = fork();
+	if (w->pid == 0)
+		rehearse(p, errors[1], trace[1]);
+	cleanup_close(&errors[1]);
+	cleanup_close(&trace[1]);
+	if (w->pid < 0)
+		return err_set(e, errno, "starting the rehearsal");
+	w->pidfd = pidfd_get(w->pid);
+	return 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/* Pass on what comes from strace. False: it has ended. */
+static bool relay_trace(struct watch *w)
+{
+	char text[16384];
+	ssize_t n = read(w->trace, text, sizeof(text));
+
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	take_text(&w->failed, text, (size_t)n);
+	fd_write_all(STDERR_FILENO, text, (size_t)n);
+	return true;
+}
+
+/* Until the child has ended; after its time it is asked to, and then made to. */
+static void watch(struct watch *w, uint64_t timeout)
+{
+	int64_t deadline = timeout ? now_ms() + (int64_t)timeout * 1000 : INT64_MAX;
+
+	for (;;) {
+		struct pollfd fds[] = {{.fd = w->pidfd, .events = POLLIN},
+				       {.fd = w->trace, .events = POLLIN}};
+		int64_t left = deadline - now_ms();
+		int n;
+
+		if (left <= 0) {
+			kill(w->pid, w->timed_out ? SIGKILL : SIGTERM);
+			deadline = w->timed_out ? INT64_MAX : now_ms() + GRACE * 1000;
+			w->timed_out = true;
+			continue;
+		}
+		n = poll(fds, ARRAY_LEN(fds), left > 1000000 ? 1000000 : (int)left);
+		if (n <= 0)
+			continue;
+		if (fds[1].revents && !relay_trace(w)) {
+			cleanup_close(&w->trace);
+			w->trace = -EBADF;
+		} else if (fds[0].revents && !fds[1].revents) {
+			return;
+		}
+	}
+}
+
+/* Its exit code; or its error. */
+static int result(struct watch *w, struct err *e)
+{
+	struct err own = {};
+	int status = 0;
+
+	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (read(w->errors, &own, sizeof(own)) == (ssize_t)sizeof(own) && own.num) {
+		*e = own;
+		return -own.num;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* ---- how it ended ---- */
+
+static void tell(const struct entrypoint *ep, const struct watch *w, int code, int64_t ms,
+		 uint64_t timeout)
+{
+	_cleanup_free_ char *words = exitcode_words(code, false);
+
+	print_failed(&w->failed);
+	if (w->timed_out)
+		fprintf(stderr,
+			"porthole: it was still running after %llu second%s, and was ended: it "
+			"does "
+			"start\n",
+			(unsigned long long)timeout, timeout == 1 ? "" : "s");
+	else
+		fprintf(stderr, "porthole: it ended after %lld.%lld seconds with code %d: %s\n",
+			(long long)(ms / 1000), (long long)(ms % 1000 / 100), code,
+			words ? words : "");
+	if (!w->timed_out && code == 128 + SIGKILL && ep->entry.memory)
+		fputs("porthole: it ran with the container's memory limit, which may have killed "
+		      "it\n",
+		      stderr);
+	if (ep->entry.root_ro)
+		fputs("porthole: the container's root is read-only; in a rehearsal it can be "
+		      "written "
+		      "to\n",
+		      stderr);
+}
+
+int entrypoint_run(const struct entrypoint *ep, const struct target *t, const struct store *store,
+		   const struct rehearsal *h, struct err *e)
+{
+	_cleanup_plan_ struct plan p = PLAN_INIT;
+	struct sigaction act = {.sa_handler = pass_on}, ignore = {.sa_handler = SIG_IGN};
+	struct target who = *t; /* of the files only: nothing of its process is used */
+	struct watch w;
+	int64_t began;
+	int r, code;
+
+	who.pidfd = who.proc_fd = -EBADF;
+	who.pid = 0;
+	r = make_plan(ep, &who, store, h, &p, e);
+	if (r < 0)
+		return r;
+	began = now_ms();
+	r = start(&p, h->strace != NULL, &w, e);
+	if (r == 0) {
+		watched = w.pid;
+		sigaction(SIGINT, &ignore, NULL); /* of the terminal's: the child has it, too */
+		sigaction(SIGQUIT, &ignore, NULL);
+		sigaction(SIGTERM, &act, NULL);
+		sigaction(SIGHUP, &act, NULL);
+		watch(&w, h->timeout);
+	}
+	code = r < 0 ? r : result(&w, e);
+	cleanup_close(&w.pidfd);
+	cleanup_close(&w.errors);
+	cleanup_close(&w.trace);
+	if (code >= 0)
+		tell(ep, &w, code, now_ms() - began, h->timeout);
+	return code >= 0 && w.timed_out ? TIMED_OUT : code;
+}

@@ -1,0 +1,225 @@
+#!/usr/bin/env bats
+# porthole entrypoint: containers that do not start, for each reason, and the same ones mended.
+load ../lib/porthole
+
+E=docker-default
+
+ep() {
+	in_engine "$E" "$PORTHOLE" entrypoint "$@"
+}
+
+# make NAME IMAGE [FLAG...] -- CMD...: a container that was never started.
+make() {
+	local name=$1 image=$2 flags=()
+	shift 2
+	while [[ $1 != -- ]]; do
+		flags+=("$1")
+		shift
+	done
+	shift
+	engine_start "$E" && "_${E%%-*}_load" "$(_engine_dir "$E")" "$image" ${PODMAN:+_podman_default_cli} || return 1
+	engine_cli "$E" create --name "$name" --network none "${flags[@]}" "${PODMAN:+docker.io/}pt/$image:1" "$@" >/dev/null
+}
+
+# put NAME PATH MODE: standard input becomes that file of the container.
+put() {
+	cat >"$BATS_TEST_TMPDIR/put" && chmod "$3" "$BATS_TEST_TMPDIR/put" &&
+		engine_cli "$E" cp "$BATS_TEST_TMPDIR/put" "$1:$2" >/dev/null 2>&1
+}
+
+start() {
+	engine_cli "$E" start -a "$1" >/dev/null 2>&1 </dev/null || true
+}
+
+# found NAME ID [TEXT]: that finding, saying so; and exit code 1.
+found() {
+	run -1 ep --json "$1"
+	[[ $(jq -r --arg id "$2" '.findings[] | select(.id == $id) | .text + " " + .fix' <<<"$output") == *"${3:-}"?* ]]
+}
+
+# fine NAME: nothing is wrong.
+fine() {
+	run -0 ep --json "$1"
+	[[ $(jq '.findings | length' <<<"$output") == 0 ]]
+}
+
+@test "a program that is not there, and the nearest name; secrets hidden" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -e DB_PASSWORD=hunter2 -- /entrypoint.sh --port 80
+	put "$n" /docker-entrypoint.sh 755 <<<$'#!/bin/sh\nexit 0'
+	start "$n"
+	found "$n" not-found /docker-entrypoint.sh
+	run -1 ep "$n"
+	[[ $output == *"127: what it should run"*"docker said:"*"/entrypoint.sh --port 80"* ]]
+	[[ $output == *"! /entrypoint.sh is not there."*"Fix: The nearest name is /docker-entrypoint.sh"* ]]
+	[[ $output == *"DB_PASSWORD=***"* && $output != *hunter2* ]]
+	run -1 ep --show-secrets "$n"
+	[[ $output == *DB_PASSWORD=hunter2* ]]
+	put "$n" /entrypoint.sh 755 <<<$'#!/bin/sh\nexit 0'
+	fine "$n"
+	run -0 ep "$n"
+	[[ $output == *"Nothing that its files tell"* ]]
+}
+
+@test "line ends of Windows, no interpreter, no #!, not executable" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -- /run.sh
+	put "$n" /run.sh 755 <<<$'#!/bin/sh\r\nexit 0\r'
+	start "$n"
+	found "$n" shebang-crlf "sed -i"
+	put "$n" /run.sh 755 <<<$'#!/bin/bash\nexit 0'
+	found "$n" interpreter-missing /bin/bash
+	put "$n" /run.sh 755 <<<'exit 0'
+	found "$n" no-shebang "exec format error"
+	put "$n" /run.sh 644 <<<$'#!/bin/sh\nexit 0'
+	found "$n" not-executable 0644
+	put "$n" /run.sh 755 <<<$'#!/bin/sh\nexit 0'
+	fine "$n"
+}
+
+@test "users and directories" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -u web -- /bin/true
+	start "$n"
+	found "$n" user-unknown useradd
+	make "$n-app" busybox -u app -w /root/x -- /bin/true
+	engine_cli "$E" run --name "$n-w" --network none -w /root/x pt/busybox:1 /bin/chmod 700 /root
+	engine_cli "$E" commit -c 'USER app' -c 'CMD ["/bin/true"]' "$n-w" "pt/$n" >/dev/null
+	engine_cli "$E" create --name "$n-d" --network none "pt/$n" >/dev/null
+	found "$n-d" cwd-denied "/root"
+	make "$n-ok" busybox -u app -w /tmp -- /bin/true
+	fine "$n-ok"
+	run -0 ep --json "$n-ok"
+	[[ $(jq -r '"\(.run.uid) \(.run.user_name) \(.run.directory)"' <<<"$output") == "1000 app /tmp" ]]
+}
+
+@test "the wrong libc, a missing library, a program cut off, the wrong machine" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -- /prog
+	put "$n" /prog 755 </bin/ls
+	start "$n"
+	found "$n" loader-missing "no C library at all"
+	make "$n-deb" bookworm -- /prog
+	put "$n-deb" /prog 755 <"$(command -v jq)"
+	start "$n-deb"
+	found "$n-deb" library-missing libjq.so.1
+	run -1 ep "$n-deb"
+	[[ $output == *"exited with code 127"*"glibc 2."* ]]
+	head -c 5000 /bin/ls | put "$n-deb" /prog 755
+	found "$n-deb" truncated "5000 bytes"
+	{ head -c 18 /bin/true; printf '\xb7\0'; tail -c +21 /bin/true; } | put "$n-deb" /prog 755
+	found "$n-deb" wrong-machine aarch64
+	put "$n-deb" /prog 755 </bin/true
+	fine "$n-deb"
+}
+
+@test "shell form; exit codes and kills in words" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -- /bin/sh -c 'exec node server.js'
+	start "$n"
+	found "$n" shell-command "'node'"
+	run -1 ep "$n"
+	[[ $output == *"shell form"*"* The shell is told to run 'node'"* ]]
+	make "$n-3" busybox -- /bin/sh -c 'exit 3'
+	start "$n-3"
+	run -0 ep "$n-3"
+	[[ $output == *"exited with code 3"*"3: the program's own code 3"*"rehearsal"* ]]
+	make "$n-k" busybox -- /bin/sleep 1000
+	engine_cli "$E" start "$n-k"
+	engine_cli "$E" kill "$n-k"
+	wait_until 10 test "$(engine_cli "$E" inspect -f '{{.State.Status}}' "$n-k")" = exited
+	run -0 ep "$n-k"
+	[[ $output == *"137: killed by SIGKILL"* ]]
+}
+
+@test "a container that runs: as it is now, volumes included" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	mkdir -p "$BATS_TEST_TMPDIR/vol"
+	printf '#!/bin/sh\nexec sleep 1000\n' >"$BATS_TEST_TMPDIR/vol/run"
+	chmod 755 "$BATS_TEST_TMPDIR/vol/run"
+	target_start "$E" "$n" busybox -v "$BATS_TEST_TMPDIR/vol:/srv" -- /srv/run
+	fine "$n"
+	[[ $(jq -r '.target.state' <<<"$output") == running ]]
+	printf '#!/bin/nosuch\n' >"$BATS_TEST_TMPDIR/vol/run"
+	found "$n" interpreter-missing /bin/nosuch
+	engine_cli "$E" kill "$n"
+	wait_until 10 test "$(engine_cli "$E" inspect -f '{{.State.Status}}' "$n")" = exited
+	found "$n" interpreter-missing /bin/nosuch
+	printf '#!/bin/sh\nexit 0\n' >"$BATS_TEST_TMPDIR/vol/run"
+	fine "$n"
+}
+
+@test "podman: a container that crashed" {
+	require podman-default
+	local n E=podman-default PODMAN=1
+	n=$(uniq_name ep)
+	make "$n" busybox -- /run.sh
+	put "$n" /run.sh 755 <<<$'#!/bin/bash\nexit 0'
+	start "$n"
+	found "$n" interpreter-missing /bin/bash
+	put "$n" /run.sh 755 <<<$'#!/bin/sh\nexit 0'
+	fine "$n"
+}
+
+@test "--run: the container's own words; nothing is written" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -u app -w /tmp -e MARK=42 -- /bin/sh -c 'id -u; pwd; echo $MARK $PATH; echo x >/tmp/new; cat; exit 7'
+	start "$n"
+	run -7 --separate-stderr ep --run "$n"
+	[[ ${lines[0]} == 1000 && ${lines[1]} == /tmp && ${lines[2]} == "42 /usr/local/bin:/usr/bin:/bin" ]]
+	[[ $stderr == *"with code 7: the program's own code 7"* ]]
+	engine_cli "$E" cp "$n:/tmp/new" "$BATS_TEST_TMPDIR/new"  # its own start wrote that
+	make "$n-w" busybox -- /bin/touch /new
+	run -0 ep --run "$n-w"
+	refute engine_cli "$E" cp "$n-w:/new" "$BATS_TEST_TMPDIR/none"
+	run -0 --separate-stderr ep --run "$n-w" -- /bin/echo other words
+	[[ $output == "other words" ]]
+}
+
+@test "--run: signals, time, what cannot be started" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -- /bin/sh -c 'kill -SEGV $$'
+	run -139 ep --run "$n"
+	[[ $output == *"code 139: killed by SIGSEGV"* ]]
+	run -124 ep --run --timeout 1 "$n" -- /bin/sh -c 'trap "" TERM; echo here; sleep 1000'
+	[[ $output == *here*"still running after 1 second, and was ended: it does start"* ]]
+	run -127 ep --run "$n" -- /nowhere
+	[[ $output == *"/nowhere"* ]]
+	refute pgrep -f "trap .* TERM; echo here"
+}
+
+@test "--run --strace: the last calls that failed" {
+	require docker-default kit
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -- /bin/cat /etc/nothing-here
+	run -1 --separate-stderr ep --run --strace=open,openat "$n"
+	[[ $stderr == *"last system calls that failed:"*'"/etc/nothing-here"'*ENOENT* ]]
+	[[ $stderr == *"with code 1:"* && $output == "" ]]
+	run -1 --separate-stderr ep --run "$n"
+	[[ $stderr != *"system calls"* ]]
+}
+
+@test "wrong usage" {
+	run -125 "$PORTHOLE" entrypoint --strace x
+	[[ $output == *"add --run"* ]]
+	run -125 "$PORTHOLE" entrypoint x y
+	[[ $output == *"add --run"* ]]
+	run -125 "$PORTHOLE" entrypoint no-such-container-here
+}
