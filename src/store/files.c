@@ -85,12 +85,11 @@ static int look_through(struct archive *a, struct files *f, struct budget *budge
 	if (archive_read_open_fd(a, f->tar, 65536) < ARCHIVE_WARN)
 		return err_say(e, EBADMSG, "it is no tar");
 	while ((r = archive_read_next_header(a, &en)) >= ARCHIVE_WARN && r != ARCHIVE_EOF) {
-		if (budget->entries == 0)
-			return err_say(e, EFBIG, "it has too many entries");
-		budget->entries--;
-		r = keep(f, a, en);
+		r = budget_entry(budget, e);
 		if (r < 0)
-			return err_set(e, r, "cannot read it");
+			return r;
+		if (keep(f, a, en) < 0)
+			return err_set(e, ENOMEM, "cannot read it");
 	}
 	if (r < ARCHIVE_WARN)
 		return err_say(e, EBADMSG, "it is no tar: %s", archive_error_string(a) ?: "?");

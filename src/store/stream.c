@@ -35,6 +35,15 @@ uint64_t budget_default(void)
 	return pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size / 2 : (uint64_t)1 << 30;
 }
 
+int budget_entry(struct budget *b, struct err *e)
+{
+	if (b->entries == 0)
+		return err_say(e, EFBIG, "it has more entries than %llu MiB of memory could hold",
+			       (unsigned long long)b->limit >> 20);
+	b->entries--;
+	return 0;
+}
+
 void stream_done(struct stream *s)
 {
 	archive_read_free(s->a);

@@ -38,6 +38,8 @@ struct budget {
 /* For so many bytes of memory; half of what the machine has. */
 struct budget budget_of(uint64_t limit);
 uint64_t budget_default(void);
+/* One entry more: 0, or -EFBIG. */
+int budget_entry(struct budget *b, struct err *e);
 
 struct stream {
 	struct archive *a;

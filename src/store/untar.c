@@ -317,22 +317,13 @@ static int make(struct work *w, struct archive_entry *en, struct err *e)
 	return make_other(w, &p, en, e);
 }
 
-static int count_entry(struct budget *b, struct err *e)
-{
-	if (b->entries == 0)
-		return err_say(e, EFBIG, "it has more entries than %llu MiB of memory could hold",
-			       (unsigned long long)b->limit >> 20);
-	b->entries--;
-	return 0;
-}
-
 static int each_entry(struct work *w, struct err *e)
 {
 	struct archive_entry *en;
 	int r;
 
 	while ((r = archive_read_next_header(w->a, &en)) >= ARCHIVE_WARN && r != ARCHIVE_EOF) {
-		r = count_entry(w->s->budget, e);
+		r = budget_entry(w->s->budget, e);
 		if (r == 0)
 			r = make(w, en, e);
 		if (r < 0)

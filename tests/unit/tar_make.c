@@ -11,10 +11,21 @@
 
 enum { BLOCK = 512 };
 
+void tar_sum_again(char *block)
+{
+	unsigned sum = 0;
+
+	if (memcmp(block + 257, "ustar", 5) != 0)
+		return;
+	memset(block + 148, ' ', 8);
+	for (int i = 0; i < BLOCK; i++)
+		sum += (unsigned char)block[i];
+	snprintf(block + 148, 8, "%06o", sum);
+}
+
 void tar_head(struct buf *b, const struct tar_head *h)
 {
 	char raw[BLOCK] = {};
-	unsigned sum = 0;
 
 	strncpy(raw, h->name, 100);
 	snprintf(raw + 100, 8, "%07o", h->mode);
@@ -22,16 +33,13 @@ void tar_head(struct buf *b, const struct tar_head *h)
 	snprintf(raw + 116, 8, "%07o", h->gid);
 	snprintf(raw + 124, 12, "%011llo", (unsigned long long)h->size);
 	snprintf(raw + 136, 12, "%011llo", (unsigned long long)h->mtime);
-	memset(raw + 148, ' ', 8);
 	raw[156] = h->type;
 	if (h->link)
 		strncpy(raw + 157, h->link, 100);
 	memcpy(raw + 257, "ustar\00000", 8);
 	snprintf(raw + 329, 8, "%07o", h->major);
 	snprintf(raw + 337, 8, "%07o", h->minor);
-	for (int i = 0; i < BLOCK; i++)
-		sum += (unsigned char)raw[i];
-	snprintf(raw + 148, 8, "%06o", sum);
+	tar_sum_again(raw);
 	buf_add(b, raw, sizeof(raw));
 }
 

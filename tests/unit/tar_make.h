@@ -17,6 +17,8 @@ struct tar_head {
 };
 
 void tar_head(struct buf *b, const struct tar_head *h);
+/* Make the sum of a block right again, if it is a header. */
+void tar_sum_again(char *block);
 /* Content, padded to whole blocks. */
 void tar_body(struct buf *b, const void *data, size_t n);
 /* A pax header for the next entry: records as they are. */
