@@ -53,6 +53,26 @@ const char *image_diff_id(json_t *config, size_t n)
 	return json_string_value(json_array_get(json_at(config, "rootfs.diff_ids"), n));
 }
 
+bool image_chain_id(json_t *config, char out[DIGEST_TEXT])
+{
+	const char *diff;
+	size_t n = 0;
+
+	while ((diff = image_diff_id(config, n)) && digest_is(diff)) {
+		struct digest d;
+
+		digest_init(&d);
+		digest_add(&d, out, n ? DIGEST_TEXT - 1 : 0);
+		digest_add(&d, " ", n ? 1 : 0);
+		digest_add(&d, diff, DIGEST_TEXT - 1);
+		if (n++)
+			digest_text(&d, out);
+		else
+			memcpy(out, diff, DIGEST_TEXT);
+	}
+	return n > 0;
+}
+
 int image_config_part(json_t *config, struct store_config *out)
 {
 	out->user = json_dup(config, "User");

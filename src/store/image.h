@@ -55,6 +55,10 @@ int layout_manifest(const struct files *f, json_t *manifest, struct image *out, 
 int image_add_layer(struct image *img, const char *file, const char *digest, const char *diff_id);
 const char *image_diff_id(json_t *config, size_t n);
 
+/* What engines call all of an image's layers together: sha256 of what they call those below the
+ * topmost, a blank, and its diff id. False when there are none. */
+bool image_chain_id(json_t *config, char out[DIGEST_TEXT]);
+
 /* Unpack its layers to directories of out->temp and add them to `out`, with label and
  * configuration. `what`: what the archive is called in sentences. 0 or -errno. */
 int image_unpack(const struct image *img, const struct files *f, const char *what,

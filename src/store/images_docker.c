@@ -82,28 +82,6 @@ int docker_images(const struct target_place *p, struct image_refs *out)
 	return r;
 }
 
-/* The chain of all layers up to the topmost: sha256 of the chain below, a blank, and the diff id.
- * False when there are none. */
-static bool chain_id(json_t *config, char out[DIGEST_TEXT])
-{
-	const char *diff;
-	size_t n = 0;
-
-	while ((diff = image_diff_id(config, n)) && digest_is(diff)) {
-		struct digest d;
-
-		digest_init(&d);
-		digest_add(&d, out, n ? DIGEST_TEXT - 1 : 0);
-		digest_add(&d, " ", n ? 1 : 0);
-		digest_add(&d, diff, DIGEST_TEXT - 1);
-		if (n++)
-			digest_text(&d, out);
-		else
-			memcpy(out, diff, DIGEST_TEXT);
-	}
-	return n > 0;
-}
-
 int docker_image(const struct target_roots *r, const struct image_ref *ref, struct store *out,
 		 struct err *e)
 {
@@ -118,7 +96,7 @@ int docker_image(const struct target_roots *r, const struct image_ref *ref, stru
 
 	if (err < 0)
 		return err;
-	if (!chain_id(config, chain))
+	if (!image_chain_id(config, chain))
 		return err_say(e, ENOTSUP, "the image '%s' has no layers", name);
 	link = str_fmt("image/%s/layerdb/sha256/%s/cache-id", ref->sub, digest_hex(chain));
 	out->kind = str_fmt("docker %s image", ref->sub);

@@ -129,8 +129,8 @@ unchanged() {
 	done
 }
 
-@test "image: out of containerd's content" {
-	require containerd
+@test "image: out of the storage of containerd, unpacked and not" {
+	require containerd docker
 	local tag digest
 	busybox_in containerd
 	tag=docker.io/pt/$NAME:1
@@ -139,10 +139,18 @@ unchanged() {
 	[[ $digest == sha256:* ]]
 	for ref in "pt/$NAME:1" "$NAME:1" "$tag@$digest" "containerd/$tag"; do
 		run -0 tell -i "$ref"
-		[[ $output == *"kind: containerd image"*"label: pt/$NAME:1"*"cmd: /app"* ]]
+		[[ $output == *"kind: containerd overlayfs image"*"label: pt/$NAME:1"*"cmd: /app"* ]]
 	done
 	shows "$WANT" -i "$tag"
 	run -125 tell -i "$tag@sha256:${digest:8}0"
+	# what is not unpacked there
+	target_start docker "$NAME" busybox >/dev/null
+	engine_cli docker tag pt/busybox:1 "pt/$NAME:packed"
+	engine_cli docker save "pt/$NAME:packed" -o s.tar
+	engine_cli containerd -n "$NAME" image import --no-unpack s.tar
+	run -0 tell -i "containerd/pt/$NAME:packed"
+	[[ $output == *"kind: containerd image, packed"*"cmd: /app"* ]]
+	shows "$WANT" -i "containerd/pt/$NAME:packed"
 }
 
 @test "image: one name, several images" {
