@@ -1,6 +1,7 @@
 #include "base/json.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fd.h"
@@ -100,4 +101,26 @@ json_t *json_text(const char *s)
 		return j;
 	safe = str_printable_dup(s);
 	return safe ? json_string(safe) : NULL;
+}
+
+json_t *json_bytes(const char *data, size_t len)
+{
+	json_t *j = json_stringn(data, len);
+	_cleanup_buf_ struct buf b = {};
+
+	if (j)
+		return j;
+	for (size_t at = 0; at < len;) {
+		const char *end = memchr(data + at, '\n', len - at);
+		size_t n = end ? (size_t)(end - (data + at)) : len - at;
+		_cleanup_free_ char *safe = malloc(4 * n + 1); /* \xNN */
+
+		if (!safe)
+			return NULL;
+		buf_add(&b, safe, str_printable(data + at, n, safe, 4 * n + 1));
+		if (end)
+			buf_putc(&b, '\n');
+		at += n + (end != NULL);
+	}
+	return b.oom ? NULL : json_stringn(b.data, b.len);
 }

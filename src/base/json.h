@@ -49,3 +49,6 @@ int json_strings(json_t *j, size_t max, struct strv *out);
 /* A string value made of arbitrary bytes: invalid UTF-8 is escaped as \xNN text first (jansson
  * refuses it). Never NULL but on oom; NULL `s` yields JSON null. */
 json_t *json_text(const char *s);
+
+/* The same of `len` bytes, NULs and newlines included: what is no UTF-8 is escaped line by line. */
+json_t *json_bytes(const char *data, size_t len);

@@ -5,6 +5,7 @@
 #include "out/json_print.h"
 #include "cmd/again.h"
 #include "cmd/changes_report.h"
+#include "cmd/exec_many.h"
 #include "cmd/greeting.h"
 #include "cmd/prove_report.h"
 #include "cmd/subject.h"
@@ -16,10 +17,11 @@
 #include "target/target.h"
 
 struct exec_opts {
-	bool interactive, tty, explain, prove, force, json, quiet, freeze, outlive, follow, diff;
+	bool interactive, tty, explain, prove, force, json, quiet, freeze, outlive, follow, diff,
+		all;
 	const char *user, *cwd, *kit, *view, *cgroup, *caps, *cpus, *keep;
-	struct strv env, env_files, ns;
-	uint64_t memory, pids;
+	struct strv env, env_files, ns, filter;
+	uint64_t memory, pids, parallel;
 };
 
 #define O(field) offsetof(struct exec_opts, field)
@@ -64,6 +66,12 @@ static const struct opt options[] = {
 	 NULL},
 	{OPT_FLAG, O(follow), 0, "follow", NULL,
 	 "when the target has ended and was started again, run the command there again", NULL},
+	{OPT_FLAG, O(all), 0, "all", NULL, "in every container that runs; there is no TARGET then",
+	 NULL},
+	{OPT_LIST, O(filter), 0, "filter", "KEY=VALUE",
+	 "with --all: only in those that match, as with porthole ps", NULL},
+	{OPT_UINT, O(parallel), 0, "parallel", "N",
+	 "so many targets at the same time (default: 16, at most 64)", NULL},
 	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing",
 	 NULL},
 	{OPT_FLAG, O(prove), 0, "prove", NULL,
@@ -279,11 +287,115 @@ static int follow(const struct target_roots *roots, const char *typed, struct su
 	}
 }
 
+static int enter_subject(const struct target_roots *roots, const char *typed, struct subject *s,
+			 const struct exec_opts *o, const struct request *req, struct ctx *ctx,
+			 struct err *e)
+{
+	return o->follow && !o->explain ? follow(roots, typed, s, o, req, ctx, e)
+					: visit(roots, s, o, req, ctx, e);
+}
+
+/* One target, whatever it is. */
+static int enter(const struct target_roots *roots, const char *typed, const struct exec_opts *o,
+		 const struct request *req, struct ctx *ctx, struct err *e)
+{
+	_cleanup_subject_ struct subject s = SUBJECT_INIT;
+	int r = subject_open(roots, typed, &s, e);
+
+	return r < 0 ? r : enter_subject(roots, typed, &s, o, req, ctx, e);
+}
+
+/* What one of several is given. */
+struct shared {
+	const struct target_roots *roots;
+	const struct exec_opts *opts;
+	const struct request *req;
+	struct ctx *ctx;
+};
+
+static int enter_one(void *data, const char *name, struct err *e)
+{
+	const struct shared *s = data;
+
+	return enter(s->roots, name, s->opts, s->req, s->ctx, e);
+}
+
+/* What cannot be had in several targets at once. */
+static int check_several(const struct exec_opts *o, const struct request *req, struct err *e)
+{
+	const char *what = o->tty	    ? "-t"
+			   : o->interactive ? "-i"
+			   : o->follow	    ? "--follow"
+			   : o->keep	    ? "--keep"
+					    : NULL;
+
+	if (what)
+		return err_say(e, EINVAL, "%s is for one target, not for several at once", what);
+	if (!req->argc)
+		return err_say(e, EINVAL, "several targets need a command; a shell is for one");
+	return 0;
+}
+
+static int enter_several(const struct target_roots *roots, const struct strv *names,
+			 const struct exec_opts *o, struct request *req, struct ctx *ctx,
+			 struct err *e)
+{
+	struct shared s = {.roots = roots, .opts = o, .req = req, .ctx = ctx};
+	struct exec_many x = {
+		.names = names, .parallel = o->parallel, .one = enter_one, .data = &s};
+	int r = check_several(o, req, e);
+
+	req->tty_in = req->tty_out = false;
+	return r < 0 ? r : exec_many(&x, ctx, e);
+}
+
+/* "A,B,C", unless that is a name itself. Children cannot start over to be out of a target's reach,
+ * so we do before we look. */
+static int enter_list(const struct target_roots *roots, const char *typed,
+		      const struct exec_opts *o, struct request *req, struct ctx *ctx,
+		      struct err *e)
+{
+	_cleanup_subject_ struct subject s = SUBJECT_INIT;
+	_cleanup_strv_ struct strv names = {};
+	int r = o->explain ? 0 : session_seal_now(e);
+
+	if (r < 0)
+		return r;
+	if (subject_open(roots, typed, &s, NULL) == 0)
+		return enter_subject(roots, typed, &s, o, req, ctx, e);
+	r = exec_many_split(typed, &names, e);
+	return r < 0 ? r : enter_several(roots, &names, o, req, ctx, e);
+}
+
+static int enter_all(const struct target_roots *roots, const struct exec_opts *o,
+		     struct request *req, struct ctx *ctx, struct err *e)
+{
+	_cleanup_strv_ struct strv names = {};
+	int r = check_several(o, req, e);
+
+	if (r == 0 && !o->explain)
+		r = session_seal_now(e);
+	if (r == 0)
+		r = exec_many_find(roots, &o->filter, &names, e);
+	return r < 0 ? r : enter_several(roots, &names, o, req, ctx, e);
+}
+
+static int check_words(const struct exec_opts *o, int argc, struct err *e)
+{
+	if (!o->all && o->filter.n)
+		return err_say(e, EINVAL, "--filter goes with --all");
+	if (argc || o->all)
+		return 0;
+	err_say(e, EINVAL, "'porthole exec' needs TARGET");
+	err_hint(e, "see 'porthole exec --help'");
+	return -EINVAL;
+}
+
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
 {
 	struct exec_opts *o = opts;
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
-	_cleanup_subject_ struct subject s = SUBJECT_INIT;
+	int words = o->all || !argc ? 0 : 1;
 	struct request req = {
 		.user = o->user,
 		.cwd = o->cwd,
@@ -303,29 +415,30 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		.outlive = o->outlive,
 		.quick = !o->explain,
 		.limits = {.memory = o->memory, .pids = o->pids},
-		.argc = argc - 1,
-		.argv = argv + 1,
+		.argc = argc - words,
+		.argv = argv + words,
 	};
-	int r;
+	int r = check_words(o, argc, e);
 
 	if (req.argc && str_eq(req.argv[0], "--")) {
 		req.argc--;
 		req.argv++;
 	}
-	r = parse_cpus(o->cpus, &req.limits.cpus, e);
+	if (r == 0)
+		r = parse_cpus(o->cpus, &req.limits.cpus, e);
 	if (r == 0)
 		r = target_roots_open(&roots, e);
-	if (r == 0)
-		r = subject_open(&roots, argv[0], &s, e);
-	if (r == 0)
-		if (r == 0 && o->follow && !o->explain)
-			return follow(&roots, argv[0], &s, o, &req, ctx, e);
-	return r < 0 ? r : visit(&roots, &s, o, &req, ctx, e);
+	if (r < 0)
+		return r;
+	if (o->all)
+		return enter_all(&roots, o, &req, ctx, e);
+	return strchr(argv[0], ',') ? enter_list(&roots, argv[0], o, &req, ctx, e)
+				    : enter(&roots, argv[0], o, &req, ctx, e);
 }
 
 const struct verb verb_exec = {
 	.name = "exec",
-	.args = "TARGET [CMD [ARG...]]",
+	.args = "TARGET[,TARGET...] [CMD [ARG...]]",
 	.summary = "Run a command, or a shell with every tool, inside a container, running or not",
 	.details =
 		"TARGET is a container's name, its id or the start of it, POD/CONTAINER, a "
@@ -338,6 +451,10 @@ const struct verb verb_exec = {
 		"What does not run is opened as it was left, in namespaces of the session's own: "
 		"everything can be\n"
 		"written to, and is forgotten. So it is with --view cow in what runs.\n\n"
+		"Several targets, A,B,C, or --all that run: the command runs in each at the same "
+		"time, without\n"
+		"input, and each line of its output follows its target's name. The exit code is "
+		"the highest.\n\n"
 		"The exit code is the command's; 128+N when signal N killed it; 127 when there is "
 		"no such command,\n"
 		"126 when it cannot be run, 125 when Porthole itself failed.",
@@ -358,12 +475,13 @@ const struct verb verb_exec = {
 		"change\n"
 		"  porthole exec --keep out crashed             what is left of a container, and "
 		"what you make of it\n"
+		"  porthole exec web,db,cache uptime            in all three at once\n"
+		"  porthole exec --all --filter engine=podman -- ss -tln\n"
 		"  porthole exec --prove web true               show that nothing changed\n",
 	.opts = options,
 	.opts_size = sizeof(struct exec_opts),
 	.flags = VERB_STOP_AT_ARG | VERB_RUNS_CMD,
 	.complete = COMPLETE_TARGET,
-	.min_args = 1,
 	.max_args = -1,
 	.run = run,
 };

@@ -4,80 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "cli/cli.h"
-#include "out/human.h"
 #include "out/json_print.h"
-#include "sys/proc.h"
 
 struct ps_opts {
 	bool all, quiet, no_trunc, json;
 	const char *format;
 	struct strv filter;
 };
-
-struct rows {
-	struct ps_row *v;
-	size_t n;
-};
-
-static void rows_done(struct rows *r)
-{
-	for (size_t i = 0; i < r->n; i++)
-		free(r->v[i].label);
-	free(r->v);
-}
-
-/* "host", or where its first ids are on the host. */
-static void read_userns(const struct target_roots *roots, uint64_t host, struct ps_row *row)
-{
-	_cleanup_close_ int dir = -EBADF;
-	uint32_t inside, outside, count;
-
-	if (!row->t->pid || !row->t->user_ns)
-		return;
-	if (row->t->user_ns == host) {
-		snprintf(row->userns, sizeof(row->userns), "host");
-		return;
-	}
-	dir = proc_dir_open(roots->proc_fd, row->t->pid);
-	if (dir < 0 || proc_uid_map_first(dir, &inside, &outside, &count) < 0)
-		snprintf(row->userns, sizeof(row->userns), "own");
-	else
-		snprintf(row->userns, sizeof(row->userns), "uid %u%s", outside,
-			 count > 1 ? "+" : "");
-}
-
-static int make_rows(const struct target_roots *roots, const struct ps_opts *o,
-		     const struct targets *l, struct rows *rows)
-{
-	_cleanup_close_ int self = proc_dir_open(roots->proc_fd, getpid());
-	uint64_t host = self >= 0 ? proc_ns_inode(self, "user") : 0;
-	int64_t now = time(NULL);
-
-	rows->v = calloc(l->n + 1, sizeof(*rows->v));
-	if (!rows->v)
-		return -ENOMEM;
-	for (size_t i = 0; i < l->n; i++) {
-		struct ps_row *row = &rows->v[rows->n];
-
-		if (l->v[i].sandbox && !o->all)
-			continue;
-		*row = (struct ps_row){.t = &l->v[i], .now = now};
-		row->label = target_label(l, i);
-		if (!row->label)
-			return -ENOMEM;
-		read_userns(roots, host, row);
-		if (ps_passes(row, &o->filter))
-			rows->n++;
-		else
-			free(TAKE_PTR(row->label));
-	}
-	return 0;
-}
 
 static json_t *time_json(int64_t t)
 {
@@ -105,7 +42,7 @@ static json_t *row_json(const struct ps_row *row)
 		json_text(t->bundle), "state_file", json_text(t->state_file));
 }
 
-static int print_json(const struct rows *rows, const struct out_style *style, struct err *e)
+static int print_json(const struct ps_rows *rows, const struct out_style *style, struct err *e)
 {
 	_cleanup_json_ json_t *all = json_array();
 
@@ -115,7 +52,7 @@ static int print_json(const struct rows *rows, const struct out_style *style, st
 	return out_json(stdout, all, style, e);
 }
 
-static int print_json_lines(const struct rows *rows, struct err *e)
+static int print_json_lines(const struct ps_rows *rows, struct err *e)
 {
 	for (size_t i = 0; i < rows->n; i++) {
 		_cleanup_json_ json_t *j = row_json(&rows->v[i]);
@@ -127,7 +64,7 @@ static int print_json_lines(const struct rows *rows, struct err *e)
 	return 0;
 }
 
-static int print_table(const struct rows *rows, bool no_trunc, struct out_style *style,
+static int print_table(const struct ps_rows *rows, bool no_trunc, struct out_style *style,
 		       struct err *e)
 {
 	struct column cols[PS_COLUMNS];
@@ -155,7 +92,7 @@ static int print_table(const struct rows *rows, bool no_trunc, struct out_style 
 	return r < 0 ? err_set(e, r, "printing the table") : 0;
 }
 
-static int print_rows(struct ctx *ctx, const struct ps_opts *o, const struct rows *rows,
+static int print_rows(struct ctx *ctx, const struct ps_opts *o, const struct ps_rows *rows,
 		      struct err *e)
 {
 	struct out_style style = out_style_of(STDOUT_FILENO, ctx->color);
@@ -180,7 +117,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
 	_cleanup_targets_ struct targets list = {};
 	_cleanup_strv_ struct strv warnings = {};
-	_cleanup_(rows_done) struct rows rows = {};
+	_cleanup_(ps_rows_done) struct ps_rows rows = {};
 	int r = ps_check_filters(&o->filter, e);
 
 	(void)argc, (void)argv;
@@ -192,7 +129,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	r = target_roots_open(&roots, e);
 	if (r == 0)
 		r = target_list(&roots, o->all, &list, &warnings, e);
-	if (r == 0 && make_rows(&roots, o, &list, &rows) < 0)
+	if (r == 0 && ps_rows_make(&roots, o->all, &o->filter, &list, &rows) < 0)
 		r = err_set(e, ENOMEM, "listing containers");
 	if (r < 0)
 		return r;

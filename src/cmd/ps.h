@@ -17,6 +17,18 @@ struct ps_row {
 	int64_t now;
 };
 
+struct ps_rows {
+	struct ps_row *v;
+	size_t n;
+};
+
+void ps_rows_done(struct ps_rows *r);
+
+/* A row for each target that passes the filters; pods' own containers only with `all`. `l` must
+ * outlive them. 0 or -ENOMEM. */
+int ps_rows_make(const struct target_roots *roots, bool all, const struct strv *filters,
+		 const struct targets *l, struct ps_rows *rows);
+
 /* How a filter's value is compared. */
 enum ps_match {
 	PS_NONE,  /* not a filter */

@@ -113,13 +113,16 @@ static int start_over(int fd, struct err *e)
 
 int session_seal(struct plan *p, struct err *e)
 {
+	p->traceable = session_traceable(p);
+	return p->traceable ? session_seal_now(e) : 0;
+}
+
+int session_seal_now(struct err *e)
+{
 	_cleanup_close_ int fd = -EBADF;
 	size_t size;
 	int r;
 
-	p->traceable = session_traceable(p);
-	if (!p->traceable)
-		return 0;
 	if (is_sealed()) {
 		prctl(PR_SET_NAME, "porthole", 0, 0, 0); /* started by descriptor it is a number */
 		return 0;

@@ -17,6 +17,10 @@
  * bounding set, in our own user namespace. Such a root can take over any process of a session. */
 bool session_traceable(const struct plan *p);
 
+/* Start over now, whatever the targets will be, as session_seal() would: for those who then go on in
+ * children, which cannot start over. 0 when it is done already, or -errno. */
+int session_seal_now(struct err *e);
+
 /* Start over where that is needed, with the same arguments (`argv`, main's), and PORTHOLE_KIT set
  * to the kit that would be found now. Returns 0 when it is not needed or done already, or -errno;
  * nothing has been done of the plan yet. Sets p->traceable. */

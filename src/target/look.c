@@ -116,6 +116,8 @@ int look_read(struct look *l, int dir, const char *dir_name, const char *path, s
 {
 	ssize_t n = read_file(l, dir, path, max);
 
+	const char *slash = *dir_name == '/' || !*dir_name ? "" : "/";
+
 	*out = (struct slice){};
 	if (n >= 0) {
 		*out = (struct slice){l->text, (size_t)n};
@@ -124,11 +126,12 @@ int look_read(struct look *l, int dir, const char *dir_name, const char *path, s
 	if (n == -EACCES || n == -EPERM)
 		l->denied = true;
 	else if (n == -EFBIG)
-		look_warn(l, "%s/%s is larger than %zu MB: skipped", dir_name, path, max >> 20);
+		look_warn(l, "%s%s/%s is larger than %zu MB: skipped", slash, dir_name, path,
+			  max >> 20);
 	else if (n == -ENOTSUP || n == -ENXIO)
-		look_warn(l, "%s/%s is not a regular file: skipped", dir_name, path);
+		look_warn(l, "%s%s/%s is not a regular file: skipped", slash, dir_name, path);
 	else if (n != -ENOENT && n != -ENOTDIR)
-		look_warn(l, "%s/%s cannot be read (%s): skipped", dir_name, path,
+		look_warn(l, "%s%s/%s cannot be read (%s): skipped", slash, dir_name, path,
 			  strerror((int)-n));
 	return (int)n;
 }

@@ -136,9 +136,7 @@ int target_not_found(struct look *l, const struct spec *s, struct err *e)
 	if (is_hidden(l, s, e))
 		return -EACCES;
 	err_say(e, ENOENT, "nothing is named '%s'", s->typed);
-	if (l->warnings.n)
+	if (!suggest(l, s, e) && l->warnings.n)
 		err_hint(e, "%s", l->warnings.v[0]);
-	else
-		suggest(l, s, e);
 	return -ENOENT;
 }
