@@ -55,14 +55,15 @@ int main(int argc, char **argv)
 	};
 	struct err e = {};
 	int r = cli_main(argc, argv, &ctx, &e);
+	bool said = r < 0; /* `e` may hold what was got over */
 
-	if (r < 0) {
+	if (said) {
 		r = e.exit ? e.exit : EXIT_PORTHOLE;
 		if (!e.num)
 			err_set(&e, EIO, "it failed without saying why");
 		print_error(&ctx, &e, r);
 	}
-	if ((fflush(stdout) != 0 || ferror(stdout)) && e.num == 0) {
+	if ((fflush(stdout) != 0 || ferror(stdout)) && !said) {
 		err_set(&e, errno ? errno : EIO, "cannot write to standard output");
 		r = EXIT_PORTHOLE;
 		print_error(&ctx, &e, r);

@@ -17,7 +17,7 @@
  * bounding set, in our own user namespace. Such a root can take over any process of a session. */
 bool session_traceable(const struct plan *p);
 
-/* Start over now, whatever the targets will be, as session_seal() would: for those who then go on in
+/* Start over now, whatever the targets will be, as session_seal() would: for those who go on in
  * children, which cannot start over. 0 when it is done already, or -errno. */
 int session_seal_now(struct err *e);
 

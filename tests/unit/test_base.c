@@ -16,7 +16,6 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/json.h"
 #include "base/path.h"
 #include "base/str.h"
 
@@ -26,36 +25,6 @@ static void expect_text(const char *bytes, const char *want)
 
 	assert_non_null(text);
 	assert_string_equal(text, want);
-}
-
-static void test_json_bytes(void **state)
-{
-	static const struct {
-		const char *bytes;
-		size_t len;
-		const char *want; /* of which NULs are \1 */
-	} t[] = {
-		{"", 0, ""},
-		{"a\nb\n", 4, "a\nb\n"},
-		{"a\0b\t\033", 5, "a\1b\t\033"},
-		{"\xc3\xa4\n", 3, "\xc3\xa4\n"},
-		{"\xff\n\xc3\xa4\0\n\n", 7, "\\xff\n\xc3\xa4\\x00\n\n"},
-		{"no end \xc3", 8, "no end \\xc3"},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
-		_cleanup_json_ json_t *j = json_bytes(t[i].bytes, t[i].len);
-		size_t n = json_string_length(j);
-		char got[64];
-
-		assert_true(j && n < sizeof(got));
-		memcpy(got, json_string_value(j), n);
-		got[n] = '\0';
-		for (size_t k = 0; k < n; k++)
-			got[k] = got[k] ? got[k] : '\1';
-		assert_string_equal(got, t[i].want);
-	}
 }
 
 static void test_printable(void **state)
@@ -494,7 +463,6 @@ int main(void)
 		cmocka_unit_test(test_strv),
 		cmocka_unit_test(test_buf),
 		cmocka_unit_test(test_component),
-		cmocka_unit_test(test_json_bytes),
 		cmocka_unit_test(test_file_read),
 		cmocka_unit_test(test_in_root),
 		cmocka_unit_test(test_in_root_descriptors),
