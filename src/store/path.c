@@ -25,6 +25,8 @@ static int about(const struct ask *a, const struct err *why, struct err *e)
 	err_say(e, why->num, "cannot read '%s': %s", a->path, why->msg);
 	if (why->hint[0])
 		err_hint(e, "%s", why->hint);
+	else if (why->num == ENOTUNIQ)
+		err_hint(e, "give its name behind a colon: %s:NAME", a->path);
 	else if (why->num == ENOSPC || why->num == EFBIG)
 		err_hint(e, "unpack it to a directory and give that one: it needs no memory");
 	return -why->num;
@@ -126,7 +128,7 @@ static int unpack_whole(struct ask *a, int file, const char *name, struct err *e
 		r = untar(&u, &s, e);
 	if (r == 0) /* a checksum may be at its end */
 		r = stream_finish(&s, NULL, NULL, e);
-	if (r == -EBADMSG)
+	if (r == -EBADMSG && s.plain)
 		err_hint(e, "what docker save, podman save and docker export write is understood, "
 			    "plain or compressed by gzip, xz, zstd or bzip2");
 	return r < 0 ? r : TAKE_FD(fd);

@@ -172,3 +172,54 @@ unchanged() {
 	run -0 tell -i "$tag:1"
 	[[ $output == *"kind: docker overlay2 image"* ]]
 }
+
+@test "image: exec on archives, layouts, directories and images" {
+	require docker podman kit
+	local x
+	busybox_in docker
+	engine_cli docker tag pt/busybox:1 "pt/$NAME:1"
+	engine_cli docker save "pt/$NAME:1" | gzip -1 >s.tar.gz
+	target_start podman "$NAME" busybox >/dev/null
+	engine_cli podman save -q --format oci-dir -o layout docker.io/pt/busybox:1
+	cp -a "$(image_root busybox)" root
+	for x in s.tar.gz ./s.tar.gz "s.tar.gz:pt/$NAME:1" layout/ root/ "image://docker/pt/$NAME:1"; do
+		run -0 timeout 30 "$PORTHOLE" exec "$x" sh -c 'cat /etc/passwd && echo mine >/etc/passwd'
+		[[ $output == *app:x:1000:1000* ]]
+	done
+	grep -q app:x:1000:1000 root/etc/passwd
+	run -125 timeout 30 "$PORTHOLE" exec s.tar.gz:other true
+	[[ $output == *"there is no image 'other' in it, but pt/$NAME:1"* ]]
+}
+
+@test "image: hostile archives are refused with a sentence, and nothing outside is touched" {
+	mkdir out
+	echo secret >out/secret
+	/usr/bin/python3 - <<-END
+		import io, os, tarfile
+		def make(name, *entries):
+		    with tarfile.open(name, "w") as tar:
+		        for path, kind, value in entries:
+		            info = tarfile.TarInfo(path)
+		            info.type = kind
+		            if kind == tarfile.REGTYPE:
+		                info.size = len(value)
+		                tar.addfile(info, io.BytesIO(value))
+		            else:
+		                info.linkname = value
+		                tar.addfile(info)
+		out = os.path.abspath("out")
+		make("dots.tar", ("../out/secret", tarfile.REGTYPE, b"bad"))
+		make("hard.tar", ("h", tarfile.LNKTYPE, out + "/secret"))
+		make("link.tar", ("l", tarfile.SYMTYPE, out), ("l/secret", tarfile.REGTYPE, b"bad"),
+		     ("l/new", tarfile.REGTYPE, b"bad"))
+	END
+	run -125 tell dots.tar
+	[[ $output == *"cannot read 'dots.tar': its entry '../out/secret' leads outside"* ]]
+	run -125 tell hard.tar
+	[[ $output == *"'h' is a hard link to '$PWD/out/secret', which is not there"* ]]
+	run -0 timeout 20 "$PT_TOOLS/storeview" link.tar v cat "v$PWD/out/secret"
+	[[ $output == bad ]]
+	head -c 700 dots.tar >cut.tar
+	run -125 tell cut.tar
+	[[ $(<out/secret) == secret && $(ls out) == secret ]]
+}
