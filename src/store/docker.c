@@ -1,4 +1,4 @@
-/* Where docker keeps a container's layers: its own graph drivers. */
+/* Where docker keeps a container's layers: in its own graph drivers, or in containerd. */
 #include "store/docker.h"
 
 #include <errno.h>
@@ -9,6 +9,7 @@
 #include "store/engines.h"
 #include "store/idmap.h"
 #include "store/lower.h"
+#include "store/snapshot.h"
 
 static void docker_done(struct docker *d)
 {
@@ -27,6 +28,15 @@ static const struct {
 	{"btrfs", "subvolumes"},
 };
 
+static size_t driver_index(const char *name)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(drivers) && !str_eq(drivers[i].name, name))
+		i++;
+	return i;
+}
+
 static int unknown_driver(const char *name, const char *driver, struct err *e)
 {
 	err_say(e, ENOTSUP,
@@ -42,11 +52,9 @@ int docker_layers(const struct storage *data, const char *driver, const char *id
 {
 	_cleanup_storage_ struct storage home = STORAGE_INIT;
 	_cleanup_free_ char *path = NULL;
-	size_t i = 0;
+	size_t i = driver_index(driver);
 	int r;
 
-	while (i < ARRAY_LEN(drivers) && !str_eq(drivers[i].name, driver))
-		i++;
 	if (i == ARRAY_LEN(drivers))
 		return unknown_driver(name, driver, e);
 	r = storage_below(data, driver, &home, e);
@@ -59,17 +67,62 @@ int docker_layers(const struct storage *data, const char *driver, const char *id
 		    : err_set(e, ENOMEM, "opening the layers of '%s'", name);
 }
 
+/* UID.GID, as the DATA of a daemon with --userns-remap is called: the end of its path, else NULL.
+ */
+static const char *remap_of(const char *data)
+{
+	const char *name = strrchr(data, '/');
+	size_t n;
+
+	if (!name++)
+		return NULL;
+	n = strspn(name, "0123456789");
+	if (n == 0 || name[n] != '.' || !name[n + 1] ||
+	    name[n + 1 + strspn(name + n + 1, "0123456789")])
+		return NULL;
+	return name;
+}
+
+/* Where the images are containerd's, so are the layers: a snapshot called as the container, in
+ * docker's namespace of the daemon's own containerd or of the host's. -ENOENT: it is in none. */
+static int snapshot_of(const struct docker *d, const char *snapshotter, struct store *out,
+		       struct err *e)
+{
+	const char *remap = remap_of(d->data.path);
+	_cleanup_free_ char *own = str_fmt("%s/containerd/daemon", d->data.path);
+	_cleanup_free_ char *outer = str_fmt("%s/../containerd/daemon", d->data.path);
+	_cleanup_free_ char *ns = str_fmt("moby%s%s", remap ? "-" : "", remap ? remap : "");
+	const char *const roots[] = {own, remap ? outer : own, "/var/lib/containerd"};
+	int r = -ENOENT;
+
+	if (!own || !outer || !ns)
+		return err_set(e, ENOMEM, "opening the layers of '%s'", d->target->name);
+	for (size_t i = 0; i < ARRAY_LEN(roots) && r == -ENOENT; i++) {
+		_cleanup_storage_ struct storage root = STORAGE_INIT;
+
+		r = storage_open(d->roots, roots[i], &root, e);
+		if (r == 0)
+			r = snapshot_layers(&root, ns, snapshotter, d->target->id, out, e);
+	}
+	return r;
+}
+
 static int layers(const struct docker *d, struct store *out, struct err *e)
 {
 	const char *driver = json_str(d->config, "Driver", "");
-	_cleanup_free_ char *file = NULL, *id = NULL;
+	_cleanup_free_ char *dir = NULL, *file = NULL, *id = NULL;
 	int r;
 
 	if (!path_is_component(driver))
 		return unknown_driver(d->target->name, driver, e);
+	dir = str_fmt("image/%s/layerdb", driver);
 	file = str_fmt("image/%s/layerdb/mounts/%s/mount-id", driver, d->target->id);
-	if (!file || fill_names(out, d->target, "docker %s", driver) < 0)
+	if (!dir || !file || fill_names(out, d->target, "docker %s", driver) < 0)
 		return err_set(e, ENOMEM, "opening the layers of '%s'", d->target->name);
+	if (!storage_has(&d->data, dir) && snapshot_is_known(driver))
+		return snapshot_of(d, driver, out, e);
+	if (driver_index(driver) == ARRAY_LEN(drivers))
+		return unknown_driver(d->target->name, driver, e);
 	r = storage_name(&d->data, file, &id, e);
 	return r < 0 ? r : docker_layers(&d->data, driver, id, d->target->name, out, e);
 }
@@ -77,15 +130,16 @@ static int layers(const struct docker *d, struct store *out, struct err *e)
 int docker_maps(const struct target_roots *r, const char *data, uid_t owner, struct store *out,
 		struct err *e)
 {
-	const char *base = strrchr(data, '/');
-	char *end = NULL;
-	unsigned long uid = base ? strtoul(base + 1, &end, 10) : 0;
+	const char *remap = remap_of(data);
+	char *end;
+	unsigned long uid;
 
 	out->user_xattr = owner != 0;
 	if (owner)
 		return idmap_of_user(r, owner, out, e);
-	if (!base || end == base + 1 || *end != '.')
+	if (!remap)
 		return 0;
+	uid = strtoul(remap, &end, 10);
 	return idmap_of_root(r, (uid_t)uid, (gid_t)strtoul(end + 1, NULL, 10), out, e);
 }
 

@@ -20,6 +20,20 @@ static const struct {
 	{"btrfs", "active", NULL, true},
 };
 
+static size_t kind_of(const char *name)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(kinds) && !str_eq(kinds[i].name, name))
+		i++;
+	return i;
+}
+
+bool snapshot_is_known(const char *snapshotter)
+{
+	return kind_of(snapshotter) < ARRAY_LEN(kinds);
+}
+
 /* A value of any of the databases. */
 static int get(const struct storage *root, const char *db, const char *const *keys, size_t n,
 	       char **out, size_t *len)
@@ -137,11 +151,9 @@ int snapshot_layers(const struct storage *root, const char *ns, const char *snap
 {
 	const char *keys[] = {"v1", ns, "snapshots", snapshotter, key, "name"};
 	_cleanup_free_ char *name = NULL;
-	size_t kind = 0;
+	size_t kind = kind_of(snapshotter);
 	int r;
 
-	while (kind < ARRAY_LEN(kinds) && !str_eq(kinds[kind].name, snapshotter))
-		kind++;
 	if (kind == ARRAY_LEN(kinds)) {
 		err_say(e, ENOTSUP,
 			"containerd keeps '%s' by its snapshotter '%s', whose files Porthole "

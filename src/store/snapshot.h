@@ -10,6 +10,9 @@
 
 #define SNAPSHOT_DB "io.containerd.metadata.v1.bolt/meta.db" /* below ROOT */
 
+/* Whether we can read what this snapshotter keeps. */
+bool snapshot_is_known(const char *snapshotter);
+
 /* Add the layers of the snapshot that a namespace calls `key`. 0; -ENOENT: there is no such
  * snapshot; -EBADMSG, -ENOTSUP, with `e`. */
 int snapshot_layers(const struct storage *root, const char *ns, const char *snapshotter,
