@@ -39,9 +39,23 @@ bool entrypoint_ended(const struct target *t)
 	return (ended || (t->state == TARGET_CREATED && t->exit_code > 0)) && t->exit_code >= 0;
 }
 
+/* The image a container was made of, to tell what it inherited; empty where it is not found. */
+static void find_image(const struct target_roots *roots, const struct target *t,
+		       struct store *image)
+{
+	const char *id = t->image_id ? t->image_id : t->image;
+	_cleanup_free_ char *ref = NULL;
+
+	if (!id)
+		return;
+	ref = str_fmt("%s/%s", t->engine, str_starts(id, "sha256:") ? id + 7 : id);
+	if (!ref || store_of_image(roots, ref, image, NULL) < 0)
+		store_of_image(roots, t->image ? t->image : id, image, NULL);
+}
+
 /* A target that runs: what its engine was told, and the files as it has them now. */
-static int open_running(const struct target_roots *roots, struct subject *s, struct entrypoint *ep,
-			struct err *e)
+static int open_running(const struct target_roots *roots, struct subject *s,
+			const struct store *image, struct entrypoint *ep, struct err *e)
 {
 	_cleanup_facts_ struct facts f = {};
 	bool stored = store_of_target(roots, &s->t, &s->store, NULL) == 0;
@@ -50,15 +64,16 @@ static int open_running(const struct target_roots *roots, struct subject *s, str
 	if (r < 0)
 		return r;
 	ep->age = f.init.age;
-	if (entry_of_target(&s->t, &f, stored ? &s->store : NULL, NULL, &ep->entry) < 0)
+	if (entry_of_target(&s->t, &f, stored ? &s->store : NULL, image, &ep->entry) < 0)
 		return err_set(e, ENOMEM, "reading the entry point of '%s'", s->t.name);
 	return entry_root_of_target(&s->t, e);
 }
 
-static int open_stopped(struct subject *s, struct entrypoint *ep, struct err *e)
+static int open_stopped(struct subject *s, const struct store *image, struct entrypoint *ep,
+			struct err *e)
 {
 	ep->kind = s->store.kind;
-	if (entry_of_store(&s->store, NULL, s->t.engine, &ep->entry) < 0)
+	if (entry_of_store(&s->store, image, s->image ? NULL : s->t.engine, &ep->entry) < 0)
 		return err_set(e, ENOMEM, "reading the entry point of '%s'", s->t.name);
 	return entry_root_of_store(&s->store, &ep->entry, e);
 }
@@ -67,15 +82,21 @@ static int open_stopped(struct subject *s, struct entrypoint *ep, struct err *e)
 static int examine(const struct target_roots *roots, const char *spec, struct subject *s,
 		   struct entrypoint *ep, struct err *e)
 {
+	_cleanup_store_ struct store image = STORE_INIT;
 	_cleanup_close_ int root = -EBADF;
+	const struct store *of;
 	struct entry_host host;
 	struct utsname un;
 	int r = subject_open(roots, spec, s, e);
 
 	if (r < 0)
 		return r;
-	ep->t = &s->t;
-	root = s->runs ? open_running(roots, s, ep, e) : open_stopped(s, ep, e);
+	ep->t = s->image ? NULL : &s->t;
+	ep->label = s->t.name;
+	if (!s->image)
+		find_image(roots, &s->t, &image);
+	of = image.n_layers ? &image : NULL;
+	root = s->runs ? open_running(roots, s, of, ep, e) : open_stopped(s, of, ep, e);
 	if (root < 0)
 		return root;
 	uname(&un);
@@ -171,6 +192,8 @@ const struct verb verb_entrypoint = {
 		"there or not allowed, Windows line ends, the wrong machine, the wrong libc. Of a "
 		"container that\n"
 		"ended it says what the exit code means.\n\n"
+		"TARGET is a container that runs or does not, image://NAME, an archive or a "
+		"directory.\n"
 		"Everything is read from outside; nothing is started or written. With --run the "
 		"command is started\n"
 		"as the engine would, in new namespaces and on files that forget what is written, "

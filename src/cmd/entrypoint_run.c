@@ -195,15 +195,18 @@ static void pass_on(int sig)
 }
 
 /* In the child: the session. Its error goes through the pipe. */
-static void rehearse(const struct plan *p, int errors, int trace) __attribute__((noreturn));
+static void rehearse(const struct plan *p, pid_t parent, int errors, int trace)
+	__attribute__((noreturn));
 
-static void rehearse(const struct plan *p, int errors, int trace)
+static void rehearse(const struct plan *p, pid_t parent, int errors, int trace)
 {
 	struct session_talk talk = {};
 	struct err e = {};
 	int code;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* the session clears up when we are gone */
+	if (getppid() != parent)
+		_exit(EXIT_PORTHOLE);
 	if (trace >= 0)
 		dup2(trace, STDERR_FILENO);
 	code = session_run(p, &talk, &e);
@@ -215,6 +218,7 @@ static void rehearse(const struct plan *p, int errors, int trace)
 static int start(const struct plan *p, bool strace, struct watch *w, struct err *e)
 {
 	int errors[2] = {-EBADF, -EBADF}, trace[2] = {-EBADF, -EBADF};
+	pid_t self = getpid();
 
 	*w = (struct watch){.pidfd = -EBADF, .errors = -EBADF, .trace = -EBADF};
 	if (pipe2(errors, O_CLOEXEC) < 0 || (strace && pipe2(trace, O_CLOEXEC) < 0)) {
@@ -229,7 +233,7 @@ static int start(const struct plan *p, bool strace, struct watch *w, struct err 
 	fflush(NULL);
 	w->pid = fork();
 	if (w->pid == 0)
-		rehearse(p, errors[1], trace[1]);
+		rehearse(p, self, errors[1], trace[1]);
 	cleanup_close(&errors[1]);
 	cleanup_close(&trace[1]);
 	if (w->pid < 0)

@@ -87,7 +87,7 @@ static void from(char *out, size_t size, enum entry_origin o)
 {
 	const char *words = entrypoint_origin(o);
 
-	snprintf(out, size, "%s%s%s", *words ? "  (" : "", words, *words ? ")" : "");
+	snprintf(out, size, "%s%s%s", *words ? " (" : "", words, *words ? ")" : "");
 }
 
 static void command(struct page *p)
@@ -102,18 +102,17 @@ static void command(struct page *p)
 		p->oom = true;
 		return;
 	}
-	line(p, "command", "%s", en->argv.n ? all : "none");
+	from(who, sizeof(who), en->entrypoint.n ? ENTRY_UNKNOWN : en->cmd_from);
+	line(p, "command", "%s%s", en->argv.n ? all : "none", en->argv.n ? who : "");
 	line(p, "form", "%s", en->argv.n ? entrypoint_form(en) : "");
 	from(who, sizeof(who), en->entrypoint_from);
 	if (en->entrypoint.n)
 		line(p, "entry point", "%s%s", entry, who);
-	else if (en->entrypoint_from)
-		line(p, "entry point", "none%s", who);
+	else if (en->entrypoint_from == ENTRY_CONTAINER)
+		line(p, "entry point", "none, though the image has one");
 	from(who, sizeof(who), en->cmd_from);
-	if (en->cmd.n)
-		line(p, en->entrypoint.n ? "arguments" : "from", "%s%s",
-		     en->entrypoint.n ? cmd : "",
-		     en->entrypoint.n ? who : entrypoint_origin(en->cmd_from));
+	if (en->entrypoint.n && en->cmd.n)
+		line(p, "arguments", "%s%s", cmd, who);
 }
 
 static void user(struct page *p)
@@ -127,7 +126,7 @@ static void user(struct page *p)
 	from(who, sizeof(who), set ? en->user_from : ENTRY_UNKNOWN);
 	if (r->user_known)
 		line(p, "user", "uid %u (%s), gid %u%s", r->uid, name, r->gid,
-		     set ? who : "  (none is set)");
+		     set ? who : " (none is set)");
 	else
 		line(p, "user", "%s, who is unknown there%s", en->user, who);
 	from(who, sizeof(who), en->cwd ? en->cwd_from : ENTRY_UNKNOWN);

@@ -27,6 +27,7 @@ static int open_stopped(const struct target_roots *r, struct subject *s, struct 
 static int be_files(struct subject *s, const char *what, struct err *e)
 {
 	s->t.engine = what;
+	s->image = true;
 	s->t.name = strdup(s->store.label ? s->store.label : "?");
 	return s->t.name ? 0 : err_set(e, ENOMEM, "opening %s", what);
 }

@@ -12,6 +12,7 @@ struct subject {
 	struct target t;    /* pinned when it runs; else who it is */
 	struct store store; /* empty when it runs */
 	bool runs;
+	bool image; /* an image, archive or directory: no container */
 };
 
 #define SUBJECT_INIT	  ((struct subject){.t = TARGET_INIT, .store = STORE_INIT})

@@ -139,7 +139,11 @@ fine() {
 	engine_cli "$E" kill "$n-k"
 	wait_until 10 test "$(engine_cli "$E" inspect -f '{{.State.Status}}' "$n-k")" = exited
 	run -0 ep "$n-k"
-	[[ $output == *"137: killed by SIGKILL"* ]]
+	[[ $output == *"137: killed by SIGKILL: somebody killed it"* ]]
+	make "$n-m" busybox --memory 16m -- /bin/sh -c 'a=x; while :; do a=$a$a; done'
+	start "$n-m"
+	run -0 ep "$n-m"
+	[[ $output == *"137: killed by SIGKILL: the kernel killed it because it was at its memory limit (OOM)"* ]]
 }
 
 @test "a container that runs: as it is now, volumes included" {
@@ -161,6 +165,43 @@ fine() {
 	fine "$n"
 }
 
+# origins NAME: who said what, as "ENTRYPOINT CMD USER".
+origins() {
+	ep --json "$1" | jq -r '.run | "\(.entrypoint_from) \(.cmd_from) \(.user_from)"'
+}
+
+@test "what comes from the image, and what from whoever made the container" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -- /bin/true
+	engine_cli "$E" commit -c 'ENTRYPOINT ["/bin/echo"]' -c 'CMD ["hello"]' -c 'USER app' "$n" "pt/$n" >/dev/null
+	engine_cli "$E" create --name "$n-same" --network none "pt/$n" >/dev/null
+	engine_cli "$E" create --name "$n-args" --network none "pt/$n" other words >/dev/null
+	engine_cli "$E" create --name "$n-all" --network none -u 0 --entrypoint /bin/true "pt/$n" >/dev/null
+	[[ $(origins "$n-same") == "image image image" ]]
+	[[ $(origins "$n-args") == "image container image" ]]
+	[[ $(origins "$n-all") == "container container container" ]]
+	run -0 ep "$n-args"
+	[[ $output == *"entry point  /bin/echo (from the image)"*"arguments    other words (given when "* ]]
+	run -0 ep "image://pt/$n"
+	[[ $output == *"/bin/echo hello"*"uid 1000 (app)"*"Nothing that its files tell"* ]]
+	run -0 --separate-stderr ep --run "image://pt/$n" -- rehearsed
+	[[ $output == rehearsed ]]
+}
+
+@test "archives and directories" {
+	require root
+	local root tar
+	tar=$(image_archive busybox)
+	run -0 "$PORTHOLE" entrypoint "$tar"
+	[[ $output == *"command      /app"*"Nothing that its files tell"* ]]
+	target_root "$BATS_TEST_TMPDIR" busybox
+	run -1 "$PORTHOLE" entrypoint --json "$BATS_TEST_TMPDIR/rootfs/"
+	[[ $(jq -r '.findings[].id' <<<"$output") == empty ]]
+	umount "$BATS_TEST_TMPDIR/rootfs"
+}
+
 @test "podman: a container that crashed" {
 	require podman-default
 	local n E=podman-default PODMAN=1
@@ -171,6 +212,10 @@ fine() {
 	found "$n" interpreter-missing /bin/bash
 	put "$n" /run.sh 755 <<<$'#!/bin/sh\nexit 0'
 	fine "$n"
+	engine_cli "$E" commit -c ENTRYPOINT='["/bin/echo"]' -c CMD='["hello"]' "$n" "pt/$n" >/dev/null
+	engine_cli "$E" create --name "$n-args" --network none "localhost/pt/$n" other words >/dev/null
+	engine_cli "$E" start -a "$n-args" # podman writes down only then what it runs
+	[[ $(origins "$n-args") == "image container image" ]]
 }
 
 @test "--run: the container's own words; nothing is written" {
@@ -202,6 +247,27 @@ fine() {
 	run -127 ep --run "$n" -- /nowhere
 	[[ $output == *"/nowhere"* ]]
 	refute pgrep -f "trap .* TERM; echo here"
+}
+
+# processes TAG: are there any with that in their environment?
+processes() {
+	grep -qsaz "^MARK=$1\$" /proc/[0-9]*/environ
+}
+
+no_processes() {
+	refute processes "$1"
+}
+
+@test "--run: killed half-way, nothing goes on" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -e "MARK=$n" -- /bin/sleep 1000
+	spawn "$BATS_TEST_TMPDIR/pid" "$BATS_TEST_TMPDIR/log" nsenter \
+		"--mount=/proc/$(<"$(_engine_dir "$E")/ns.pid")/ns/mnt" -- "$PORTHOLE" entrypoint --run "$n"
+	wait_until 10 processes "$n"
+	kill -KILL "$(<"$BATS_TEST_TMPDIR/pid")"
+	wait_until 2 no_processes "$n"
 }
 
 @test "--run --strace: the last calls that failed" {
