@@ -21,14 +21,10 @@ static const unsigned later = CLONE_NEWPID; /* the agent was born there */
 /* A new user namespace makes us nobody until we take an id that exists there. */
 static int take_inside_id(const struct plan *p, struct err *e)
 {
-	struct idmap *m = malloc(sizeof(*m));
-	uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
+	uid_t uid;
+	gid_t gid;
 
-	if (m && idmap_read(p->target->proc_fd, "uid_map", m) == 0)
-		uid = idmap_first_inside(m);
-	if (m && idmap_read(p->target->proc_fd, "gid_map", m) == 0)
-		gid = idmap_first_inside(m);
-	free(m);
+	plan_inside_ids(p, &uid, &gid);
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0)
 		return err_set(e, errno, "taking an id in the user namespace of '%s'", p->label);
 	return 0;
@@ -60,9 +56,10 @@ static int join(struct agent *a, unsigned flags, struct err *e)
 {
 	const struct plan *p = a->plan;
 	unsigned differ = 0;
-	int r = ns_join(p->target->pidfd, p->target->proc_fd, flags & p->ns_join);
+	int r = p->hold.on ? ns_join_held(p->hold.ns, flags & p->ns_join)
+			   : ns_join(p->target->pidfd, p->target->proc_fd, flags & p->ns_join);
 
-	if (r == -EPERM) { /* one that is ours already may be another's to join */
+	if (r == -EPERM && !p->hold.on) { /* one that is ours already may be another's to join */
 		_cleanup_close_ int self =
 			openat(a->host_proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -112,7 +109,7 @@ static int enter_cow(struct agent *a, struct err *e)
 	_cleanup_close_ int dev = -EBADF;
 	_cleanup_strv_ struct strv notes = {};
 	const struct plan *p = a->plan;
-	int r = p->store ? fresh_namespaces(p, e) : 0;
+	int r = p->store || p->hold.on ? fresh_namespaces(p, e) : 0;
 
 	make_proc(a);
 	if (r == 0 && !p->store)

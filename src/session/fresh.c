@@ -46,7 +46,7 @@ int fresh_namespaces(const struct plan *p, struct err *e)
 			err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
 		return -e->num;
 	}
-	if (set_hostname(p) < 0)
+	if (p->ns_new & CLONE_NEWUTS && set_hostname(p) < 0)
 		return err_set(e, errno, "setting the host name");
 	loopback_up();
 	return 0;

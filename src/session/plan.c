@@ -28,6 +28,7 @@ void plan_done(struct plan *p)
 	free(p->label);
 	kit_done(&p->kit);
 	freeze_done(&p->freeze);
+	hold_done(&p->hold);
 	cleanup_close(&p->root_fd);
 	cow_done(&p->cow);
 	free(p->who.groups);

@@ -16,6 +16,7 @@
 #include "kit/kit.h"
 #include "session/cow.h"
 #include "session/freeze.h"
+#include "session/hold.h"
 #include "store/store.h"
 #include "target/target.h"
 
@@ -101,6 +102,7 @@ struct plan {
 	enum cgroup_mode cgroup;
 	struct limits limits;
 	struct freeze freeze;
+	struct hold hold; /* the target may have ended by the time this is carried out */
 	struct strv argv, env;
 	struct strv env_dropped; /* names of the target's variables that are not passed on */
 	char *path;		 /* PATH of the session, also used to find argv[0] */
@@ -112,7 +114,9 @@ struct plan {
 	char cookie[17]; /* random; in the command's environment, to find what it left */
 };
 
-#define PLAN_INIT      ((struct plan){.root_fd = -EBADF, .kit = KIT_INIT, .freeze = FREEZE_INIT})
+#define PLAN_INIT                                                                                  \
+	((struct plan){                                                                            \
+		.root_fd = -EBADF, .kit = KIT_INIT, .freeze = FREEZE_INIT, .hold = HOLD_INIT})
 #define _cleanup_plan_ _cleanup_(plan_done)
 void plan_done(struct plan *p);
 

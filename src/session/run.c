@@ -155,7 +155,7 @@ static int send_kit(struct supervisor *s, struct err *e)
 		return 0;
 	if (!s->agent.parts.classic) {
 		if (p->ns_join & CLONE_NEWUSER)
-			userns = openat(p->target->proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+			userns = plan_userns(p);
 		kit = kit_mount(&p->kit, userns, &rung, e);
 		if (kit < 0)
 			return kit;

@@ -58,10 +58,11 @@ static uint64_t attrs_of(const struct plan *p, int fd)
 static int overlay_over(const struct plan *p, const struct view_parts *parts, int fd, size_t name,
 			const char *dest, struct err *e)
 {
+	const int over = name == 0 ? p->hold.over : -EBADF, lower[] = {over, fd};
 	char text[24], link[32];
 	const struct overlay o = {
-		.lower = &fd,
-		.n = 1,
+		.lower = over >= 0 ? lower : &lower[1],
+		.n = over >= 0 ? 2 : 1,
 		.scratch = parts->scratch,
 		.name = text,
 		.attrs = attrs_of(p, fd),
@@ -132,7 +133,7 @@ static int make_pieces(const struct plan *p, const struct view_parts *parts, str
 	c->mnt = calloc(p->cow.n + 1, sizeof(*c->mnt));
 	if (!c->mnt)
 		return err_set(e, ENOMEM, "preparing the view");
-	c->root = overlay_over(p, parts, p->root_fd, 0, "/", e);
+	c->root = overlay_over(p, parts, p->hold.root >= 0 ? p->hold.root : p->root_fd, 0, "/", e);
 	if (c->root < 0)
 		return c->root;
 	for (; c->n < p->cow.n; c->n++)

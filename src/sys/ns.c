@@ -113,6 +113,14 @@ int ns_different(int proc_fd, int self_fd, unsigned want, unsigned *different, s
 	return 0;
 }
 
+int ns_join_held(const int fds[NS_COUNT], unsigned flags)
+{
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if (flags & ns_types[i].flag && setns(fds[i], (int)ns_types[i].flag) < 0)
+			return -errno;
+	return 0;
+}
+
 int ns_join(int pidfd, int proc_fd, unsigned flags)
 {
 	if (!flags)

@@ -1,0 +1,161 @@
+#include "session/rescue.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "session/copy.h"
+#include "session/view.h"
+
+void rescue_done(struct rescue *r)
+{
+	cleanup_close(&r->mnt);
+	*r = RESCUE_INIT;
+}
+
+/* Owner, mode and times, through a descriptor that is not O_PATH. */
+static int like(int fd, const struct stat *st)
+{
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+
+	return fchown(fd, st->st_uid, st->st_gid) < 0 || fchmod(fd, st->st_mode & 07777) < 0 ||
+			       futimens(fd, times) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* Marks of overlayfs: those of an engine without root are called user.*. */
+static bool marked(int fd, const char *mark)
+{
+	char name[64], value[8];
+
+	snprintf(name, sizeof(name), "trusted.overlay.%s", mark);
+	if (fgetxattr(fd, name, value, sizeof(value)) >= 0)
+		return true;
+	snprintf(name, sizeof(name), "user.overlay.%s", mark);
+	return fgetxattr(fd, name, value, sizeof(value)) >= 0;
+}
+
+static int regular(int from, int to, const char *name, const struct stat *st, struct rescue *r)
+{
+	_cleanup_close_ int in = -EBADF, out = -EBADF;
+
+	if ((uint64_t)st->st_size > RESCUE_FILE_MAX ||
+	    r->bytes + (uint64_t)st->st_size > RESCUE_BYTES_MAX)
+		return -EFBIG;
+	in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
+	if (in < 0 || marked(in, "metacopy")) /* its bytes are in the layer below */
+		return in < 0 ? -errno : -ENODATA;
+	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (out < 0)
+		return -errno;
+	r->bytes += (uint64_t)st->st_size;
+	return copy_bytes(in, out) ?: like(out, st);
+}
+
+/* Anything but a file or directory: links, and whiteouts among the devices. */
+static int special(int from, int to, const char *name, const struct stat *st)
+{
+	char link[PATH_MAX];
+
+	if (S_ISLNK(st->st_mode)) {
+		if (link_read_at(from, name, link, sizeof(link)) < 0 ||
+		    symlinkat(link, to, name) < 0)
+			return -EIO;
+	} else if (mknodat(to, name, st->st_mode, st->st_rdev) < 0) {
+		return -errno;
+	}
+	return fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static void copy_dir(int from, int to, int depth, struct rescue *r);
+
+static int directory(int from, int to, const char *name, const struct stat *st, int depth,
+		     struct rescue *r)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	_cleanup_close_ int in = openat(from, name, flags | O_NOATIME), out = -EBADF;
+
+	if (in < 0 || depth == RESCUE_DEPTH_MAX || mkdirat(to, name, 0700) < 0)
+		return -EIO;
+	out = openat(to, name, flags);
+	if (out < 0)
+		return -errno;
+	if (marked(in, "opaque") && fsetxattr(out, "trusted.overlay.opaque", "y", 1, 0) < 0)
+		return -errno;
+	copy_dir(in, out, depth + 1, r);
+	return like(out, st);
+}
+
+static void copy_entry(int from, int to, const char *name, int depth, struct rescue *r)
+{
+	struct stat st;
+	int err;
+
+	if (r->files + r->missed > RESCUE_ENTRIES_MAX) {
+		r->missed++;
+		return;
+	}
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		err = -errno;
+	else if (S_ISDIR(st.st_mode))
+		err = directory(from, to, name, &st, depth, r);
+	else if (S_ISREG(st.st_mode))
+		err = regular(from, to, name, &st, r);
+	else
+		err = special(from, to, name, &st);
+	if (err < 0) {
+		unlinkat(to, name, 0); /* half a file is worse than what lies below */
+		r->missed++;
+	} else if (!S_ISDIR(st.st_mode)) {
+		r->files++;
+	}
+}
+
+static void copy_dir(int from, int to, int depth, struct rescue *r)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_close_ int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *de;
+
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		r->missed++;
+		return;
+	}
+	TAKE_FD(fd);
+	for (int left = RESCUE_ENTRIES_MAX; left > 0 && (de = readdir(d)); left--)
+		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
+			copy_entry(from, to, de->d_name, depth, r);
+}
+
+int rescue_copy(int upper, struct rescue *out)
+{
+	_cleanup_close_ int from = openat(upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int mnt = -EBADF, to = -EBADF;
+	mode_t mask = umask(0);
+	struct stat st;
+	int r = from < 0 || fstat(from, &st) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = mnt = view_new_tmpfs("50%", MOUNT_ATTR_NOSUID);
+	if (r >= 0)
+		to = openat(mnt, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (r >= 0 && to < 0)
+		r = -errno;
+	if (r >= 0) {
+		copy_dir(from, to, 0, out);
+		r = like(to, &st);
+	}
+	umask(mask);
+	if (r < 0)
+		return r;
+	out->mnt = TAKE_FD(mnt);
+	return 0;
+}
