@@ -21,7 +21,7 @@
 #include "sys/exitcode.h"
 #include "sys/pidfd.h"
 
-enum { FAILED_SHOWN = 6, LINE_BYTES = 512, GRACE = 3, TIMED_OUT = 124 };
+enum { FAILED_SHOWN = 6, FINDINGS_SHOWN = 3, LINE_BYTES = 512, GRACE = 3, TIMED_OUT = 124 };
 
 /* ---- the plan ---- */
 
@@ -106,6 +106,11 @@ static int make_plan(const struct entrypoint *ep, const struct target *t, const 
 	};
 	int r;
 
+	if (!ep->report.user_known && ep->report.n) { /* the user comes first of all */
+		err_say(e, ENOENT, "%s", ep->report.findings[0].text);
+		err_hint(e, "%s", ep->report.findings[0].fix);
+		return err_exit(e, EXIT_CANNOT_RUN);
+	}
 	if (!en->argv.n && !h->argc)
 		return err_exit(e, (err_say(e, ENOENT, "'%s' has nothing to run", t->name),
 				    EXIT_NOT_FOUND));
@@ -309,6 +314,18 @@ static int result(struct watch *w, struct err *e)
 
 /* ---- how it ended ---- */
 
+/* What its files tell may well be why. */
+static void print_findings(const struct entry_report *r)
+{
+	for (size_t i = 0; i < r->n && i < FINDINGS_SHOWN; i++) {
+		_cleanup_free_ char *text = str_printable_dup(r->findings[i].text);
+		_cleanup_free_ char *fix = str_printable_dup(r->findings[i].fix);
+
+		fprintf(stderr, "porthole: %s\n          Fix: %s\n", text ? text : "",
+			fix ? fix : "");
+	}
+}
+
 static void tell(const struct entrypoint *ep, const struct watch *w, int code, int64_t ms,
 		 uint64_t timeout)
 {
@@ -325,6 +342,8 @@ static void tell(const struct entrypoint *ep, const struct watch *w, int code, i
 		fprintf(stderr, "porthole: it ended after %lld.%lld seconds with code %d: %s\n",
 			(long long)(ms / 1000), (long long)(ms % 1000 / 100), code,
 			words ? words : "");
+	if (!w->timed_out && code)
+		print_findings(&ep->report);
 	if (!w->timed_out && code == 128 + SIGKILL && ep->entry.memory)
 		fputs("porthole: it ran with the container's memory limit, which may have killed "
 		      "it\n",
@@ -365,6 +384,8 @@ int entrypoint_run(const struct entrypoint *ep, const struct target *t, const st
 	cleanup_close(&w.pidfd);
 	cleanup_close(&w.errors);
 	cleanup_close(&w.trace);
+	if (code < 0 && ep->report.n)
+		err_hint(e, "%s", ep->report.findings[0].fix);
 	if (code >= 0)
 		tell(ep, &w, code, now_ms() - began, h->timeout);
 	return code >= 0 && w.timed_out ? TIMED_OUT : code;

@@ -202,6 +202,29 @@ origins() {
 	umount "$BATS_TEST_TMPDIR/rootfs"
 }
 
+# on_tmpfs OPTIONS: prints the pid of a process that says it was started from a tmpfs so mounted.
+on_tmpfs() {
+	local d
+	d=$(mktemp -d "$BATS_TEST_TMPDIR/t.XXXXXX")
+	spawn "$d.pid" "$d.log" unshare --mount bash -c 'mount -t tmpfs -o "$0" none "$1" && cp /bin/sleep "$1/prog" &&
+		chmod 4755 "$1/prog" && chown 1000 "$1/prog" && chmod u+s "$1/prog" && exec -a "$1/prog" sleep 1000' "$1" "$d"
+	wait_until 5 grep -qz "^$d/prog" "/proc/$(<"$d.pid")/cmdline" || return 1
+	cat "$d.pid"
+}
+
+@test "a process: mounts that forbid to execute, or to set ids" {
+	require unshare
+	local pid
+	pid=$(on_tmpfs noexec,nosuid)
+	found "pid:$pid" noexec "mounted noexec"
+	found "pid:$pid" setuid "mounted nosuid"
+	[[ $(jq -r .run.cmd_from <<<"$output") == process ]]
+	kill "$pid"
+	pid=$(on_tmpfs rw)
+	fine "pid:$pid"
+	kill "$pid"
+}
+
 @test "podman: a container that crashed" {
 	require podman-default
 	local n E=podman-default PODMAN=1
@@ -244,6 +267,12 @@ origins() {
 	[[ $output == *"code 139: killed by SIGSEGV"* ]]
 	run -124 ep --run --timeout 1 "$n" -- /bin/sh -c 'trap "" TERM; echo here; sleep 1000'
 	[[ $output == *here*"still running after 1 second, and was ended: it does start"* ]]
+	make "$n-u" busybox -u web -- /bin/true
+	run -126 ep --run "$n-u"
+	[[ $output == *"run as 'web'"*useradd* ]]
+	make "$n-s" busybox -- /bin/sh -c 'nothing-of-that-name'
+	run -127 ep --run "$n-s"
+	[[ $output == *"with code 127:"*"told to run 'nothing-of-that-name'"*"Fix: "* ]]
 	run -127 ep --run "$n" -- /nowhere
 	[[ $output == *"/nowhere"* ]]
 	refute pgrep -f "trap .* TERM; echo here"
