@@ -22,6 +22,8 @@ struct walk {
 	bool cut;
 	struct buf path; /* of the directory we are in, without a slash at its end */
 	int depth;
+	bool whole; /* not an upper directory, but a copy: what is not there was deleted */
+	const struct strv *mounts; /* where the pieces of the view are */
 };
 
 static int walk_dir(struct walk *w, int upper, int lower, bool opaque);
@@ -29,6 +31,12 @@ static int walk_dir(struct walk *w, int upper, int lower, bool opaque);
 static bool is_whiteout(const struct stat *st)
 {
 	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
+/* What a copy leaves out. */
+static bool is_special(const struct stat *st)
+{
+	return S_ISSOCK(st->st_mode) || S_ISBLK(st->st_mode) || S_ISCHR(st->st_mode);
 }
 
 /* "trusted.overlay.opaque" = "y": nothing of the directory below is to be seen. */
@@ -41,18 +49,24 @@ static bool is_opaque(int dir)
 	       value[0] == 'y';
 }
 
-/* One of the view's mounts is at `path`, or (`below`) somewhere below it. */
-static const struct cow_mount *mount_at(const struct plan *p, const char *path, bool below)
+static const struct cow_mount *mount_at(const struct plan *p, const char *path)
+{
+	for (size_t i = 0; i < p->cow.n; i++)
+		if (str_eq(p->cow.v[i].dest, path))
+			return &p->cow.v[i];
+	return NULL;
+}
+
+/* One of the view's mounts is at `path`, or somewhere below it. */
+static bool holds_mount(const struct plan *p, const char *path)
 {
 	size_t n = strlen(path);
 
-	for (size_t i = 0; i < p->cow.n; i++) {
-		const char *dest = p->cow.v[i].dest;
-
-		if (strncmp(dest, path, n) == 0 && (dest[n] == '\0' || (below && dest[n] == '/')))
-			return &p->cow.v[i];
-	}
-	return NULL;
+	for (size_t i = 0; i < p->cow.n; i++)
+		if (strncmp(p->cow.v[i].dest, path, n) == 0 &&
+		    (p->cow.v[i].dest[n] == '\0' || p->cow.v[i].dest[n] == '/'))
+			return true;
+	return false;
 }
 
 static bool same_link(int a, int b, const char *name)
@@ -115,31 +129,33 @@ static int walk_subdir(struct walk *w, int upper, int lower, const char *name)
 	if (lower >= 0)
 		low = openat(lower, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	w->depth++;
-	r = walk_dir(w, up, low, low >= 0 && is_opaque(up));
+	r = walk_dir(w, up, low, low >= 0 && (w->whole || is_opaque(up)));
 	w->depth--;
 	return r;
 }
 
-/* Which of the session's own making is there because something is mounted on it. */
-static bool is_ours(const struct walk *w, bool was)
+/* The session could not see it: something else lies over it. */
+static bool is_covered(const struct walk *w)
 {
 	static const char *const own[] = {"/dev", "/proc", "/sys"};
 
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		if (str_eq(w->path.data, own[i]))
 			return true;
-	return !was && mount_at(w->p, w->path.data, true);
+	return w->whole && strv_has(w->mounts, w->path.data);
 }
 
 /* One entry of an upper directory; w->path is its path. */
 static int walk_entry(struct walk *w, int upper, int lower, const char *name)
 {
-	const struct cow_mount *m = w->p->store ? mount_at(w->p, w->path.data, false) : NULL;
+	const struct cow_mount *m = w->p->store ? mount_at(w->p, w->path.data) : NULL;
 	struct stat st, old;
 	bool was, both;
 	char kind;
 	int r = 0;
 
+	if (is_covered(w))
+		return 0;
 	if (fstatat(upper, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
 	was = lower >= 0 && fstatat(lower, name, &old, AT_SYMLINK_NOFOLLOW) == 0;
@@ -154,7 +170,8 @@ static int walk_entry(struct walk *w, int upper, int lower, const char *name)
 	kind = was ? 'C' : 'A';
 	if (both ? st.st_mode != old.st_mode || st.st_uid != old.st_uid || st.st_gid != old.st_gid
 		 : !was || !same_file(upper, name, &st, lower, false, &old))
-		r = is_ours(w, was) ? 0 : say(w, kind, upper, name, &st);
+		/* what was missing to mount something on is our own making */
+		r = !was && holds_mount(w->p, w->path.data) ? 0 : say(w, kind, upper, name, &st);
 	if (r == 0 && S_ISDIR(st.st_mode))
 		r = walk_subdir(w, upper, both ? lower : -EBADF, name);
 	return r;
@@ -173,7 +190,9 @@ static int with_name(struct walk *w, const char *name, int upper, int lower, boo
 		return -ENOMEM;
 	if (!only_deleted)
 		r = walk_entry(w, upper, lower, name);
-	else if (fstatat(upper, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	else if (fstatat(upper, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && !is_covered(w) &&
+		 fstatat(lower, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		 !(w->whole && is_special(&st)))
 		r = say(w, 'D', upper, name, NULL);
 	w->path.len = len;
 	w->path.data[len] = '\0';
@@ -212,50 +231,92 @@ static int walk_dir(struct walk *w, int upper, int lower, bool opaque)
 	return r == 0 && opaque ? each_name(w, upper, lower, true) : r;
 }
 
-/* What lies below the overlay NAME: the root (0), or a mount. */
-static int open_lower(const struct plan *p, unsigned long name)
+/* What lies below the piece at `dest`. */
+static int open_lower(const struct plan *p, const char *dest)
 {
-	const struct cow_mount *m = name && name <= p->cow.n ? &p->cow.v[name - 1] : NULL;
+	const struct cow_mount *m = mount_at(p, dest);
 
-	if (name == 0)
+	if (str_eq(dest, "/"))
 		return openat(p->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (!m)
-		return -ENOENT;
-	return m->fd >= 0 ? openat(m->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-			  : path_open_in_root(p->root_fd, m->dest, O_RDONLY | O_DIRECTORY);
+	if (m && m->fd >= 0)
+		return openat(m->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return path_open_in_root(p->root_fd, dest, O_RDONLY | O_DIRECTORY);
 }
 
-static int walk_overlay(struct walk *w, int scratch, const char *name)
+/* NAME/u is an upper directory, NAME/t a copy. */
+static int open_piece(int scratch, const char *name, bool *whole)
 {
-	_cleanup_free_ char *u = str_fmt("%s/u", name), *d = str_fmt("%s/d", name);
+	_cleanup_free_ char *u = str_fmt("%s/u", name), *t = str_fmt("%s/t", name);
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int r;
+
+	if (!u || !t)
+		return -ENOMEM;
+	r = openat(scratch, u, flags);
+	*whole = r < 0;
+	if (r < 0)
+		r = openat(scratch, t, flags);
+	return r < 0 ? -errno : r;
+}
+
+static int dest_of(int scratch, const char *name, char *dest, size_t size)
+{
+	_cleanup_free_ char *link = str_fmt("%s/d", name);
+
+	return link ? (int)link_read_at(scratch, link, dest, size) : -ENOMEM;
+}
+
+static int walk_piece(struct walk *w, int scratch, const char *name)
+{
 	_cleanup_close_ int upper = -EBADF, lower = -EBADF;
 	char dest[PATH_MAX];
 
-	if (!u || !d)
-		return -ENOMEM;
-	upper = openat(scratch, u, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (upper < 0 || link_read_at(scratch, d, dest, sizeof(dest)) < 0)
+	if (dest_of(scratch, name, dest, sizeof(dest)) < 0)
 		return 0; /* it was not mounted after all */
-	lower = open_lower(w->p, strtoul(name, NULL, 10));
+	upper = open_piece(scratch, name, &w->whole);
+	if (upper < 0)
+		return 0;
+	lower = open_lower(w->p, dest);
+	if (lower < 0)
+		lower = -EBADF;
 	w->path.len = 0;
 	buf_puts(&w->path, str_eq(dest, "/") ? "" : dest);
-	return w->path.oom ? -ENOMEM : walk_dir(w, upper, lower < 0 ? -EBADF : lower, false);
+	return w->path.oom ? -ENOMEM : walk_dir(w, upper, lower, w->whole && lower >= 0);
+}
+
+/* The names of all pieces, and where each is. */
+static int list_pieces(const struct plan *p, int scratch, struct strv *names, struct strv *mounts)
+{
+	_cleanup_close_ int fd = openat(scratch, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	char dest[PATH_MAX];
+	struct dirent *de;
+	int r = 0;
+
+	if (!d)
+		return -errno;
+	TAKE_FD(fd);
+	while (r == 0 && (de = readdir(d))) {
+		if (de->d_name[0] < '0' || de->d_name[0] > '9')
+			continue;
+		r = strv_add(names, de->d_name);
+		if (r == 0 && dest_of(scratch, de->d_name, dest, sizeof(dest)) > 0)
+			r = strv_add(mounts, dest);
+	}
+	for (size_t i = 0; i < p->cow.n && r == 0; i++)
+		r = strv_add(mounts, p->cow.v[i].dest);
+	return r;
 }
 
 int changes_walk(const struct plan *p, const struct overlay_scratch *s, change_fn *fn, void *data,
 		 bool *cut, struct err *e)
 {
-	_cleanup_close_ int fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct walk w = {.p = p, .fn = fn, .data = data};
-	struct dirent *de;
-	int r = d ? 0 : -errno;
+	_cleanup_strv_ struct strv names = {}, mounts = {};
+	struct walk w = {.p = p, .fn = fn, .data = data, .mounts = &mounts};
+	int r = list_pieces(p, s->dir, &names, &mounts);
 
-	if (d)
-		TAKE_FD(fd);
-	while (r == 0 && (de = readdir(d)))
-		if (de->d_name[0] >= '0' && de->d_name[0] <= '9')
-			r = walk_overlay(&w, s->dir, de->d_name);
+	for (size_t i = 0; i < names.n && r == 0; i++)
+		r = walk_piece(&w, s->dir, names.v[i]);
 	buf_done(&w.path);
 	if (cut)
 		*cut = w.cut;

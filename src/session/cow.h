@@ -32,7 +32,6 @@ struct cow_mount {
 	size_t order; /* of mounting */
 };
 
-/* The overlay of the root is NAME "0" in the scratch, that of mount i is i + 1. */
 struct cow {
 	bool on;
 	struct cow_mount *v; /* sorted: what lies below comes later */

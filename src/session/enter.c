@@ -16,6 +16,8 @@
 #include "sys/ns.h"
 #include "sys/power.h"
 
+enum { NOTES_MAX = 10 };
+
 static const unsigned later = CLONE_NEWPID; /* the agent was born there */
 
 /* A new user namespace makes us nobody until we take an id that exists there. */
@@ -95,10 +97,13 @@ static int add_kit(struct agent *a, int dev, struct err *e)
 /* What the view could not have as planned: to the supervisor, who tells the user. */
 static void send_notes(const struct agent *a, const struct strv *notes)
 {
-	for (size_t i = 0; i < notes->n; i++) {
+	for (size_t i = 0; i < notes->n && i <= NOTES_MAX; i++) {
 		struct wire_msg m = {.type = WIRE_NOTE};
 
-		err_say(&m.err, EROFS, "%s", notes->v[i]);
+		if (i == NOTES_MAX)
+			err_say(&m.err, EROFS, "and %zu more", notes->n - i);
+		else
+			err_say(&m.err, EROFS, "%s", notes->v[i]);
 		wire_send(a->sock, &m, -EBADF); /* if he is gone it is seen later */
 	}
 }

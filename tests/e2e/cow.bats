@@ -115,6 +115,63 @@ forgets() {
 	target_stop docker "$name"
 }
 
+# in_parts PID: a session in it writes and deletes, where it may; ROOT/var is too large to be copied.
+in_parts() {
+	files "$1" >"$BATS_TEST_TMPDIR/before"
+	# shellcheck disable=SC2016
+	run -0 --separate-stderr x --view cow --diff "$1" sh -c 'echo n >/new; rm /app; echo m >>/etc/low; mkdir /usr/d
+		rm /usr/sbin/init; echo v >/usr/sub/v; [ ! -e /app ] && [ -e /new ] && stat -c %u:%g:%a /etc/low /etc'
+	[[ $output == $'0:0:640\n0:0:755' ]] || die "$output"
+	[[ $(grep '^[ACD] ' <<<"$stderr") == $'D /app\nC /etc/low\nA /new\nA /usr/d\nD /usr/sbin/init\nA /usr/sub/v' ]] ||
+		die "$stderr"
+	run -0 --separate-stderr x --view cow --diff "$1" true
+	[[ $stderr == *"the session changed nothing"* ]] || die "$stderr"
+	files "$1" | diff "$BATS_TEST_TMPDIR/before" -
+}
+
+# parts_root DIR: a root that is to be taken apart, as ROOT.
+parts_root() {
+	target_root "$1" busybox
+	ROOT=$1/rootfs
+	mkdir -p "$ROOT/usr/sub" "$ROOT/usr/sbin" "$ROOT/var"
+	echo low >"$ROOT/etc/low"
+	chmod 640 "$ROOT/etc/low"
+	touch "$ROOT/usr/sbin/init"
+	truncate -s 40M "$ROOT/var/large"
+}
+
+@test "an overlay on an overlay already: copies, and what is large can be read" {
+	require plain kit
+	local d pid
+	d=$(test_dir)
+	parts_root "$d"
+	mkdir "$d/u" "$d/w" "$d/m"
+	mount -t overlay porthole-test -o "lowerdir=$ROOT,upperdir=$d/u,workdir=$d/w" "$d/m" # ROOT is an overlay
+	engine_start plain
+	"$PT_TOOLS/scratch" --root "$d/m" --user 0 --rw </dev/null >"$d/pid" 3>&-
+	pid=$(<"$d/pid")
+	in_parts "$pid"
+	run -2 --separate-stderr x --view cow "$pid" sh -c 'stat -c %s /var/large; echo x >/var/x'
+	[[ $output == 41943040 && $stderr == *"/var can be read only"*"Read-only file system"* ]] || die "$output$stderr"
+	kill -KILL "$pid"
+	wait_until 5 umount "$d/m"
+}
+
+@test "mounts that another user's namespace may not take off" {
+	require unshare kit
+	local d pid
+	d=$(test_dir)
+	parts_root "$d"
+	# shellcheck disable=SC2016
+	spawn "$d/pid" "$d/log" unshare -m sh -c 'mount -t tmpfs porthole-test "$1/usr/sub" && mount --make-rprivate / &&
+		exec unshare -Urm --root="$1" /app' sh "$ROOT"
+	pid=$(<"$d/pid")
+	wait_until 5 test -e "/proc/$pid/root/app"
+	in_parts "$pid"
+	[[ $stderr != *"can be read only"* ]]
+	kill -KILL "$pid"
+}
+
 @test "--keep: what was changed, on the host, never through links" {
 	require runc kit
 	local name out=$BATS_TEST_TMPDIR/out victim=$BATS_TEST_TMPDIR/victim
