@@ -24,6 +24,10 @@ _porthole_kind() {
 	target) mapfile -t found < <(porthole ps --quiet 2>/dev/null) ;;
 	command) mapfile -t found < <(compgen -c -- "$cur" | sort -u) ;;
 	words) found=($words) ;;
+	list) # A,B,...: the last one; a comma needs no quotes
+		[[ $cur != *,* ]] || { head+=${cur%,*},; cur=${cur##*,}; }
+		found=($words) open=1
+		;;
 	file)
 		mapfile -t found < <(compgen -f -- "$cur")
 		compopt -o filenames 2>/dev/null && open=1 # then readline quotes them

@@ -56,7 +56,10 @@ static void words_of_values(FILE *out)
 			fprintf(out, "\t'%s --%s'", (*v)->name, o->name);
 			if (o->letter)
 				fprintf(out, " | '%s -%c'", (*v)->name, o->letter);
-			fprintf(out, ") kind=%s words='", is == VALUE_FILE ? "file" : "words");
+			fprintf(out, ") kind=%s words='",
+				is == VALUE_FILE     ? "file"
+				: o->type == OPT_CSV ? "list"
+						     : "words");
 			for (size_t i = 0; is == VALUE_WORDS && o->words[i]; i++)
 				fprintf(out, "%s ", o->words[i]);
 			fputs("' ;;\n", out);

@@ -85,6 +85,17 @@ static void state(FILE *out)
 	      out);
 }
 
+/* The words an option takes; of a list, after each comma. */
+static void words(FILE *out, const struct opt *o)
+{
+	bool list = o->type == OPT_CSV;
+
+	fputs(list ? " -a '(__fish_complete_list , \"string split : " : " -a '", out);
+	for (size_t i = 0; o->words[i]; i++)
+		fprintf(out, "%s%s", i == 0 ? "" : list ? ":" : " ", o->words[i]);
+	fputs(list ? "\")'" : "'", out);
+}
+
 static void options(FILE *out, const struct verb *v)
 {
 	const char *args = v->flags & VERB_STOP_AT_ARG ? "0" : ".*";
@@ -101,10 +112,8 @@ static void options(FILE *out, const struct verb *v)
 		else if (is != VALUE_NONE)
 			fputs(" -x", out);
 		if (is == VALUE_WORDS)
-			fputs(" -a '", out);
-		for (size_t i = 0; is == VALUE_WORDS && o->words[i]; i++)
-			fprintf(out, "%s%s", i ? " " : "", o->words[i]);
-		fputs(is == VALUE_WORDS ? "' -d " : " -d ", out);
+			words(out, o);
+		fputs(" -d ", out);
 		quoted(out, o->help);
 		fputc('\n', out);
 	}

@@ -20,9 +20,11 @@ static void value_of(FILE *out, const struct opt *o)
 	fputc(':', out);
 	if (is == VALUE_FILE)
 		fputs("_files", out);
-	for (size_t i = 0; is == VALUE_WORDS && o->words[i]; i++)
-		fprintf(out, "%s%s", i ? " " : "(", o->words[i]);
 	if (is == VALUE_WORDS)
+		fputs(o->type == OPT_CSV ? " _values -s , of" : "(", out);
+	for (size_t i = 0; is == VALUE_WORDS && o->words[i]; i++)
+		fprintf(out, "%s%s", i || o->type == OPT_CSV ? " " : "", o->words[i]);
+	if (is == VALUE_WORDS && o->type != OPT_CSV)
 		fputc(')', out);
 }
 

@@ -39,7 +39,8 @@ static const struct opt options[] = {
 	{OPT_CSV, O(ns), 0, "ns", "LIST",
 	 "join only these namespaces (mnt,net,pid,ipc,uts,cgroup,user,time); without mnt the "
 	 "host's tools run",
-	 NULL},
+	 OPT_WORDS("mnt", "net", "pid", "ipc", "uts", "cgroup", "user", "time", "all", "mount",
+		   "network", "process", "hostname")},
 	{OPT_STR, O(caps), 0, "caps", "LIST",
 	 "the command's capabilities: all, none, docker, target (what its process has), or "
 	 "names (default: all we have)",

@@ -26,24 +26,15 @@ static const struct {
 	{"unusual", SECTION_UNUSUAL},
 };
 
-static int parse_sections(const struct inspect_opts *o, unsigned *flags, struct err *e)
+static unsigned parse_sections(const struct strv *names)
 {
-	*flags = o->sections.n ? 0 : SECTION_ALL;
-	for (size_t i = 0; i < o->sections.n; i++) {
-		size_t k = 0;
+	unsigned flags = 0;
 
-		while (k < ARRAY_LEN(sections) && !str_eq(sections[k].name, o->sections.v[i]))
-			k++;
-		if (k == ARRAY_LEN(sections)) {
-			err_say(e, EINVAL, "there is no section '%s'", o->sections.v[i]);
-			err_hint(e,
-				 "sections: process, rights, namespaces, limits, files, network, "
-				 "environment, engine, unusual");
-			return err_exit(e, EXIT_USAGE);
-		}
-		*flags |= sections[k].flag;
-	}
-	return 0;
+	for (size_t i = 0; i < names->n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(sections); k++)
+			if (str_eq(sections[k].name, names->v[i]))
+				flags |= sections[k].flag;
+	return names->n ? flags : SECTION_ALL;
 }
 
 static int show(const struct ctx *ctx, const struct inspection *in, struct err *e)
@@ -66,12 +57,11 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_target_ struct target t = TARGET_INIT;
 	_cleanup_facts_ struct facts f = {};
 	_cleanup_unusuals_ struct unusuals u = {};
-	struct inspection in = {.t = &t, .f = &f, .unusual = &u};
-	int r = parse_sections(o, &in.sections, e);
+	struct inspection in = {
+		.t = &t, .f = &f, .unusual = &u, .sections = parse_sections(&o->sections)};
+	int r = target_roots_open(&roots, e);
 
 	(void)argc;
-	if (r == 0)
-		r = target_roots_open(&roots, e);
 	if (r == 0)
 		r = target_resolve(&roots, argv[0], &t, e);
 	in.live = t.state == TARGET_RUNNING || t.state == TARGET_PAUSED;
@@ -93,7 +83,8 @@ static const struct opt options[] = {
 	{OPT_CSV, offsetof(struct inspect_opts, sections), 's', "section", "LIST",
 	 "only these: process, rights, namespaces, limits, files, network, environment, engine, "
 	 "unusual",
-	 NULL},
+	 OPT_WORDS("process", "rights", "namespaces", "limits", "files", "network", "environment",
+		   "engine", "unusual")},
 	{OPT_FLAG, offsetof(struct inspect_opts, all), 'a', "all", NULL,
 	 "every mount, process, socket and variable, not only the telling ones", NULL},
 	{OPT_FLAG, offsetof(struct inspect_opts, env), 'e', "env", NULL,

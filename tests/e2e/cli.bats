@@ -85,7 +85,7 @@ refused() {
 	refused 2 "option --format needs a value" ps --format
 	refused 2 "needs TARGET" inspect
 	refused 2 "does not take 'b'" inspect a b
-	refused 2 "there is no section 'nosuch'" inspect -s nosuch x
+	refused 2 "--section does not take 'nosuch': it takes one of process" inspect -s nosuch x
 	refused 2 "needs bash|zsh|fish" completion
 	refused 2 "needs -o FILE" kit attach
 	# a verb that runs a command: docker's contract
@@ -96,7 +96,7 @@ refused() {
 	refused 125 "a number" exec --pids many web
 	refused 125 "a size" exec --memory much web
 	refused 125 "takes a list" exec --ns '' web
-	refused 125 "no namespace 'nosuch'" exec --ns nosuch "$$"
+	refused 125 "--ns does not take 'nosuch': it takes one of mnt, net" exec --ns nosuch "$$"
 }
 
 @test "no such target: 125 for all verbs" {

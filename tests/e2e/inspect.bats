@@ -126,7 +126,7 @@ is_plain_text() {
 	[[ $output == *"Limits"* && $output == *"What is unusual"* && $output != *"Namespaces"* ]]
 	[[ $("$PORTHOLE" inspect --json -s rights "$WEB_PID" | jq 'has("rights") and (has("limits")|not)') == true ]]
 	run "$PORTHOLE" inspect -s nonsense "$WEB_PID"
-	[[ $status == 2 && $output == *"no section 'nonsense'"* ]]
+	[[ $status == 2 && $output == *"--section does not take 'nonsense'"* ]]
 	run "$PORTHOLE" inspect no-such-container
 	[[ $status == 125 && $output == *"no-such-container"* ]]
 }
