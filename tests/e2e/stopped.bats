@@ -121,7 +121,55 @@ teardown() {
 }
 
 @test "podman" { left podman-default busybox && as_left; }
+@test "rootless podman: owners as the container sees them" { left podman-rootless busybox && as_left; }
+@test "cri" { left cri busybox && as_left; }
 @test "lxc" { left lxc busybox && as_left; }
+
+@test "runc, a read-only bundle: all can be written to" {
+	require runc kit
+	local pid
+	ENGINE=runc NAME=$(uniq_name left)
+	pid=$(target_start runc "$NAME" busybox)
+	kill -KILL "$pid"
+	wait_until 5 refute pid_alive "$pid"
+	run -0 --separate-stderr x --diff "$NAME" sh -c 'touch /x && rm /etc/passwd'
+	[[ $stderr == $'D /etc/passwd\nA /x' ]] || die "$stderr"
+}
+
+@test "a directory, an archive, an image: opened as what does not run; nothing is changed" {
+	require docker-default kit
+	local d arch f
+	d=$(test_dir)
+	target_root "$d" busybox
+	tar -C "$d/rootfs" -czf "$d/fs.tar.gz" .
+	engine_start docker-default
+	target_start docker-default "$(uniq_name img)" busybox >/dev/null
+	find "$d/rootfs" -printf '%p %m %s %T@\n' | sort >"$BATS_TEST_TMPDIR/before"
+	cd "$d"
+	for f in "$d/rootfs/" rootfs/ ./rootfs "$d/fs.tar.gz" ./fs.tar.gz fs.tar.gz; do
+		run -0 --separate-stderr x --diff "$f" sh -c 'cat /etc/os-release; touch /x; echo $$'
+		[[ $output == *"Test image"*$'\n2' && $stderr == *"A /x" ]] || die "$f: $output$stderr"
+	done
+	find "$d/rootfs" -printf '%p %m %s %T@\n' | sort | diff "$BATS_TEST_TMPDIR/before" -
+	ENGINE=docker-default
+	f=$(uniq_name only)
+	engine_cli docker-default tag pt/busybox:1 "${f,,}:1"
+	run -0 xd "image://${f,,}:1" cat /etc/os-release
+	[[ $output == *"Test image"* ]]
+	# for another machine: said, and opened
+	arch=$BATS_TEST_TMPDIR/oci
+	mkdir "$arch"
+	echo '{"architecture":"s390x","os":"linux","config":{"Cmd":["/app"]},"rootfs":{"type":"layers","diff_ids":[]}}' >"$arch/c.json"
+	tar -C "$d/rootfs" -cf "$arch/l.tar" .
+	jq -c --arg d "sha256:$(sha256sum <"$arch/l.tar" | cut -d' ' -f1)" '.rootfs.diff_ids = [$d]' "$arch/c.json" >"$arch/config.json"
+	echo '[{"Config":"config.json","RepoTags":["far:1"],"Layers":["l.tar"]}]' >"$arch/manifest.json"
+	tar -C "$arch" -cf "$arch/save.tar" config.json manifest.json l.tar
+	run -0 --separate-stderr x "$arch/save.tar" cat /etc/os-release
+	[[ $output == *"Test image"* && $stderr == *"for another machine (s390x)"* ]] || die "$output$stderr"
+	says 125 "no engine on this host has an image" image://no/such:image true
+	says 125 "No such file" "$d/nothing" true
+	says 125 "no tar" "$arch/c.json" true
+}
 
 @test "kill -9 of any of the processes: nothing stays, nothing is changed" {
 	local roles
