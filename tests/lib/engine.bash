@@ -156,6 +156,10 @@ default_paths() {
 	shift
 	spawn "$d/ns.pid" "$d/ns.log" unshare --mount --propagation private sleep infinity
 	wait_until 5 _own_mnt_ns "$d/ns.pid" || return 1
+	# copies of what other runs have mounted: at their end they end whoever has those (pids_using)
+	while IFS= read -r p; do
+		nsenter --mount="/proc/$(<"$d/ns.pid")/ns/mnt" -- umount -l "$p" || true
+	done < <(grep -F /tmp/pt. "/proc/$(<"$d/ns.pid")/mountinfo" | grep -vF "$PT_RUN/" | cut -d' ' -f5 | tac) 2>/dev/null
 	for p; do
 		mkdir -p "$p" "$d/p$i"
 		nsenter --mount="/proc/$(<"$d/ns.pid")/ns/mnt" -- mount --bind "$d/p$i" "$p" || return 1
