@@ -349,20 +349,26 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 	return r < 0 ? r : 0;
 }
 
-/* By the shims: other daemons, and what runs in a usual place without being in a runtime's
- * directory. */
+/* By the daemons and the shims that run: other places, and what runs in a usual one without being
+ * in a runtime's directory. */
 static int more(struct look *l, const struct want *w, struct targets *out)
 {
 	_cleanup_(places_done) struct places ps = {};
 	const struct monitor *m;
+	int usual, r = 0;
 	size_t i = 0;
-	int r = 0;
 
-	if (!scan_has_monitor(l, MONITOR_SHIM))
+	if (!w->stopped && !scan_has_monitor(l, MONITOR_SHIM))
 		return 0;
 	default_places(l, &ps);
-	for (int k = 0; k < ps.n; k++)
+	usual = ps.n;
+	if (w->stopped)
+		places_from_daemons(l, &ps);
+	for (int k = 0; k < ps.n && r >= 0; k++) {
 		ps.v[k].loaded = w->stopped;
+		if (k >= usual)
+			r = load_listed(l, w, &ps.v[k], ps.v[k].containers, out);
+	}
 	while (r >= 0 && (m = scan_monitor(l, &i))) {
 		struct place *p;
 

@@ -137,7 +137,7 @@ fine() {
 	make "$n-k" busybox -- /bin/sleep 1000
 	engine_cli "$E" start "$n-k"
 	engine_cli "$E" kill "$n-k"
-	wait_until 10 test "$(engine_cli "$E" inspect -f '{{.State.Status}}' "$n-k")" = exited
+	wait_until 10 engine_says "$E" exited "$n-k"
 	run -0 ep "$n-k"
 	[[ $output == *"137: killed by SIGKILL: somebody killed it"* ]]
 	make "$n-m" busybox --memory 16m -- /bin/sh -c 'a=x; while :; do a=$a$a; done'
@@ -159,7 +159,7 @@ fine() {
 	printf '#!/bin/nosuch\n' >"$BATS_TEST_TMPDIR/vol/run"
 	found "$n" interpreter-missing /bin/nosuch
 	engine_cli "$E" kill "$n"
-	wait_until 10 test "$(engine_cli "$E" inspect -f '{{.State.Status}}' "$n")" = exited
+	wait_until 10 engine_says "$E" exited "$n"
 	found "$n" interpreter-missing /bin/nosuch
 	printf '#!/bin/sh\nexit 0\n' >"$BATS_TEST_TMPDIR/vol/run"
 	fine "$n"

@@ -21,6 +21,10 @@ facts() {
 	"$PORTHOLE" inspect --json "$1" >"$BATS_TEST_TMPDIR/facts" && jq -er "$2" "$BATS_TEST_TMPDIR/facts"
 }
 
+fact_is() {
+	[[ $(facts "$1" "$2") == "$3" ]]
+}
+
 # rules TARGET: the ids of what is unusual about it, sorted, in one line.
 rules() {
 	facts "$1" '[.unusual[].id] | sort | join(" ")'
@@ -181,7 +185,7 @@ is_plain_text() {
 	run "$PORTHOLE" inspect "$other"
 	[[ $output == *"net with $a"* ]]
 	target_stop docker "$b"
-	wait_until 5 test "$(facts "$pid" .namespaces.net.is)" = own
+	wait_until 5 fact_is "$pid" .namespaces.net.is own
 	nsenter -t "$pid" --net sleep 60 3>&- &
 	wait_until 5 _joined_net $! "$pid"
 	[[ $(facts "$pid" '.namespaces.net.shared_with[]') == "pid $! (sleep)" ]]

@@ -15,7 +15,7 @@ containers() {
 	target_start docker "$PS_TAG-db"
 	target_start docker "$PS_TAG-done" -- /app --exit 3
 	target_start runc "$PS_TAG-raw"
-	wait_until 10 test "$(engine_cli docker inspect -f '{{.State.Status}}' "$PS_TAG-done")" = exited
+	wait_until 10 engine_says docker exited "$PS_TAG-done"
 	: >"$PT_RUN/$PS_TAG"
 }
 

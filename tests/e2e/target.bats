@@ -139,7 +139,7 @@ by_all() {
 @test "not running: its state, exit code and when" {
 	require docker podman
 	odd_start exited
-	run -125 --separate-stderr "$PORTHOLE" exec --kit none "$ODD_NAME" true
+	run -125 --separate-stderr "$PORTHOLE" mount "$ODD_NAME"
 	[[ $stderr == *"is not running: it exited with code 3 at 20"*"ago)"* ]]
 	[[ $(found "$ODD_NAME") == "docker $ODD_NAME 0 exited" ]]
 	odd_stop
@@ -147,8 +147,8 @@ by_all() {
 	name=$(uniq_name done)
 	engine_start podman
 	target_start podman "$name" -- /app --exit 4 || true
-	wait_until 10 test "$(engine_cli podman inspect -f '{{.State.Status}}' "$name")" = exited
-	run -125 --separate-stderr "$PORTHOLE" exec --kit none "$name" true
+	wait_until 10 engine_says podman exited "$name"
+	run -125 --separate-stderr "$PORTHOLE" mount "$name"
 	[[ $stderr == *"exited with code 4"* ]]
 	engine_cli podman create --name "new$name" docker.io/pt/scratch:1 /app
 	run -125 --separate-stderr "$PORTHOLE" exec --kit none "new$name" true
@@ -244,7 +244,7 @@ by_all() {
 	f=/run/crun/$name/status
 	cp "$f" "$BATS_TEST_TMPDIR/status"
 	jq --argjson p $$ '.pid = $p' "$BATS_TEST_TMPDIR/status" >"$f"
-	run -125 --separate-stderr "$PORTHOLE" exec --kit none "$name" true
+	run -125 --separate-stderr "$PORTHOLE" mount "$name"
 	[[ $stderr == *"is not running"* ]]
 	cp "$BATS_TEST_TMPDIR/status" "$f"
 	[[ $(found "$name") == "crun $name $pid running" ]]

@@ -181,3 +181,8 @@ _shim_sockets_remove() {
 	done
 	return 0
 }
+
+# engine_says ENGINE STATE NAME: what docker and podman themselves say of a container, for wait_until.
+engine_says() {
+	[[ $(engine_cli "$1" inspect -f '{{.State.Status}}' "$3") == "$2" ]]
+}

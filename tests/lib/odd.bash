@@ -63,7 +63,7 @@ _odd_exited() {
 	ODD_ENGINE=docker
 	_odd -- /app --exit 3
 	ODD_PID=0
-	wait_until 10 test "$(engine_cli docker inspect -f '{{.State.Status}}' "$ODD_NAME")" = exited
+	wait_until 10 engine_says docker exited "$ODD_NAME"
 }
 
 # A writable busybox root, then COMMAND with its directory as last argument.
