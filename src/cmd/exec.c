@@ -207,7 +207,7 @@ static int run_plan(struct plan *p, const struct target_roots *roots, const stru
 	warn_lost_caps(p);
 	warn_tracer(p);
 	talk.greeting = hello.data;
-	code = session_run(p, &talk, e);
+	code = session_blame_kit(p, session_run(p, &talk, e), e);
 	if (talk.thawed)
 		fprintf(stderr,
 			"porthole: somebody else thawed '%s' meanwhile: what was seen may be of "

@@ -180,7 +180,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	r = gather(argc ? argv[0] : NULL, &i, e);
 	if (r < 0)
 		return r;
-	return ctx->json ? print_json(ctx, &i, e) : print_text(ctx, &i, e);
+	r = ctx->json ? print_json(ctx, &i, e) : print_text(ctx, &i, e);
+	return r < 0 ? r : kit_verify(&i.kit, true, e);
 }
 
 static const struct opt options[] = {

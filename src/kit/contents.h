@@ -24,5 +24,10 @@ int kit_programs(const struct kit *k, struct strv *out, struct err *e);
  * it is no link, or one that leads elsewhere. 0 or -errno. */
 int kit_program_link(const struct kit *k, const char *name, char **out, struct err *e);
 
+/* Read every inode and name of a KIT_IMAGE, and with `data` every byte (half a second for the
+ * default kit). 0 when that can be done, or it is of a kind we have no reader for; -EBADMSG with
+ * what is damaged and what to do. LZ4 has no checksums: not all damage shows. */
+int kit_verify(const struct kit *k, bool data, struct err *e);
+
 /* What the superblock of a KIT_IMAGE tells; the sizes of a KIT_DIR are 0. */
 int kit_super(const struct kit *k, struct erofs_super *out, struct err *e);

@@ -26,3 +26,7 @@ struct session_talk {
  * code by docker's contract (the command's own; 128+N when signal N killed it), or -errno with `e`,
  * whose exit is 125, 126 or 127. */
 int session_run(const struct plan *p, struct session_talk *talk, struct err *e);
+
+/* After session_run() gave `code`: where the command could not be run, or found no library, is the
+ * kit damaged? Then e says so, and the result is -errno, else `code`. Costs nothing otherwise. */
+int session_blame_kit(const struct plan *p, int code, struct err *e);

@@ -226,6 +226,25 @@ bad() {
 	[[ $status == 125 && $output != *$'\033'* && ${#lines[@]} -le 2 ]]
 }
 
+@test "a kit that is damaged where nothing looks at first: exec names it, kit info too" {
+	require root kit plain
+	local name pid size bad=$BATS_TEST_TMPDIR/bad.erofs
+	name=$(uniq_name damaged)
+	pid=$(target_start plain "$name")
+	cp "$PORTHOLE_BUILD/kit.erofs" "$bad"
+	size=$(stat -c %s "$bad")
+	yes damage | dd of="$bad" bs=1M seek=$((size / 3 >> 20)) count=$((size / 3 >> 20)) iflag=fullblock conv=notrunc status=none
+	run -125 "$PORTHOLE" kit info "$bad"
+	[[ $output == *"porthole: the kit cannot be used: the image $bad "* && $output == *"build it again"* ]]
+	run "$PORTHOLE" exec --kit "$bad" "$pid" python3 -c 'print(1)'
+	[[ $status != 0 && $output == *"porthole: the kit cannot be used: the image $bad "*"--kit"* ]]
+	# what is not the kit's fault is not said to be
+	run -127 "$PORTHOLE" exec "$pid" sh -c 'exit 127'
+	[[ -z $output ]]
+	run -0 "$PORTHOLE" kit info
+	target_stop plain "$name"
+}
+
 @test "an appended kit that is damaged is not passed over" {
 	cp full "$BATS_TEST_TMPDIR/p"
 	# its offset

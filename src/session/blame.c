@@ -1,0 +1,17 @@
+/* Whose fault it is that a command could not be run. */
+#include "kit/contents.h"
+#include "session/session.h"
+
+int session_blame_kit(const struct plan *p, int code, struct err *e)
+{
+	bool io = code < 0 && (e->num == EIO || e->num == EOPNOTSUPP || e->num == EUCLEAN);
+	struct err why = {};
+
+	if (!io && code != EXIT_CANNOT_RUN && code != EXIT_NOT_FOUND)
+		return code;
+	if (kit_verify(&p->kit, io, &why) == 0)
+		return code;
+	err_exit(&why, code < 0 ? e->exit : code);
+	*e = why;
+	return -e->num;
+}
