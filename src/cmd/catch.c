@@ -330,6 +330,7 @@ static int ended(struct catcher *c, struct err *e)
 	x.whole = c->plan.hold.root >= 0;
 	count_mounts(c, &x);
 	ended_read(c->roots, &c->t, CODE_WAIT_MS, &x.how);
+	last_told(&c->last, &c->t);
 	x.removed = was_removed(c);
 	x.restarted = !x.removed && runs_again(c);
 	r = report(c, &x, e);

@@ -19,12 +19,17 @@ static int signal_of(const struct caught *c)
 
 static uint64_t oom_kills(const struct caught *c)
 {
-	return c->last->oom > c->last->oom_before ? c->last->oom - c->last->oom_before : 0;
+	const struct last *l = c->last;
+	uint64_t counted = l->oom > l->oom_before ? l->oom - l->oom_before : 0;
+
+	return counted > l->oom_told ? counted : l->oom_told;
 }
 
 /* The kernel killed the first process itself, and not only another one of the container. */
 static bool oom_killed(const struct caught *c)
 {
+	if (c->last->oom_first_told)
+		return true;
 	return oom_kills(c) && (signal_of(c) == SIGKILL || c->how.code == 128 + SIGKILL);
 }
 
@@ -160,6 +165,7 @@ int caught_text(FILE *out, const struct caught *c, const struct out_style *style
 	fprintf(out, "%sporthole:%s %s\n", out_on(style->color, OUT_BOLD),
 		out_off(style->color, OUT_BOLD), what);
 	ran(&p, c);
+	page_line(&p, "kernel", "%s", c->last->told);
 	page_line(&p, "core", "%s", core);
 	if (c->last->peak)
 		page_line(&p, "peak", "%s of memory", human_size(c->last->peak, size));
@@ -235,15 +241,18 @@ json_t *caught_json(const struct caught *c)
 	int sig = signal_of(c);
 
 	return json_pack(
-		"{s:o, s:{s:o, s:o, s:o, s:o, s:i}, s:o, s:o, s:I, s:I, s:o, s:b, s:o, s:b, s:o, "
+		"{s:o, s:{s:o, s:o, s:o, s:o, s:i}, s:o, s:o, s:I, s:I, s:o, s:o, s:b, s:o, s:b, "
+		"s:o, "
 		"s:{s:I, s:o, s:I, s:I, s:I}, s:b, s:b, s:o}",
 		"what", json_text(what), "target", "name", json_text(t->name), "engine",
 		json_text(t->engine), "id", json_text(t->id), "image", json_text(t->image), "pid",
 		(int)t->pid, "exit_code", c->how.code < 0 ? json_null() : json_integer(c->how.code),
 		"signal", sig ? json_integer(sig) : json_null(), "started", (json_int_t)t->started,
 		"ended", (json_int_t)c->at, "oom_kills",
-		c->last->oom_known ? json_integer((json_int_t)oom_kills(c)) : json_null(),
-		"oom_killed", oom_killed(c), "memory_peak",
+		c->last->oom_known || c->last->oom_told ? json_integer((json_int_t)oom_kills(c))
+							: json_null(),
+		"kernel", c->last->told[0] ? json_text(c->last->told) : json_null(), "oom_killed",
+		oom_killed(c), "memory_peak",
 		c->last->peak ? json_integer((json_int_t)c->last->peak) : json_null(),
 		"core_dumped", sig && WCOREDUMP(c->how.status), "core", json_text(core), "held",
 		"mounts", (json_int_t)c->mounts, "memory", paths_json(&c->memory), "copied_files",

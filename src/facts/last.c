@@ -6,11 +6,16 @@
 
 #include "base/fd.h"
 #include "sys/cgroup.h"
+#include "sys/kmsg.h"
+
+enum { MESSAGES_MAX = 100000 };
 
 void last_done(struct last *l)
 {
 	facts_done(&l->f);
 	cleanup_close(&l->mem);
+	cleanup_close(&l->kmsg);
+	free(l->mem_path);
 	*l = LAST_INIT;
 }
 
@@ -37,6 +42,48 @@ void last_count(struct last *l)
 	}
 }
 
+/* "oom-kill:constraint=...,task_memcg=/docker/ID,task=sh,pid=12,uid=0": a cgroup may have any name,
+ * but that of a process comes after it. */
+static bool is_oom_of(const struct last *l, const char *text, pid_t *pid)
+{
+	_cleanup_free_ char *mark = str_fmt(",task_memcg=%s,task=", l->mem_path ? l->mem_path : "");
+	const char *p = mark && str_starts(text, "oom-kill:") ? strstr(text, mark) : NULL;
+	const char *q = NULL;
+
+	if (!p)
+		return false;
+	for (p = strstr(p, ",pid="); p; p = strstr(p + 1, ",pid="))
+		q = p; /* the last: names may look like it */
+	*pid = q ? atoi(q + strlen(",pid=")) : 0;
+	return true;
+}
+
+void last_message(struct last *l, pid_t pid, const char *text)
+{
+	char mark[32];
+	pid_t killed;
+
+	if (is_oom_of(l, text, &killed)) {
+		l->oom_told++;
+		l->oom_first_told = l->oom_first_told || killed == pid;
+		return;
+	}
+	snprintf(mark, sizeof(mark), "[%d]", (int)pid);
+	if (!l->told[0] && strstr(text, mark) && !str_starts(text, "["))
+		snprintf(l->told, sizeof(l->told), "%s", text);
+}
+
+void last_told(struct last *l, const struct target *t)
+{
+	char text[512];
+
+	for (int left = MESSAGES_MAX; l->kmsg >= 0 && left > 0; left--) {
+		if (kmsg_next(l->kmsg, text, sizeof(text)) == 0)
+			return;
+		last_message(l, t->pid, text);
+	}
+}
+
 /* "Max core file size     0    unlimited    bytes" */
 static void core_limit(struct last *l, int proc_fd)
 {
@@ -59,6 +106,7 @@ static void open_memory(struct last *l, const struct target_roots *r, const stru
 	const struct cgroup_hier *h = NULL;
 	_cleanup_free_ char *path = NULL, *ours = NULL;
 
+	l->kmsg = kmsg_open();
 	if (self >= 0 && cgroup_hiers_read(self, &all) == 0)
 		h = cgroup_find(&all, "memory");
 	path = h ? cgroup_path_read(t->proc_fd, h) : NULL;
@@ -68,6 +116,7 @@ static void open_memory(struct last *l, const struct target_roots *r, const stru
 	cgroup_cut_init(path);
 	l->v2 = h->v2;
 	l->mem = cgroup_open(h, path);
+	l->mem_path = TAKE_PTR(path);
 }
 
 int last_open(struct last *l, const struct target_roots *r, const struct target *t)

@@ -24,6 +24,7 @@ teardown() {
 
 # catches [OPTION...] [TARGET CMD...]: armed in the background as $C.
 catches() {
+	: >"$ERR" # what an earlier one said
 	"$PORTHOLE" catch "$@" >"$OUT" 2>"$ERR" </dev/null 3>&- &
 	C=$!
 	wait_until 5 grep -q "armed on" "$ERR" || die "$(cat "$ERR")"
@@ -153,6 +154,7 @@ holds() {
 	engine_cli docker kill -s USR2 "$NAME"
 	caught 0
 	has "$ERR" "was killed by signal 11 (SEGV)"
+	has "$ERR" "segfault at"
 	has "$ERR" "in /tmp, in its own files"
 	has "$OUT" /tmp/core
 	target_stop docker "$NAME"

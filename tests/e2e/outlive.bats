@@ -22,6 +22,7 @@ teardown() {
 
 # session OPTION... CMD...: in the background, as $S.
 session() {
+	: >"$OUT" >"$ERR" # what an earlier one said
 	timeout -k 2 30 "$PORTHOLE" exec "$@" >"$OUT" 2>"$ERR" </dev/null 3>&- &
 	S=$!
 }

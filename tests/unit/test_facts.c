@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/str.h"
+#include "facts/last.h"
 #include "facts/parse.h"
 
 static const struct {
@@ -378,6 +379,37 @@ static void test_oci(void **state)
 	engine_free(&n);
 }
 
+/* What the kernel says of one process and its cgroup, and nothing that only looks like it. */
+static void test_messages(void **state)
+{
+	struct last l = LAST_INIT;
+
+	(void)state;
+	l.mem_path = strdup("/docker/aa");
+	last_message(&l, 77,
+		     "oom-kill:constraint=X,oom_memcg=/docker/ab,task_memcg=/docker/"
+		     "ab,task=sh,pid=77,uid=0");
+	last_message(&l, 77, "oom-kill:constraint=X,task_memcg=/docker/aa/b,task=sh,pid=77,uid=0");
+	last_message(&l, 77, "x oom-kill:,task_memcg=/docker/aa,task=sh,pid=77,uid=0");
+	last_message(&l, 77, "sh[177]: segfault at 0");
+	assert_int_equal(l.oom_told, 0);
+	assert_string_equal(l.told, "");
+	last_message(&l, 77,
+		     "oom-kill:constraint=X,oom_memcg=/docker/aa,task_memcg=/docker/"
+		     "aa,task=a,pid=77,uid=,pid=78,uid=0");
+	assert_int_equal(l.oom_told, 1);
+	assert_false(l.oom_first_told);
+	last_message(&l, 77,
+		     "oom-kill:constraint=X,oom_memcg=/docker/aa,task_memcg=/docker/"
+		     "aa,task=a,pid=77,uid=0");
+	assert_int_equal(l.oom_told, 2);
+	assert_true(l.oom_first_told);
+	last_message(&l, 77, "sh[77]: segfault at 0 ip 1");
+	last_message(&l, 77, "sh[77]: again");
+	assert_string_equal(l.told, "sh[77]: segfault at 0 ip 1");
+	last_done(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_addresses), cmocka_unit_test(test_glibc),
 		cmocka_unit_test(test_os),	  cmocka_unit_test(test_mounts),
 		cmocka_unit_test(test_docker),	  cmocka_unit_test(test_oci),
+		cmocka_unit_test(test_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
