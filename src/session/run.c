@@ -24,7 +24,10 @@
 #include "sys/ns.h"
 #include "sys/power.h"
 
-enum { GUARD_AFTER_MS = 5 }; /* later than `bash -c true` takes */
+enum {
+	GUARD_AFTER_MS = 5, /* later than `bash -c true` takes */
+	STOPPED_MS = 200,   /* a pid namespace's first process ends after all others in it */
+};
 
 struct supervisor {
 	const struct plan *plan;
@@ -176,7 +179,7 @@ static int agent_died(struct supervisor *s, int status, struct err *e)
 	leave_sweep(s->agent.host_proc, s->mnt_ns, p->cookie);
 	if (!WIFSIGNALED(status))
 		return code;
-	if (!p->outlive && p->target->pidfd >= 0 && poll(&pfd, 1, 0) > 0)
+	if (!p->outlive && p->target->pidfd >= 0 && poll(&pfd, 1, STOPPED_MS) > 0)
 		err_say(e, ESRCH, "'%s' stopped, which ended the session with it", p->label);
 	else
 		err_say(e, EIO,
