@@ -126,8 +126,7 @@ static const char *const freezes[] = {
 	[FREEZE_NO] = "no",
 	[FREEZE_CGROUP] = "by its cgroup, thawed at the end",
 	[FREEZE_SIGNALS] =
-		"by SIGSTOP to each of its processes (it has no cgroup of its own), SIGCONT "
-		"at the end",
+		"by SIGSTOP to each process (it has no cgroup of its own), SIGCONT at the end",
 	[FREEZE_ALREADY] = "is frozen already, and stays so",
 };
 
