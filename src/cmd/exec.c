@@ -7,6 +7,7 @@
 #include "cmd/changes_report.h"
 #include "cmd/exec_many.h"
 #include "cmd/greeting.h"
+#include "cmd/kit_shown.h"
 #include "cmd/prove_report.h"
 #include "cmd/subject.h"
 #include "session/seal.h"
@@ -247,6 +248,8 @@ static int visit(const struct target_roots *roots, const struct subject *s,
 
 	if (r == 0)
 		r = check_keep(o, &p, &k, e);
+	if (r == 0 && !o->explain && p.rootless)
+		r = kit_from_cache_shown(&p.kit, ctx, e);
 	if (r == 0 && !o->explain)
 		r = session_seal(&p, e);
 	if (r < 0)

@@ -43,8 +43,7 @@ struct kit {
 	uint64_t offset;   /* where the image starts in it, a multiple of 4096 */
 	uint64_t size;	   /* bytes of the image */
 	const char *label; /* what mount tables show as its source, borrowed; NULL: whatever it is
-			      opened by. With one, a directory is mounted as an overlay, so that
-			      nobody can make it writable again */
+			      opened by */
 };
 
 #define KIT_INIT      ((struct kit){.fd = -EBADF})
@@ -124,6 +123,18 @@ int kit_mount_at(const struct kit *k, const struct kit_ready *r, const char *whe
  * sockets of a hostile image are left out. -EBADMSG: damaged; -ENOTSUP: EROFS features this reader
  * does not know; -EFBIG: more than 8 GiB or a million entries. */
 int kit_unpack(const struct kit *k, int dir_fd, struct err *e);
+
+/* Called while a kit is unpacked; bytes of its files. */
+struct kit_steps {
+	void (*step)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+/* For those who may not mount: make the image `k` a directory, which they may clone. It is unpacked
+ * into $XDG_CACHE_HOME/porthole/kit-HASH (~/.cache without that variable), complete or not at all,
+ * or found there as an earlier call left it; HASH is of the image's file, its size and times. Two
+ * at once wait for each other. `progress` may be NULL. 0 or -errno; -ENOENT: no home directory. */
+int kit_from_cache(struct kit *k, const struct kit_steps *progress, struct err *e);
 
 /* Write OUT: our own executable without the kit it may carry, then the image `k` on a page boundary
  * and a trailer that kit_find() looks for; KIT_NONE: without a kit. Atomic: OUT is replaced at once

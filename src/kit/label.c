@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 #include "kit/kit.h"
 #include "kit/rungs.h"
+#include "sys/apart.h"
 #include "sys/fsmount.h"
 
 /* An empty tmpfs, detached. */
@@ -54,7 +55,7 @@ static int as_overlay(const struct kit *k, int dir, struct err *e)
 {
 	_cleanup_close_ int empty = empty_dir(e);
 	char layers[96];
-	const struct fs_opt opts[] = {{"source", k->label}, {"lowerdir", layers}, {}};
+	const struct fs_opt opts[] = {{"source", k->label ?: "kit"}, {"lowerdir", layers}, {}};
 
 	if (empty < 0)
 		return empty;
@@ -67,6 +68,8 @@ int kit_rung_dir(const struct kit *k, int userns_fd, struct err *e)
 	_cleanup_close_ int m = fs_clone_detached(k->fd, KIT_ATTRS, e);
 	int over;
 
+	if (m == -EPERM && !k->label)
+		return apart_clone_dir(k->fd, KIT_ATTRS, e);
 	if (m == -ENOSYS) {
 		err_say(e, ENOTSUP, "the kit %s is a directory, which needs Linux 5.12 or later",
 			k->path);
@@ -75,7 +78,7 @@ int kit_rung_dir(const struct kit *k, int userns_fd, struct err *e)
 	}
 	if (m >= 0 && userns_fd >= 0)
 		fs_idmap(m, userns_fd, NULL); /* see kit.h for what a refusal means */
-	if (m < 0 || !k->label)
+	if (m < 0 || (!k->label && userns_fd < 0))
 		return TAKE_FD(m);
 	over = as_overlay(k, m, e);
 	return over < 0 ? as_overlay(k, k->fd, e) : over; /* Linux before 6.15 takes no clone */

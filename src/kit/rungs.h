@@ -22,6 +22,10 @@ int kit_rung_dir(const struct kit *k, int userns_fd, struct err *e);
 int kit_mount_from(const struct kit *k, const char *path, bool ro, const char *offset, bool *opened,
 		   struct err *e);
 
+/* kit_unpack() that tells how far it is; `progress` may be NULL. */
+int kit_unpack_shown(const struct kit *k, int dir_fd, const struct kit_steps *progress,
+		     struct err *e);
+
 /* Room a kit needs in a tmpfs, as the options size= and nr_inodes= (numbers as text); -ENOMEM with
  * a sentence when the machine has less memory than that. */
 struct kit_room {

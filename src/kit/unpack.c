@@ -45,6 +45,8 @@ struct walk {
 	struct walk *up; /* the counters are in the topmost */
 	uint64_t entries, bytes, room;
 	struct names *names; /* of all directories */
+	const struct kit_steps *progress;
+	uint64_t total; /* for it */
 };
 
 static struct walk *top(struct walk *w)
@@ -187,6 +189,8 @@ static int visit(void *arg, const struct erofs_dirent *d, struct err *e)
 	if (!S_ISDIR(in.mode))
 		t->room += (in.size + PAGE - 1) / PAGE * PAGE;
 	t->bytes += in.size;
+	if (t->progress)
+		t->progress->step(t->progress->arg, t->bytes, t->total);
 	if (++t->entries > ENTRIES_MAX || t->bytes > BYTES_MAX)
 		return err_say(e, EFBIG, "the kit %s is too large to be unpacked", w->k->path);
 	if (S_ISDIR(in.mode))
@@ -205,12 +209,19 @@ static int walk_dir(struct walk *w, const struct erofs_inode *in, struct err *e)
 	return erofs_dir_each(w->fs, in, visit, w, e);
 }
 
-/* Walk the whole kit; `dir_fd` -EBADF: only count, into *counted. */
-static int walk_kit(const struct kit *k, int dir_fd, struct walk *counted, struct err *e)
+/* Walk the whole kit; `dir_fd` -EBADF: only count, into *counted. `progress`: bytes of `total`. */
+static int walk_kit(const struct kit *k, int dir_fd, const struct kit_steps *progress,
+		    uint64_t total, struct walk *counted, struct err *e)
 {
 	_cleanup_erofs_ struct erofs *fs = NULL;
 	_cleanup_names_ struct names names = {};
-	struct walk w = {.k = k, .dir = dir_fd, .root = dir_fd, .path = "", .names = &names};
+	struct walk w = {.k = k,
+			 .dir = dir_fd,
+			 .root = dir_fd,
+			 .path = "",
+			 .names = &names,
+			 .progress = progress,
+			 .total = total};
 	struct erofs_inode root;
 	int r;
 
@@ -230,7 +241,16 @@ static int walk_kit(const struct kit *k, int dir_fd, struct walk *counted, struc
 
 int kit_unpack(const struct kit *k, int dir_fd, struct err *e)
 {
-	return walk_kit(k, dir_fd, NULL, e);
+	return walk_kit(k, dir_fd, NULL, 0, NULL, e);
+}
+
+int kit_unpack_shown(const struct kit *k, int dir_fd, const struct kit_steps *progress,
+		     struct err *e)
+{
+	struct walk w = {};
+	int r = progress ? walk_kit(k, -EBADF, NULL, 0, &w, e) : 0;
+
+	return r < 0 ? r : walk_kit(k, dir_fd, progress, w.bytes, NULL, e);
 }
 
 /* Bytes of memory that programs can still have; 0: unknown. */
@@ -253,7 +273,7 @@ int kit_room(const struct kit *k, struct kit_room *out, struct err *e)
 {
 	struct walk w = {};
 	uint64_t have;
-	int r = walk_kit(k, -EBADF, &w, e);
+	int r = walk_kit(k, -EBADF, NULL, 0, &w, e);
 
 	if (r < 0)
 		return r;

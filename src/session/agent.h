@@ -28,6 +28,10 @@ _Noreturn void agent_main(struct agent *a);
 /* Join or make the plan's namespaces and build its view. 0 or -errno with `e`. */
 int agent_enter(struct agent *a, struct err *e);
 
+/* fork(2) for plans that are rootless: a child of ours that is born in the target's user namespace,
+ * and in its pid namespace where that is joined. Returns as fork(2), or -errno with `e`. */
+pid_t fork_inside(const struct plan *p, struct err *e);
+
 /* Become who the plan says, in the directory it says, and exec. Returns only on failure: -errno
  * with `e` (126 or 127). [child] of a vfork: no allocation, and memory is the agent's. */
 int command_exec(const struct plan *p, struct err *e);

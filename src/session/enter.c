@@ -18,17 +18,27 @@
 
 enum { NOTES_MAX = 10 };
 
-static const unsigned later = CLONE_NEWPID; /* the agent was born there */
+/* The agent was born there. */
+static unsigned later(const struct plan *p)
+{
+	return CLONE_NEWPID | (p->rootless ? CLONE_NEWUSER : 0);
+}
 
 /* A new user namespace makes us nobody until we take an id that exists there. */
-static int take_inside_id(const struct plan *p, struct err *e)
+static int take_inside_id(const struct agent *a, struct err *e)
 {
-	uid_t uid;
-	gid_t gid;
+	_cleanup_close_ int self = openat(a->host_proc, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct idmap *m = malloc(sizeof(*m));
+	uint32_t uid = UINT32_MAX, gid = UINT32_MAX;
 
-	plan_inside_ids(p, &uid, &gid);
+	if (m && idmap_read(self, "uid_map", m) == 0)
+		uid = idmap_first_inside(m);
+	if (m && idmap_read(self, "gid_map", m) == 0)
+		gid = idmap_first_inside(m);
+	free(m);
 	if (syscall(SYS_setresgid, gid, gid, gid) < 0 || syscall(SYS_setresuid, uid, uid, uid) < 0)
-		return err_set(e, errno, "taking an id in the user namespace of '%s'", p->label);
+		return err_set(e, errno, "taking an id in the user namespace of '%s'",
+			       a->plan->label);
 	return 0;
 }
 
@@ -72,7 +82,7 @@ static int join(struct agent *a, unsigned flags, struct err *e)
 	}
 	if (r < 0)
 		return join_failed(p, r, e);
-	return flags & p->ns_join & CLONE_NEWUSER ? take_inside_id(p, e) : 0;
+	return flags & p->ns_join & CLONE_NEWUSER ? take_inside_id(a, e) : 0;
 }
 
 /* The supervisor mounts the kit while we join and build: wait for it here. */
@@ -118,7 +128,7 @@ static int enter_cow(struct agent *a, struct err *e)
 
 	make_proc(a);
 	if (r == 0 && !p->store)
-		r = join(a, ~(later | CLONE_NEWUSER), e);
+		r = join(a, ~(later(p) | CLONE_NEWUSER), e);
 	a->parts.notes = &notes;
 	a->parts.host_proc = a->host_proc;
 	if (r == 0)
@@ -126,16 +136,61 @@ static int enter_cow(struct agent *a, struct err *e)
 	send_notes(a, &notes);
 	if (r == 0)
 		r = add_kit(a, dev, e);
-	return r < 0 || p->store ? r : join(a, CLONE_NEWUSER, e);
+	return r < 0 || p->store ? r : join(a, CLONE_NEWUSER & ~later(p), e);
+}
+
+/* Join what the view is built in, and the user namespace whose rights it is built with, if that is
+ * another than the target's own. */
+static int join_to_build(struct agent *a, struct err *e)
+{
+	const struct plan *p = a->plan;
+	int r;
+
+	if (p->mnt_owner < 0)
+		return join(a, ~later(p), e);
+	r = join(a, ~(later(p) | CLONE_NEWUSER), e);
+	if (r == 0 && !p->rootless && setns(p->mnt_owner, CLONE_NEWUSER) < 0)
+		return join_failed(p, -errno, e);
+	return r < 0 ? r : take_inside_id(a, e);
+}
+
+static int enter_classic(struct agent *a, struct err *e)
+{
+	const struct plan *p = a->plan;
+	int r = join(a, ~(later(p) | CLONE_NEWUSER), e);
+
+	if (r == 0)
+		r = view_build_classic(p, &a->parts, e);
+	return r < 0 ? r : join(a, CLONE_NEWUSER & ~later(p), e);
+}
+
+static int enter_live(struct agent *a, struct err *e)
+{
+	const struct plan *p = a->plan;
+	_cleanup_close_ int dev = -EBADF;
+	bool proc = p->kit.kind != KIT_NONE || p->ns_new;
+	int r;
+
+	if (proc && !p->rootless)
+		make_proc(a);
+	r = join_to_build(a, e);
+	if (proc && p->rootless)
+		make_proc(a); /* allowed where the target has a whole one somewhere */
+	if (r == 0)
+		r = view_build(p, &a->parts, &dev, e);
+	if (r == 0)
+		r = add_kit(a, dev, e);
+	return r < 0 || p->mnt_owner < 0 ? r : join(a, CLONE_NEWUSER, e);
 }
 
 /* Stand where the plan wants us: namespaces joined, view built. */
 int agent_enter(struct agent *a, struct err *e)
 {
 	const struct plan *p = a->plan;
-	_cleanup_close_ int dev = -EBADF;
-	int r;
+	int r = p->rootless ? take_inside_id(a, e) : 0;
 
+	if (r < 0)
+		return r;
 	if (p->cow.on && a->parts.classic)
 		return err_say(e, ENOSYS,
 			       "a view that can be written to and forgets needs Linux 5.12 "
@@ -143,17 +198,6 @@ int agent_enter(struct agent *a, struct err *e)
 	if (p->cow.on)
 		return enter_cow(a, e);
 	if (p->view == VIEW_NONE)
-		return join(a, ~later, e);
-	if (a->parts.classic) {
-		r = join(a, ~(later | CLONE_NEWUSER), e);
-		if (r == 0)
-			r = view_build_classic(p, &a->parts, e);
-		return r < 0 ? r : join(a, CLONE_NEWUSER, e);
-	}
-	if (p->kit.kind != KIT_NONE || p->ns_new)
-		make_proc(a);
-	r = join(a, ~later, e);
-	if (r == 0)
-		r = view_build(p, &a->parts, &dev, e);
-	return r < 0 ? r : add_kit(a, dev, e);
+		return join(a, ~later(p), e);
+	return a->parts.classic ? enter_classic(a, e) : enter_live(a, e);
 }

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "session/plan.h"
+#include "sys/apart.h"
 #include "sys/ns.h"
 
 enum { ENV_MAX = 4 << 20, ENV_FILE_MAX = 1 << 20, ENV_ONE_MAX = 128 << 10 };
@@ -221,7 +222,8 @@ static int read_target_env(struct plan *p, struct err *e)
 
 	if (p->store)
 		return read_store_env(p, e);
-	fd = openat(p->target->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+	fd = p->rootless ? apart_open_of(p->target->proc_fd, "environ", O_RDONLY)
+			 : openat(p->target->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
 	r = fd < 0 ? -errno : fd_read_all(fd, ENV_MAX, &data, &len);
 
 	if (r == -EFBIG)

@@ -202,10 +202,16 @@ int plan_explain(const struct plan *p, struct buf *out)
 		     "the target's are at /dev/" VIEW_TARGET_PROC);
 	if (p->store)
 		line(out, "makes", ns_names(p->ns_new, names, sizeof(names)));
+	if (p->rootless)
+		line(out, "rights",
+		     "not root's: those that its owner has in the target's user namespace. "
+		     "Devices, limits (--cgroup own) and what belongs to the host stay closed");
 	line(out, "view", view_words(p));
 	explain_files(p, out);
 	if (p->kit.kind != KIT_NONE)
 		line(out, "kit", p->kit.path ? p->kit.path : "?");
+	if (p->rootless && p->kit.kind == KIT_IMAGE)
+		line(out, "", "unpacked into ~/.cache/porthole at the first time");
 	buf_done(&b);
 	buf_printf(&b, "%s (uid %u, gid %u)", p->who.name, p->who.uid, p->who.gid);
 	line(out, "user", b.data ? b.data : "?");
@@ -259,7 +265,7 @@ json_t *plan_json(const struct plan *p)
 
 	return json_pack(
 		"{s:{s:o,s:o,s:i},s:o,s:o,s:o,s:s,s:b,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:s,s:o,s:o,"
-		"s:o,s:s?,s:b,s:o}",
+		"s:o,s:s?,s:b,s:o,s:b}",
 		"target", "name", json_text(t->name), "engine", json_text(t->engine), "pid", t->pid,
 		"joins", namespaces(p->ns_join), "shares", namespaces(p->ns_same), "makes",
 		namespaces(p->ns_new), "view", views[p->view], "forgets", p->cow.on, "kit",
@@ -269,5 +275,5 @@ json_t *plan_json(const struct plan *p)
 		cgroups[p->cgroup], "freeze", freeze_names[p->freeze.how], "path",
 		json_text(p->path), "environment_dropped", strings(&p->env_dropped), "directory",
 		json_text(p->cwd), "scratch", p->scratch ? PLAN_SCRATCH : NULL, "terminal", p->tty,
-		"command", strings(&p->argv));
+		"command", strings(&p->argv), "rootless", p->rootless);
 }

@@ -66,7 +66,8 @@ int guard_start(struct guard *g, int host_proc, const char *cookie, const struct
 		return 0;
 	g->pid = -1;
 	ours = openat(host_proc, "self/ns/pid", O_RDONLY | O_CLOEXEC);
-	if (ours < 0 || setns(ours, CLONE_NEWPID) < 0)
+	/* without the right to go back we had none to leave */
+	if (ours < 0 || (setns(ours, CLONE_NEWPID) < 0 && errno != EPERM))
 		return err_set(e, errno, "going back to our own pid namespace");
 	g->pid = fork();
 	if (g->pid == 0)

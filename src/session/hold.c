@@ -7,7 +7,6 @@
 
 #include "base/cleanup.h"
 #include "session/plan.h"
-#include "sys/cred.h"
 
 void hold_done(struct hold *h)
 {
@@ -16,18 +15,6 @@ void hold_done(struct hold *h)
 	cleanup_close(&h->root);
 	cleanup_close(&h->over);
 	*h = HOLD_INIT;
-}
-
-void plan_inside_ids(const struct plan *p, uid_t *uid, gid_t *gid)
-{
-	_cleanup_free_ struct idmap *m = p->hold.on ? NULL : malloc(sizeof(*m));
-
-	*uid = p->hold.on ? p->hold.uid : (uid_t)-1;
-	*gid = p->hold.on ? p->hold.gid : (gid_t)-1;
-	if (m && idmap_read(p->target->proc_fd, "uid_map", m) == 0)
-		*uid = idmap_first_inside(m);
-	if (m && idmap_read(p->target->proc_fd, "gid_map", m) == 0)
-		*gid = idmap_first_inside(m);
 }
 
 int plan_hold(struct plan *p, struct err *e)
@@ -52,7 +39,6 @@ int plan_hold(struct plan *p, struct err *e)
 			return err_set(e, errno, "holding the %s namespace of '%s'",
 				       ns_types[i].name, p->label);
 	}
-	plan_inside_ids(p, &p->hold.uid, &p->hold.gid);
 	p->hold.on = true;
 	p->outlive = true;
 	p->shape.proc_good = p->shape.proc_theirs = false;

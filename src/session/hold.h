@@ -20,8 +20,6 @@ struct hold {
 		     -EBADF: its root is there */
 	int over; /* a layer that is laid over its root; -EBADF: none */
 	int ns[NS_COUNT]; /* as ns_types; -EBADF: not held */
-	uid_t uid;	  /* root, or the first id, inside a held user namespace */
-	gid_t gid;
 };
 
 #define HOLD_INIT                                                                                  \
@@ -33,9 +31,6 @@ struct hold {
  * (p->cow.on). 0, -EPERM when the target has no mounts of its own, or -errno. */
 int plan_hold(struct plan *p, struct err *e);
 void hold_done(struct hold *h);
-
-/* Root's ids, or the first there are, in the target's user namespace; (uid_t)-1: not known. */
-void plan_inside_ids(const struct plan *p, uid_t *uid, gid_t *gid);
 
 /* A new descriptor of the target's user namespace, held or of the process. It, or -errno. */
 int plan_userns(const struct plan *p);

@@ -30,6 +30,7 @@ void plan_done(struct plan *p)
 	freeze_done(&p->freeze);
 	hold_done(&p->hold);
 	cleanup_close(&p->root_fd);
+	cleanup_close(&p->mnt_owner);
 	cow_done(&p->cow);
 	free(p->who.groups);
 	free(p->who.name);
@@ -116,6 +117,8 @@ static int plan_ns(struct plan *p, const struct request *req, struct err *e)
 	if (r < 0)
 		return r;
 	r = plan_outlive(p, req, e);
+	if (r == 0)
+		r = plan_rights(p, self, e);
 	if (r < 0)
 		return r;
 	p->ns_same = want & ~p->ns_join;

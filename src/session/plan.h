@@ -85,6 +85,10 @@ struct plan {
 	unsigned ns_same;	     /* wanted, and the same as ours already */
 	unsigned ns_new;	     /* made for the session */
 	bool outlive;		     /* the session does not end with the target */
+	bool rootless; /* we have no rights but those that joining the target's user namespace
+			  gives: it is joined first */
+	int mnt_owner; /* the user namespace that owns the target's mount namespace, where that is
+			  another than the target's own; else -EBADF */
 	enum view view;
 	struct kit kit;
 	struct shape shape;
@@ -115,8 +119,11 @@ struct plan {
 };
 
 #define PLAN_INIT                                                                                  \
-	((struct plan){                                                                            \
-		.root_fd = -EBADF, .kit = KIT_INIT, .freeze = FREEZE_INIT, .hold = HOLD_INIT})
+	((struct plan){.root_fd = -EBADF,                                                          \
+		       .mnt_owner = -EBADF,                                                        \
+		       .kit = KIT_INIT,                                                            \
+		       .freeze = FREEZE_INIT,                                                      \
+		       .hold = HOLD_INIT})
 #define _cleanup_plan_ _cleanup_(plan_done)
 void plan_done(struct plan *p);
 
@@ -138,6 +145,10 @@ json_t *plan_json(const struct plan *p);
 uint64_t plan_caps_of(const struct plan *p);
 
 /* --- parts of plan_make, in files of their own --- */
+
+/* Whose rights do it: fills rootless and mnt_owner, and adds CLONE_NEWUSER to ns_join where nothing
+ * can be joined without. `self`: /proc/self. */
+int plan_rights(struct plan *p, int self, struct err *e);
 
 /* The target's environment from /proc/PID/environ, without what would make the kit's programs load
  * or run the target's files (LD_*, BASH_ENV, ...), with PATH led by the kit, `-e` and `--env-file`

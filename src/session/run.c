@@ -106,7 +106,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 			err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
 		return -e->num;
 	}
-	if (p->ns_join & CLONE_NEWPID) {
+	if (p->ns_join & CLONE_NEWPID && !p->rootless) {
 		/* only children are affected: the agent is born in the target's pid namespace */
 		int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWPID);
 
@@ -120,7 +120,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 			return r;
 		}
 	}
-	s->agent_pid = fork();
+	s->agent_pid = p->rootless ? fork_inside(p, e) : fork();
 	if (s->agent_pid == 0) {
 		channels_forget(&s->channels);
 		close(s->sock);
@@ -129,6 +129,8 @@ static int start_agent(struct supervisor *s, struct err *e)
 			close(p->kit.fd); /* the supervisor mounts it */
 		agent_main(&s->agent);
 	}
+	if (s->agent_pid < 0 && p->rootless)
+		return s->agent_pid;
 	if (s->agent_pid < 0 && errno == ENOMEM && p->ns_join & CLONE_NEWPID)
 		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
 	if (s->agent_pid < 0)

@@ -1,0 +1,193 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # run sets stderr
+# A user's own rootless containers, entered by that user without root; and by root.
+load ../lib/porthole
+
+setup_file() {
+	require podman-rootless kit
+	export BIN=$PT_RUN/rootless RL RL_PID
+	mkdir -p "$BIN"
+	cp "$PORTHOLE" "$BIN/porthole"
+	cp "${PORTHOLE_KIT:-$PORTHOLE_BUILD/kit.erofs}" "$BIN/kit.erofs"
+	chmod 755 "$BIN" "$BIN/porthole"
+	chmod 644 "$BIN/kit.erofs"
+	RL=$(uniq_name rl)
+	RL_PID=$(target_start podman-rootless "$RL" busybox)
+	p exec "$RL" true # the kit is unpacked
+}
+
+teardown_file() {
+	target_stop podman-rootless "$RL"
+	rm -rf "$BIN"
+}
+
+# p ARG...: porthole as the user whose containers they are.
+p() {
+	as_user timeout -k 2 60 "$BIN/porthole" "$@"
+}
+
+# says_user CODE WORDS ARG...: as says.
+says_user() {
+	run --separate-stderr "-$1" p "${@:3}"
+	[[ $stderr == "porthole: "*"$2"* && -z $output ]] || die "not '$2': $stderr$output"
+	refute grep -qP '[\x00-\x09\x0b-\x1f\x7f]' <<<"$stderr"
+}
+
+cache() {
+	echo "$PT_RUN/home/.cache/porthole"
+}
+
+@test "the kit is unpacked once, and tools work: gdb on its first process, python, jq" {
+	local kit
+	rm -rf "$(cache)"
+	residue_snapshot "$BATS_TEST_TMPDIR/r" "$RL_PID"
+	run -0 --separate-stderr p exec "$RL" bash -c 'id -u; python3 -c "import ssl; print(6 * 7)"; gdb -batch -p 1 -ex "info proc" 2>/dev/null | grep "cmdline"; stat -c %u:%g /dev/p/b/bash'
+	[[ ${lines[0]} == 0 && ${lines[1]} == 42 && ${lines[2]} == *"'/app'"* && ${lines[3]} == 0:0 && -z $stderr ]] || die "$output$stderr"
+	kit=$(echo "$(cache)"/kit-*)
+	[[ -d $kit/b && $(stat -c %a "$kit") == 755 ]]
+	# the namespaces are the target's, and the user's own mount namespace is not
+	local n
+	for n in pid net ipc uts user; do
+		[[ $(p exec "$RL" readlink "/proc/self/ns/$n") == "$(readlink "/proc/$RL_PID/ns/$n")" ]] || die "not its $n namespace"
+	done
+	[[ $(p exec "$RL" stat -c %d:%i /) == "$(stat -c %d:%i "/proc/$RL_PID/root/")" ]]
+	# not again
+	[[ $(echo "$(cache)"/*) == "$kit" ]]
+	run -7 p exec "$RL" sh -c 'sleep 300 & setsid sleep 300 & exit 7'
+	residue_assert_same "$BATS_TEST_TMPDIR/r"
+}
+
+@test "users, --kit none, --ns, --prove, --view kit, pipes, a terminal" {
+	[[ $(p exec --kit none "$RL" sh -c 'id -u; ls /dev/p 2>&1') == $'0\n'*"No such file"* ]]
+	[[ $(p exec -u 1000 "$RL" id -u) == 1000 ]]
+	[[ $(p exec -u target --caps target "$RL" sed -n 's/^CapEff:\t//p' /proc/self/status) == "$(sed -n 's/^CapEff:\t//p' "/proc/$RL_PID/status")" ]]
+	[[ $(p exec --ns net "$RL" readlink /proc/self/ns/net /proc/self/ns/pid) == "$(readlink "/proc/$RL_PID/ns/net")"$'\n'"$(readlink /proc/self/ns/pid)" ]]
+	run -0 --separate-stderr p exec --prove "$RL" true
+	[[ $stderr == *"proof: nothing changed" ]]
+	[[ $(p exec --view kit "$RL" ls /target/app) == /target/app ]]
+	[[ $(echo 'in and out' | p exec "$RL" cat) == 'in and out' ]]
+	run -0 as_user TERM=xterm timeout 30 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/term.py" 'expect:# $' 'send:tty; exit 3\r' 'expect:/dev/pts/\d' \
+		-- sh -c '"$@"; [ $? = 3 ]' sh "$BIN/porthole" exec "$RL"
+}
+
+@test "what is missing is said" {
+	run -0 p exec --explain "$RL" true
+	[[ $output == *"rights       not root's: "*"--cgroup own"* && $output == *"unpacked into"* ]]
+	[[ $(p exec --explain --json "$RL" true | jq .rootless) == true ]]
+	[[ $("$PORTHOLE" exec --explain --json "pid:$RL_PID" true | jq .rootless) == false ]]
+	says_user 125 "" exec --cgroup own --memory 64m "$RL" true
+	says_user 125 "run with sudo" mount "$RL"
+	# root's, and another user's
+	local root_pid
+	root_pid=$(target_start runc "$(uniq_name roots)")
+	says_user 125 "run with sudo" exec "pid:$root_pid" true
+}
+
+@test "ps and inspect show the user's own" {
+	run -0 p ps
+	[[ $output == *"$RL "*podman*" $RL_PID "* ]]
+	[[ $(p ps --json 2>/dev/null | jq -r --arg n "$RL" '.[] | select(.name == $n) | .pid') == "$RL_PID" ]]
+	run -0 p inspect "$RL"
+	[[ $output == *"$RL  podman"*"uids"*" is $(id -u "$(test_user)") on the host"* ]]
+}
+
+@test "podman --userns=keep-id, --pid=host, --network=host; a pod" {
+	local flag name pid
+	for flag in --userns=keep-id --pid=host --network=host "--cap-drop=all --read-only --user=1000"; do
+		name=$(uniq_name rl)
+		# shellcheck disable=SC2086
+		pid=$(target_start podman-rootless "$name" busybox $flag)
+		residue_snapshot "$BATS_TEST_TMPDIR/r$flag" "$pid"
+		[[ $(p exec "$name" jq -n 1+1) == 2 ]] || die "$flag"
+		[[ $(x "$name" jq -n 1+1) == 2 ]] || die "$flag, as root"
+		residue_assert_same "$BATS_TEST_TMPDIR/r$flag"
+		target_stop podman-rootless "$name"
+	done
+}
+
+# A container of the user's that no engine knows: sets U_PID.
+user_container() {
+	local root pid
+	root=$(test_dir)
+	cp -a "$(image_root busybox)/." "$root/"
+	chmod 755 "$root"
+	chown -R "$(test_user):" "$root"
+	(as_user "${@//@ROOT@/$root}" >/dev/null 2>&1 & echo $! >"$BATS_TEST_TMPDIR/outer") 3>&-
+	wait_until 10 _user_app "$root" || die "$*: does not run"
+}
+
+_user_app() {
+	local d
+	for d in $(pgrep -x -u "$(id -u "$(test_user)")" app); do
+		[[ $d != "$RL_PID" && $(readlink "/proc/$d/ns/user") != "$(readlink "/proc/$RL_PID/ns/user")" ]] && U_PID=$d && return 0
+	done
+	return 1
+}
+
+@test "unshare -Ur and bwrap" {
+	require unshare bwrap
+	local kind
+	for kind in unshare bwrap; do
+		case $kind in
+		unshare) user_container unshare -Urmpnu --fork --kill-child --root=@ROOT@ --mount-proc /app ;;
+		bwrap) user_container bwrap --unshare-all --bind @ROOT@ / --proc /proc --dev /dev --as-pid-1 /app ;;
+		esac
+		residue_snapshot "$BATS_TEST_TMPDIR/$kind" "$U_PID"
+		[[ $(p exec "pid:$U_PID" bash -c 'jq -n 1+1; readlink /proc/self/ns/net') == $'2\n'"$(readlink "/proc/$U_PID/ns/net")" ]] || die "$kind"
+		[[ $(x "pid:$U_PID" jq -n 1+1) == 2 ]] || die "$kind, as root"
+		residue_assert_same "$BATS_TEST_TMPDIR/$kind"
+		kill -KILL "$U_PID"
+		wait_until 5 pid_gone "$U_PID"
+	done
+}
+
+@test "the container's root cannot write to the user's kit" {
+	local kit
+	kit=$(echo "$(cache)"/kit-*)
+	p exec "$RL" bash -c 'mount -o remount,rw,bind /dev/p; mount --bind /dev/p /tmp; mount -o remount,rw,bind /tmp; mount -t tmpfs t /mnt
+		echo evil >/dev/p/b/bash; echo evil >/tmp/b/evil; true' 2>/dev/null || true
+	[[ ! -e $kit/b/evil && $(head -c 4 "$kit/b/bash" | tail -c 3) == ELF ]]
+	[[ $(p exec "$RL" jq -n 1+1) == 2 ]]
+}
+
+@test "the cache: killed half-way, two at once, no home, no room, not ours" {
+	local d=$BATS_TEST_TMPDIR c pid i
+	c=$(test_dir)
+	chown "$(test_user):" "$c"
+	# killed while it unpacks: nothing is taken for whole, and the rest goes next time
+	for i in 0.2 0.5; do
+		as_user XDG_CACHE_HOME="$c" timeout -s KILL $i "$BIN/porthole" exec "$RL" true || true
+	done
+	[[ -n $(ls -d "$c"/porthole/partial-* 2>/dev/null) && -z $(ls -d "$c"/porthole/kit-* 2>/dev/null) ]]
+	# two at once wait for each other
+	as_user XDG_CACHE_HOME="$c" timeout 60 "$BIN/porthole" exec "$RL" jq -n 1+1 >"$d/one" 3>&- &
+	pid=$!
+	[[ $(as_user XDG_CACHE_HOME="$c" timeout 60 "$BIN/porthole" exec "$RL" jq -n 1+1) == 2 ]]
+	wait $pid
+	[[ $(<"$d/one") == 2 && $(ls "$c/porthole") == kit-* && $(ls "$c/porthole" | wc -l) == 1 ]]
+	# one that others may write to is not taken
+	chmod 777 "$c"/porthole/kit-*
+	run -125 --separate-stderr as_user XDG_CACHE_HOME="$c" timeout 60 "$BIN/porthole" exec "$RL" true
+	[[ $stderr == "porthole: the unpacked kit "*" is not as it should be"* ]]
+	run -125 --separate-stderr as_user HOME= XDG_CACHE_HOME= timeout 60 "$BIN/porthole" exec "$RL" true
+	[[ $stderr == "porthole: there is no directory to unpack the kit into"*"--kit none"* ]] || die "$stderr"
+	mount -t tmpfs -o "size=1m,mode=777" porthole-test "$c"
+	run -125 --separate-stderr as_user XDG_CACHE_HOME="$c" timeout 60 "$BIN/porthole" exec "$RL" true
+	umount "$c"
+	[[ $stderr == "porthole: "*"No space left"*"--kit none"* ]] || die "$stderr"
+	rm -rf "${c:?}"
+}
+
+@test "kill -9 of any of its processes leaves nothing" {
+	local who victim
+	residue_snapshot "$BATS_TEST_TMPDIR/r" "$RL_PID"
+	for who in supervisor agent; do
+		as_user "$BIN/porthole" exec "$RL" sh -c 'sleep 300 & setsid sleep 300 & sleep 300' </dev/null >/dev/null 2>&1 3>&- &
+		wait_until 5 eval '(($(ns_sharers "$RL_PID" | grep -c "sleep 300") >= 3))'
+		victim=$(ns_sharers "$RL_PID" | awk '/porthole: session/ { print $1 }')
+		[[ $who == agent ]] || victim=$(sed -n 's/^PPid:\t//p' "/proc/$victim/status")
+		kill -KILL "$victim"
+		wait $! || true
+		residue_assert_same "$BATS_TEST_TMPDIR/r"
+	done
+}
