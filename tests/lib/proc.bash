@@ -65,12 +65,19 @@ pids_using() {
 		grep -lsz "^PT_MARK=$1" /proc/[0-9]*/environ
 		find /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$1" -o -lname "$1/*" \) 2>/dev/null
 		grep -lsF "$1/" /proc/[0-9]*/mountinfo | while IFS= read -r f; do
-			[[ $(readlink "${f%/*}/ns/mnt") == "$PT_HOST_MNT" ]] || echo "$f"
+			[[ $(readlink "${f%/*}/ns/mnt") == "$PT_HOST_MNT" ]] || _is_of_another "${f%/*}" "$1" || echo "$f"
 		done
 	} | cut -d/ -f3 | sort -un | while IFS= read -r pid; do
 		pid_alive "$pid" && echo "$pid"
 	done
 	return 0
+}
+
+# It carries another run's mark than DIR's: it only has copies of mounts that were there when it began.
+_is_of_another() {
+	local mark
+	mark=$(cat "$1/environ" 2>/dev/null | tr '\0' '\n' | sed -n 's/^PT_MARK=//p')
+	[[ -n $mark && $2/ != "$mark"/* ]]
 }
 PT_HOST_MNT=$(readlink /proc/self/ns/mnt)
 
