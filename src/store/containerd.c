@@ -1,13 +1,9 @@
 /* Containers of containerd (ctr, nerdctl, Kubernetes): its database has all of them, and the bundle
  * those that have a task. */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fd.h"
-#include "base/path.h"
 #include "store/engines.h"
 #include "store/snapshot.h"
 #include "store/spec.h"
@@ -29,29 +25,12 @@ static void container_done(struct container *c)
 	json_decref(c->spec);
 }
 
-/* ROOT: the database's path says it; else the bundle's link `work`. A new string, or NULL. */
-static char *root_path(const struct target_roots *r, const struct target *t)
-{
-	_cleanup_close_ int bundle = -EBADF;
-	char work[PATH_MAX], *cut;
-
-	if (t->state_file && str_ends(t->state_file, "/" SNAPSHOT_DB))
-		return strndup(t->state_file, strlen(t->state_file) - strlen("/" SNAPSHOT_DB));
-	if (t->bundle)
-		bundle = path_open_in_root(r->root_fd, t->bundle, O_PATH | O_DIRECTORY);
-	if (bundle < 0 || link_read_at(bundle, "work", work, sizeof(work)) <= 0)
-		return NULL;
-	cut = strstr(work, TASK_DIR);
-	return cut ? strndup(work, (size_t)(cut - work)) : NULL;
-}
-
 static int open_root(struct container *c, struct err *e)
 {
 	const struct target *t = c->target;
-	_cleanup_free_ char *path = root_path(c->roots, t);
 	const char *cut = t->bundle ? strstr(t->bundle, TASK_DIR) : NULL;
 
-	if (!path || !t->id)
+	if (!t->data || !t->id)
 		return err_say(e, ENOENT, "where containerd keeps '%s' is not known", t->name);
 	if (str_eq(t->engine, "cri"))
 		c->ns = strdup("k8s.io");
@@ -61,7 +40,7 @@ static int open_root(struct container *c, struct err *e)
 		c->ns = strdup(t->pod_ns ? t->pod_ns : "default");
 	if (!c->ns)
 		return err_set(e, ENOMEM, "opening '%s'", t->name);
-	return storage_open(c->roots, path, &c->root, e);
+	return storage_open(c->roots, t->data, &c->root, e);
 }
 
 static char *value(const struct container *c, const char *key, size_t *len)

@@ -214,6 +214,7 @@ static void fill_run(struct look *l, struct ctd *c, const char *ns, const char *
 	t->owner = look_owner(l, c->owner);
 	t->id = strdup(id);
 	t->bundle = str_fmt("/%s/%s/%s", c->path, ns, id);
+	t->data = c->root ? strdup(c->root) : NULL;
 	t->state_file = str_fmt("/%s/%s", c->path, path);
 	t->exit_code = -1;
 	t->state = TARGET_RUNNING;

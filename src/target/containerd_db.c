@@ -79,6 +79,7 @@ static void fill(struct look *l, struct ctd *c, const char *ns, struct target *t
 	t->owner = look_owner(l, c->owner);
 	t->image = ctd_image(c, ns, t->id);
 	t->created = created(c, ns, t->id);
+	t->data = c->root ? strdup(c->root) : NULL;
 	t->state_file = str_fmt("%s/" DB_FILE, c->root ? c->root : "");
 	if (kind) {
 		t->engine = "cri";

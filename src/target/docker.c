@@ -167,9 +167,7 @@ static void default_places(struct look *l, struct places *ps)
 	}
 }
 
-/* The DATA that a bundle's config.json tells of by mounting DATA/containers/ID/hostname; ID can be
- * another container's (--network container:X). A new string, or NULL. */
-static char *data_of(struct slice text)
+char *docker_data_of(struct slice text)
 {
 	static const char mark[] = "/containers/";
 	const char *p = text.p, *end = text.p + text.n;
@@ -207,7 +205,7 @@ static void place_from_shim(struct look *l, struct places *ps, const struct moni
 	if (cwd < 0 || root < 0 ||
 	    look_read(l, cwd, m->id, "config.json", STATE_FILE_MAX, &text) < 0)
 		return;
-	data = data_of(text);
+	data = docker_data_of(text);
 	if (!data)
 		return;
 	before = ps->n;

@@ -32,5 +32,10 @@ extern const char *const docker_picks[DOCKER_COUNT];
 /* Fill *t from picked values; t->owner_uid is set before. 0 or -ENOMEM. */
 int docker_fill(struct look *l, const char *id, const struct slice *v, struct target *t);
 
+/* The DATA that JSON about a container (a bundle's config.json, the API's answer) tells of by
+ * naming DATA/containers/ID/hostname; ID can be another container's (--network container:X). A new
+ * string, or NULL. */
+char *docker_data_of(struct slice text);
+
 /* Ask the daemon: for those who may talk to it and not read its files. As engine.ask. */
 int docker_ask(struct look *l, const struct want *w, struct targets *out);

@@ -1,9 +1,11 @@
 #include "target/docker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "target/api.h"
 
 #define SOCK "run/docker.sock"
@@ -62,6 +64,18 @@ int docker_fill(struct look *l, const char *id, const struct slice *v, struct ta
 	return t->id ? 0 : -ENOMEM;
 }
 
+/* Where its files are, if we find them where the daemon does; else the socket. A new string. */
+static char *state_file_of(struct look *l, const char *id, struct slice text)
+{
+	_cleanup_free_ char *data = docker_data_of(text);
+	_cleanup_free_ char *file =
+		data ? str_fmt("%s/containers/%s/config.v2.json", data, id) : NULL;
+	_cleanup_close_ int fd =
+		file ? path_open_in_root(l->roots->root_fd, file, O_PATH) : -ENOENT;
+
+	return fd >= 0 ? TAKE_PTR(file) : strdup("/" SOCK);
+}
+
 /* One container by id, name or prefix of an id. 1 when the daemon does not answer: no use to go on.
  */
 static int ask_one(struct look *l, const struct want *w, const char *what, struct targets *out)
@@ -86,7 +100,7 @@ static int ask_one(struct look *l, const struct want *w, const char *what, struc
 	if (jpick(text, id_pick, 1, &id_v) < 0 || !(id = jpick_str(id_v)) || !id_is_full(id) ||
 	    jpick(text, docker_picks, DOCKER_COUNT, v) < 0)
 		return 0;
-	t.state_file = strdup("/" SOCK);
+	t.state_file = state_file_of(l, id, text);
 	if (!t.state_file || docker_fill(l, id, v, &t) < 0) {
 		target_done(&t);
 		return -ENOMEM;

@@ -16,6 +16,7 @@ void target_done(struct target *t)
 	free(t->pod_ns);
 	free(t->owner);
 	free(t->bundle);
+	free(t->data);
 	free(t->state_file);
 	free(t->error);
 	cleanup_close(&t->pidfd);

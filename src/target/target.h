@@ -35,6 +35,7 @@ struct target {
 	char *owner;	 /* user name or uid of a rootless engine; NULL: root */
 	uid_t owner_uid; /* 0: root; a pinned process is in a user namespace of this user's */
 	char *bundle;	 /* OCI bundle directory, or NULL */
+	char *data;	 /* containerd's ROOT that has its files, or NULL */
 	char *state_file; /* the file (or /proc, or socket) that said so: for --explain */
 	enum target_state state;
 	int exit_code;	  /* valid when TARGET_EXITED or TARGET_RESTARTING; -1: not known */

@@ -50,6 +50,7 @@ int read_store(struct tree *t, const char *engine, const char *id, const char *s
 	target.id = (char *)(uintptr_t)id;
 	target.name = (char *)(uintptr_t) "web";
 	target.state_file = (char *)(uintptr_t)state_file;
+	target.data = (char *)(uintptr_t) "/var/lib/containerd";
 	target.bundle = (char *)(uintptr_t)bundle;
 	target.owner_uid = owner;
 	*e = (struct err){};

@@ -45,11 +45,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const char body[] =
-	"{\"Id\":\"" ID "\",\"Created\":\"2026-11-22T01:12:40Z\",\"Name\":\"/far\","
-	"\"State\":{\"Running\":true,\"Pid\":7001,\"ExitCode\":0,"
-	"\"StartedAt\":\"2026-11-22T01:12:41Z\"},\"Image\":\"sha256:1\","
-	"\"Config\":{\"Image\":\"app:2\",\"Labels\":{}}}\n";
+static const char body[] = "{\"HostsPath\":\"/data/docker/containers/" ID "/hosts\",\"Id\":\"" ID
+			   "\",\"Created\":\"2026-11-22T01:12:40Z\",\"Name\":\"/far\","
+			   "\"State\":{\"Running\":true,\"Pid\":7001,\"ExitCode\":0,"
+			   "\"StartedAt\":\"2026-11-22T01:12:41Z\"},\"Image\":\"sha256:1\","
+			   "\"Config\":{\"Image\":\"app:2\",\"Labels\":{}}}\n";
 
 /* Answer as dockerd does: by name or id, and the list. */
 static void serve(int fd, const char *answer)
@@ -119,6 +119,11 @@ static void test_answers(void **state)
 	assert_int_equal(t.pid, 7001);
 	assert_int_equal(t.start, 70);
 	assert_string_equal(t.state_file, "/run/docker.sock");
+	/* where the daemon says its files are, if they are there */
+	tree_puts(&tree, "data/docker/containers/" ID "/config.v2.json", "{}");
+	target_done(&t);
+	assert_int_equal(target_resolve(&tree.roots, "far", &t, &e), 0);
+	assert_string_equal(t.state_file, "/data/docker/containers/" ID "/config.v2.json");
 	assert_int_equal(target_resolve(&tree.roots, "near", &none, &e), -ENOENT);
 	/* never part of a URL */
 	assert_int_equal(target_resolve(&tree.roots, "a b", &none, &e), -ENOENT);
