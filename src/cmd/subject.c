@@ -13,13 +13,14 @@ void subject_done(struct subject *s)
 /* A container of which only the files are there. */
 static int open_stopped(const struct target_roots *r, struct subject *s, struct err *e)
 {
-	struct err why = {};
+	struct err why = {}, state = {};
 	int ret = store_of_target(r, &s->t, &s->store, &why);
 
 	if (ret == 0)
 		return 0;
-	target_pin(r, &s->t, e); /* says in which state it is */
-	err_hint(e, "and its files cannot be shown: %s", why.msg);
+	target_pin(r, &s->t, &state); /* says in which state it is */
+	err_say(e, ret, "%s, and its files cannot be shown: %s", state.msg, why.msg);
+	err_hint(e, "%s", why.hint);
 	return ret;
 }
 

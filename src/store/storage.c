@@ -66,9 +66,7 @@ int storage_bad(struct err *e, const struct storage *s, const char *path, const 
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	err_say(e, EBADMSG, "%s/%s is damaged: %s", s->path, path, what);
-	err_hint(e,
-		 "what is left of it can be looked at as plain directories: "
-		 "porthole exec %s/.../ (ending in /)",
+	err_hint(e, "a directory of what is left can be looked at by itself: porthole exec %s/.../",
 		 s->path);
 	return -EBADMSG;
 }

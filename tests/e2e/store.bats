@@ -95,6 +95,10 @@ storage() {
 	in_engine "$ENGINE" mv "$dir/diff" "$dir/elsewhere"
 	run -1 --separate-stderr st "$NAME"
 	[[ -z $output && $stderr == *"$dir/diff"*"half deleted"* || $stderr == *"$dir/diff is damaged"* ]] || die "$stderr"
+	# all of it in one sentence, and what to do
+	run -125 --separate-stderr in_engine "$ENGINE" "$PORTHOLE" exec "$NAME" true
+	[[ $stderr == *"'$NAME' is not running"*"and its files cannot be shown: $dir/diff is damaged"*$'\n'*"porthole exec /"* ]] ||
+		die "$stderr"
 	in_engine "$ENGINE" sh -c "mv '$dir/elsewhere' '$dir/diff'; echo ../../etc >'$dir/lower'"
 	run -1 --separate-stderr st "$NAME"
 	[[ $stderr == *"$dir/lower is damaged"*"leads out"* ]] || die "$stderr"
