@@ -78,6 +78,31 @@ static int fill_dev(const struct plan *p, const struct view_parts *parts, const 
 	return kit_mount_at(&p->kit, parts->kit_ready, kit, dev, &rung, e);
 }
 
+/* The target's root again at `to`, below the stage, with what the stage lies over. */
+static int bind_root(const char *stage, const char *to)
+{
+	char covered[PATH_MAX];
+
+	if (snprintf(covered, sizeof(covered), "%s%s", to, stage) >= (int)sizeof(covered))
+		return -ENAMETOOLONG;
+	return mkdir(to, 0755) < 0 || mount("/", to, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+			       umount2(covered, MNT_DETACH | UMOUNT_NOFOLLOW) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* Every entry of the target's root on the stage. */
+static int bind_live(const char *stage, const char *at)
+{
+	int r = bind_root(stage, at);
+
+	if (r == 0)
+		r = bind_all(at, stage, skip_root);
+	if (r == 0 && (umount2(at, MNT_DETACH) < 0 || rmdir(at) < 0))
+		r = -errno;
+	return r;
+}
+
 static int fill_root(const struct plan *p, const struct view_parts *parts, const char *stage,
 		     struct err *e)
 {
@@ -85,14 +110,13 @@ static int fill_root(const struct plan *p, const struct view_parts *parts, const
 	char sub[PATH_MAX];
 	int r;
 
-	snprintf(sub, sizeof(sub), "%s/target", stage);
+	snprintf(sub, sizeof(sub), p->view == VIEW_LIVE ? "%s/.porthole" : "%s/target", stage);
 	if (p->view == VIEW_LIVE) {
-		r = bind_all("/", stage, skip_root);
+		r = bind_live(stage, sub);
 	} else {
 		r = view_fill_kit_root(root);
-		if (r == 0 &&
-		    (mkdir(sub, 0755) < 0 || mount("/", sub, NULL, MS_BIND | MS_REC, NULL) < 0))
-			r = -errno;
+		if (r == 0)
+			r = bind_root(stage, sub);
 	}
 	if (r < 0)
 		return err_set(e, r, "attaching the files of '%s' again", p->label);
