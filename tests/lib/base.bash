@@ -46,7 +46,7 @@ pt_run_start() {
 # What engines make outside their directories: removed where it was not there before and is empty.
 PT_ENGINE_PATHS=(/run/netns /run/containerd /run/containers /run/libpod /run/runc /run/crun /run/lxc /run/docker
 	/run/user /run/systemd/nspawn /run/systemd/machines /var/lib/lxc /var/lib/cni /run/lock/lxc
-	/var/lib/containers)
+	/var/lib/containers /var/lib/machines)
 
 engine_paths_remove() {
 	local p
