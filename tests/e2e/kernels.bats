@@ -35,6 +35,8 @@ inside() {
 			check "$1: terminal" '^/dev/pts/[0-9]+. exit 0' ./porthole exec -t "$2" tty
 			check "$1: the kit as root" 'app dev proc exit 0' ./porthole exec --view kit "$2" ls /target
 			check "$1: proof" 'nothing changed exit 0' ./porthole exec --prove "$2" true
+			check "$1: a view that forgets" '^x A /new exit 0' ./porthole exec --view cow --diff "$2" bash -c 'echo x >/new; cat /new'
+			check "$1: it forgot" '^app dev proc exit 0' ./porthole exec "$2" ls /
 			check "$1: kill -9" '^exit 0' killed "$2"
 			check "$1: no loop device stays" '^exit 0' no_loop
 		}
@@ -49,6 +51,16 @@ inside() {
 			cat /proc/self/cgroup
 		check 'its limit holds' 'exit 137' ./porthole exec --cgroup own --memory 64m $P /app --eat 200
 		check 'which goes' '^exit 0' no_cgroup
+		mkdir -p /tmp/root/etc
+		cp app /tmp/root
+		check 'a directory' '^app dev etc proc sys exit 0' ./porthole exec /tmp/root/ ls /
+		check 'a directory, its own program' '^exit 5' ./porthole exec /tmp/root/ /app --exit 5
+		tar cf /tmp/root.tar -C /tmp/root .
+		check 'an archive' '^app dev etc proc sys exit 0' ./porthole exec /tmp/root.tar ls /
+		check 'the kit, for all to see' '^exit 0' ./porthole mount $P
+		check 'by any process' '^b .* exit 0' ./porthole exec --kit none $P /dev/p/b/ls /dev/p
+		check 'and taken away' '^exit 0' ./porthole unmount $P
+		check 'frozen' '^exit 0' ./porthole exec --freeze $P true
 		rmmod erofs
 		check 'without EROFS: unpacked' 'tmpfs.*exit 0' ./porthole exec $P bash -c 'df -T /dev/p'
 		check 'and gone' '^exit 0' no_loop
@@ -65,7 +77,7 @@ boots() {
 		cp "$PORTHOLE" "$PT_TOOLS/scratch" "$PT_TOOLS/app" "$PORTHOLE_BUILD/kit.erofs" "$disk/b/"
 	fi
 	out=$(kernel_run "$1" "$disk" "RUNG='$2'; $(inside)") || die "$out"
-	[[ $(grep -c '^ok' <<<"$out") == 24 && $out != *BAD* ]] || die "$out"
+	[[ $(grep -c '^ok' <<<"$out") == 35 && $out != *BAD* ]] || die "$out"
 }
 
 @test "Linux 5.10" { boots bullseye /dev/loop; }

@@ -137,7 +137,7 @@ by_all() {
 }
 
 @test "not running: its state, exit code and when" {
-	require docker podman
+	require docker podman-default
 	odd_start exited
 	run -125 --separate-stderr "$PORTHOLE" mount "$ODD_NAME"
 	[[ $stderr == *"is not running: it exited with code 3 at 20"*"ago)"* ]]
@@ -145,15 +145,15 @@ by_all() {
 	odd_stop
 	local name
 	name=$(uniq_name done)
-	engine_start podman
-	target_start podman "$name" -- /app --exit 4 || true
-	wait_until 10 engine_says podman exited "$name"
-	run -125 --separate-stderr "$PORTHOLE" mount "$name"
-	[[ $stderr == *"exited with code 4"* ]]
-	engine_cli podman create --name "new$name" docker.io/pt/scratch:1 /app
-	run -125 --separate-stderr "$PORTHOLE" exec --kit none "new$name" true
-	[[ $stderr == *"created and never started"* ]]
-	engine_cli podman rm "new$name"
+	engine_start podman-default # with a storage of its own there would be nothing that leads to it
+	target_start podman-default "$name" -- /app --exit 4 || true
+	wait_until 10 engine_says podman-default exited "$name"
+	run -125 --separate-stderr in_engine podman-default "$PORTHOLE" mount "$name"
+	[[ $stderr == *"exited with code 4"* ]] || die "$stderr"
+	engine_cli podman-default create --name "new$name" docker.io/pt/scratch:1 /app
+	run -125 --separate-stderr in_engine podman-default "$PORTHOLE" mount "new$name"
+	[[ $stderr == *"created and never started"* ]] || die "$stderr"
+	engine_cli podman-default rm "new$name"
 }
 
 @test "pods: container, pod/container, namespace/pod/container; the sandbox only when asked for" {
