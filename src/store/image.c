@@ -1,8 +1,10 @@
 #include "store/image.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -93,6 +95,25 @@ int image_config(json_t *image, struct store_config *out)
 	return image_config_part(json_object_get(image, "config"), out);
 }
 
+/* Before Linux 6.15 a directory of a mount that is attached nowhere can be mounted nowhere: there
+ * it lies over / in a mount namespace of our own, whose root we do not take. */
+static int attach_privately(int temp, struct err *e)
+{
+	_cleanup_close_ int clone = -EBADF, dir = -EBADF;
+
+	if (mkdirat(temp, "probe", 0700) < 0)
+		return err_set(e, errno, "making room to unpack in");
+	dir = openat(temp, "probe", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	clone = open_tree(dir, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	unlinkat(temp, "probe", AT_REMOVEDIR);
+	if (clone >= 0)
+		return 0;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+	    move_mount(temp, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_set(e, errno, "making a private mount namespace to unpack in");
+	return 0;
+}
+
 int image_temp(uint64_t limit, struct store *out, struct err *e)
 {
 	char size[32], inodes[32];
@@ -104,7 +125,7 @@ int image_temp(uint64_t limit, struct store *out, struct err *e)
 	out->temp = fs_mount_detached("tmpfs", opts, 0, NULL, e);
 	if (out->temp == -EPERM)
 		err_hint(e, "needs root: run with sudo");
-	return out->temp < 0 ? out->temp : 0;
+	return out->temp < 0 ? out->temp : attach_privately(out->temp, e);
 }
 
 static int unpack_layer(const struct image *img, size_t i, const struct files *f,

@@ -75,6 +75,13 @@ int fs_idmap(int mnt_fd, int userns_fd, struct err *e)
 	return r < 0 ? err_set(e, r, "cannot id-map a mount") : 0;
 }
 
+int fs_too_old(struct err *e)
+{
+	err_say(e, ENOSYS, "this kernel is too old to put such files together");
+	err_hint(e, "it takes mount_setattr(2) of Linux 5.12 or later");
+	return -ENOSYS;
+}
+
 int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e)
 {
 	_cleanup_close_ int m =
@@ -88,6 +95,8 @@ int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e)
 	if (m < 0)
 		return err_set(e, errno, "cannot clone a mount");
 	r = set_attr(m, &attr);
+	if (r == -ENOSYS)
+		return fs_too_old(e);
 	if (r < 0)
 		return err_set(e, r, "cannot set a mount's attributes");
 	return TAKE_FD(m);

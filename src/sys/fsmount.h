@@ -32,6 +32,9 @@ int fs_make_readonly(int mnt_fd, struct err *e);
  * 0 or -errno (-EINVAL: this file system cannot, on this kernel). */
 int fs_idmap(int mnt_fd, int userns_fd, struct err *e);
 
+/* Say that mount_setattr(2) is missing. Returns -ENOSYS. */
+int fs_too_old(struct err *e);
+
 /* A detached, not recursive, copy of the mount at `dir_fd` with `attrs` added. Returns a mount
  * descriptor the caller owns, or -errno; -ENOSYS without mount_setattr(2). */
 int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e);

@@ -136,9 +136,10 @@ static int set_attrs(int mnt, uint64_t attrs, struct err *e)
 {
 	struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
 
-	return mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0
-		       ? err_set(e, errno, "setting the attributes of an overlay")
-		       : 0;
+	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
+		return 0;
+	return errno == ENOSYS ? fs_too_old(e)
+			       : err_set(e, errno, "setting the attributes of an overlay");
 }
 
 int overlay_mount_staged(const struct overlay *o, struct err *e)
