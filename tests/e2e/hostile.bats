@@ -39,7 +39,7 @@ teardown() {
 	says 125 "name is empty" "" true
 	says 125 "control character" $'web\e[31m' true
 	says 125 "control character" $'web\nserver' true
-	says 125 "cannot be a container's name" ../../passwd true
+	says 125 "cannot open ../../passwd: No such file" ../../passwd true # a path
 	says 125 "cannot be a container's name" web/.. true
 	says 125 "too many slashes" a/b/c/d true
 	says 125 "longer than" "$(printf 'x%.0s' {1..5000})" true
@@ -96,8 +96,10 @@ teardown() {
 	name=$(uniq_name ended)
 	target_start docker-default "$name" -- /app --exit 3
 	wait_until 10 eval '[[ $(engine_cli docker-default inspect -f "{{.State.Status}}" "$name") == exited ]]'
-	run -125 --separate-stderr in_engine docker-default timeout 10 "$PORTHOLE" exec "$name" true
+	run -125 --separate-stderr in_engine docker-default timeout 10 "$PORTHOLE" mount "$name"
 	[[ $stderr == "porthole: docker '$name' is not running: it exited with code 3 at "* ]]
+	run -125 --separate-stderr in_engine docker-default timeout 10 "$PORTHOLE" exec --view live "$name" true
+	[[ $stderr == "porthole: '$name' does not run"* ]]
 	target_stop docker-default "$name"
 	run -125 --separate-stderr in_engine docker-default timeout 10 "$PORTHOLE" exec "$name" true
 	[[ $stderr == "porthole: nothing is named '$name'"* ]]
@@ -110,11 +112,13 @@ teardown() {
 	sleep 60 3>&- &
 	pid=$!
 	state "$FAKE" ".init_process_pid = $pid"
-	says 125 "'$FAKE' is not running" "$FAKE" sh -c 'touch /tmp/entered'
+	says 125 "'$FAKE' does not run" --view live "$FAKE" true
+	run -0 x "$FAKE" sh -c 'touch /tmp/entered && readlink /proc/self/ns/mnt' # its files, nobody's processes
 	[[ ! -e /tmp/entered && ! -e /proc/$WEB_PID/root/tmp/entered ]]
+	[[ $output != "$(readlink /proc/$pid/ns/mnt)" ]]
 	kill $pid
 	wait $pid || true
-	says 125 "'$FAKE' is not running" "$FAKE" true
+	says 125 "'$FAKE' does not run" --view live "$FAKE" true
 	# and the right one is
 	rm -r "/run/runc/$FAKE"
 	state "$FAKE"
@@ -132,16 +136,16 @@ teardown() {
 		'jq ".init_process_pid = 1e300" "/run/runc/$WEB/state.json"' 'jq ".init_process_start = \"never\"" "/run/runc/$WEB/state.json"'; do
 		eval "$words" >"$f.new"
 		mv "$f.new" "$f"
-		says 125 "$FAKE" "$FAKE" true
+		says 125 "$FAKE" --view live "$FAKE" true
 		[[ $(x "$WEB" echo other) == other ]]
 	done
 	rm "$f"
 	truncate -s 1T "$f"
-	says 125 "$FAKE" "$FAKE" true
+	says 125 "$FAKE" --view live "$FAKE" true
 	for words in 'mkfifo $f' 'ln -s /dev/zero $f' 'mkdir $f' 'ln -s $f $f' 'mknod $f c 1 5'; do
 		rm -rf "$f"
 		eval "$words"
-		says 125 "$FAKE" "$FAKE" true
+		says 125 "$FAKE" --view live "$FAKE" true
 		[[ $(x "$WEB" echo other) == other ]]
 	done
 }
