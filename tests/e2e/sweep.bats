@@ -6,15 +6,15 @@ load ../lib/porthole
 setup_file() {
 	local d=$BATS_FILE_TMPDIR p
 	require plain
-	export TARGET PID OURS=$BATS_FILE_TMPDIR/disk/porthole
+	export MARK=swept.$BASHPID TARGET PID OURS=$BATS_FILE_TMPDIR/disk/porthole
 	TARGET=$(uniq_name swept)
 	PID=$(target_start plain "$TARGET")
 	# a kit so small that every rung is quick; a porthole that nobody else runs, on a tmpfs too, from
 	# which the kernel mounts no image without a loop device
 	mkdir -p "$d/kit/b" "$d/disk" "$d/tmpfs"
-	cp "$(image_root busybox)/bin/busybox" "$d/kit/b/"
+	cp "$(image_root busybox)/bin/busybox" "$d/kit/b/$MARK"
 	for p in sh sleep setsid env true touch; do
-		ln -s busybox "$d/kit/b/$p"
+		ln -s "$MARK" "$d/kit/b/$p"
 	done
 	mkfs.erofs --quiet "$d/disk/kit.erofs" "$d/kit" >/dev/null
 	cp "$PORTHOLE" "$d/disk/porthole"
@@ -34,7 +34,7 @@ BRIEF='sleep 300 & setsid sleep 300 & env -i setsid sleep 300 & exit 7'
 swept() {
 	local what=$1 step=${SWEEP_STEP:-$2}
 	shift 2
-	run timeout 3000 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/sweep.py" --step "$step" --program "$OURS" --pid "$PID" "$@"
+	run timeout 3000 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/sweep.py" --step "$step" --program "$OURS" --mark "$MARK" "$@"
 	[[ $status == 0 && $output == *" clean, of "* ]] || die "$what: $output"
 	echo "# $what: ${lines[-1]}" >&3
 }
@@ -53,27 +53,38 @@ swept() {
 }
 
 @test "exec" {
-	swept "exec live" 13 "$OURS" exec "$PID" -- sh -c "$BRIEF"
+	swept "exec live" 13 --pid "$PID" "$OURS" exec "$PID" -- sh -c "$BRIEF"
 }
 
 @test "exec, the kit by a loop device" {
 	OURS=$BATS_FILE_TMPDIR/tmpfs/porthole
-	swept "exec live, loop device" 29 "$OURS" exec "$PID" -- sh -c "$BRIEF"
+	swept "exec live, loop device" 29 --pid "$PID" "$OURS" exec "$PID" -- sh -c "$BRIEF"
 }
 
 @test "exec, with a cgroup of its own" {
-	swept "exec live, own cgroup" 29 "$OURS" exec --cgroup own --pids 50 "$PID" -- sh -c "$BRIEF"
+	swept "exec live, own cgroup" 29 --pid "$PID" "$OURS" exec --cgroup own --pids 50 "$PID" -- sh -c "$BRIEF"
+}
+
+@test "exec, a view that forgets" {
+	swept "exec cow" 31 --pid "$PID" "$OURS" exec --view cow "$PID" -- sh -c "touch /written; $BRIEF"
 }
 
 @test "mount" {
-	swept mount 7 --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
+	swept mount 7 --pid "$PID" --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
 }
 
 @test "mount, by a loop device" {
 	OURS=$BATS_FILE_TMPDIR/tmpfs/porthole
-	swept "mount, loop device" 23 --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
+	swept "mount, loop device" 23 --pid "$PID" --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
 }
 
 @test "unmount" {
-	swept unmount 53 --kit --before "$OURS mount -q $PID" --after "$OURS unmount -q $PID" "$OURS" unmount "$PID"
+	swept unmount 53 --pid "$PID" --kit --before "$OURS mount -q $PID" --after "$OURS unmount -q $PID" "$OURS" unmount "$PID"
+}
+
+# The target ends as soon as catch says that it is armed, or has ended itself.
+@test "catch" {
+	# shellcheck disable=SC2016 # for the other shell
+	swept catch 31 --fresh "$PT_TOOLS/scratch </dev/null" bash -c '"$1" catch "$2" -- sh -c "$3" 2> >(grep -q "armed on"; kill -KILL "$2")' \
+		bash "$OURS" @PID@ "$BRIEF"
 }

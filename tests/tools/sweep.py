@@ -8,6 +8,7 @@ mounts, processes, cgroups, loop devices, the entries of / and /dev and when the
   --before CMD  run by the shell before each, itself not killed
   --after CMD   run after each; host and target must be as before after it
   --fresh CMD   prints the pid of a new target for each, which is killed afterwards
+  --mark NAME   processes that run a file of this name are left-overs
   --kit         before --after, there is either nothing or a complete visible kit
 EXE is a copy of porthole that nobody else runs. Prints "N of N clean"; lists what is not, and then
 exits with 1.
@@ -88,8 +89,9 @@ class Sweep:
             p = "/proc/" + d
             if read(p + "/stat").rpartition(")")[2].split()[:1] in ([], ["Z"], ["X"]):
                 continue
-            if link(p + "/exe").split(" (")[0] == self.exe:
-                out.append("process of ours " + d)
+            exe = link(p + "/exe").split(" (")[0]
+            if exe == self.exe or os.path.basename(exe) == self.a.mark:
+                out.append("process of ours %s %s" % (d, read(p + "/cmdline").replace("\0", " ")))
             elif link(p + "/ns/pid") == self.pid_ns or link(p + "/ns/mnt") == self.mnt_ns:
                 out.append("process of the target %s %s" % (d, read(p + "/cmdline").replace("\0", " ")))
         for n in os.listdir("/sys/block"):
@@ -184,7 +186,8 @@ class Sweep:
             os.kill(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.pid = 0
+        # the numbers of its namespaces may be another's by now
+        self.pid, self.pid_ns, self.mnt_ns = 0, None, None
 
     def run(self):
         killed, clean_ones, n = 0, 0, 1
@@ -212,6 +215,7 @@ def main():
     p.add_argument("--step", type=int, default=1)
     p.add_argument("--program", required=True)
     p.add_argument("--pid", type=int, default=0)
+    p.add_argument("--mark")
     p.add_argument("--before")
     p.add_argument("--after")
     p.add_argument("--fresh")
