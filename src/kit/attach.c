@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "kit/kit.h"
+#include "kit/output.h"
 #include "kit/trailer.h"
 
 #define SELF "/proc/self/exe"
@@ -110,6 +111,9 @@ int kit_attach(const struct kit *k, const char *out, struct err *e)
 	if (k->kind == KIT_DIR)
 		return err_say(e, EINVAL,
 			       "the kit %s is a directory: only an image can be appended", k->path);
+	r = output_may_replace(AT_FDCWD, out, out, e);
+	if (r < 0)
+		return r;
 	self = open_self(&elf_size, e);
 	if (self < 0)
 		return self;

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "kit/debs.h"
+#include "kit/output.h"
 
 static volatile sig_atomic_t stopped;
 
@@ -135,21 +136,21 @@ static int may_replace(const struct place *p, const struct kit_build *b, struct 
 {
 	_cleanup_free_ char *manifest = str_fmt("%s/manifest.json", p->base);
 	struct stat st;
+	int r;
 
+	if (!b->dir) {
+		r = output_may_replace(p->parent_fd, p->base, b->out, e);
+		if (r == -EISDIR)
+			err_hint(e, "end the name with a slash to leave the kit unpacked in it");
+		return r;
+	}
 	if (!manifest)
 		return err_set(e, ENOMEM, "%s", b->out);
 	if (fstatat(p->parent_fd, p->base, &st, 0) < 0)
 		return errno == ENOENT ? 0 : err_set(e, errno, "cannot look at %s", b->out);
-	if (!b->dir && S_ISDIR(st.st_mode)) {
-		err_say(e, EISDIR, "%s is a directory", b->out);
-		err_hint(e, "end the name with a slash to leave the kit unpacked in it");
-		return -EISDIR;
-	}
-	if (!b->dir && !S_ISREG(st.st_mode))
-		return err_say(e, EEXIST, "%s is no regular file", b->out);
-	if (b->dir && !S_ISDIR(st.st_mode))
+	if (!S_ISDIR(st.st_mode))
 		return err_say(e, ENOTDIR, "%s is no directory", b->out);
-	if (!b->dir || faccessat(p->parent_fd, manifest, F_OK, 0) == 0 ||
+	if (faccessat(p->parent_fd, manifest, F_OK, 0) == 0 ||
 	    unlinkat(p->parent_fd, p->base, AT_REMOVEDIR) == 0)
 		return 0;
 	return err_say(e, ENOTEMPTY, "%s holds other files and is not replaced", b->out);

@@ -138,7 +138,8 @@ int kit_from_cache(struct kit *k, const struct kit_steps *progress, struct err *
 
 /* Write OUT: our own executable without the kit it may carry, then the image `k` on a page boundary
  * and a trailer that kit_find() looks for; KIT_NONE: without a kit. Atomic: OUT is replaced at once
- * or not at all. -EINVAL for a kit that is a directory. */
+ * or not at all. -EINVAL for a kit that is a directory; -EISDIR or -EEXIST when OUT is there and
+ * no regular file. */
 int kit_attach(const struct kit *k, const char *out, struct err *e);
 
 /* Read what starting `program` (a name in the kit's b/) touches into memory, from the mount `mnt`,

@@ -203,6 +203,9 @@ empty() {
 	run -125 build -o "$WORK/none/x.erofs" bash
 	run -125 build -o /dev/null bash
 	[[ -c /dev/null ]]
+	ln -s mine/file "$WORK/link"
+	run -125 build -o "$WORK/link" bash
+	[[ ${lines[0]} == *"$WORK/link is no regular file" && -L $WORK/link ]]
 	# a kit may be replaced by a kit
 	build -q -o "$WORK/dir/" dash
 	build -q -o "$WORK/dir/" bash

@@ -293,6 +293,26 @@ bad() {
 	[[ $(ls "$d") == $'again\nsame\nthin' ]]
 }
 
+@test "kit attach: only what is not there, or a regular file, is written to" {
+	local d=$BATS_TEST_TMPDIR f
+	mknod "$d/null" c 1 3
+	mkfifo "$d/fifo"
+	ln -s nowhere "$d/dangling"
+	echo precious >"$d/file"
+	ln -s file "$d/link"
+	mkdir "$d/dir"
+	ls -l --time-style=full-iso "$d" >"$d.before"
+	for f in null fifo dangling link; do
+		run ./full kit attach -o "$d/$f"
+		[[ $status == 125 && $output == "porthole: $d/$f is no regular file" ]] || die "$f: $status $output"
+	done
+	run ./full kit attach -o "$d/dir"
+	[[ $status == 125 && $output == "porthole: $d/dir is a directory" ]] || die "$output"
+	ls -l --time-style=full-iso "$d" | diff "$d.before" -
+	./full kit attach -o "$d/file"
+	cmp full "$d/file"
+}
+
 @test "kit list: programs with their packages, and packages" {
 	run "$PORTHOLE" kit list kit.erofs
 	[[ $status == 0 && ${lines[0]} =~ ^PROGRAM\ +PACKAGE\ +VERSION$ ]]
