@@ -6,13 +6,13 @@
 #include "cmd/again.h"
 #include "cmd/changes_report.h"
 #include "cmd/exec_many.h"
+#include "cmd/exec_warn.h"
 #include "cmd/greeting.h"
 #include "cmd/kit_shown.h"
 #include "cmd/prove_report.h"
 #include "cmd/subject.h"
 #include "session/seal.h"
 #include "session/session.h"
-#include "sys/caps.h"
 #include "sys/pidfd.h"
 #include "target/ended.h"
 #include "target/target.h"
@@ -79,7 +79,8 @@ static const struct opt options[] = {
 	{OPT_FLAG, O(prove), 0, "prove", NULL,
 	 "compare target and host before and after, and print what changed", NULL},
 	{OPT_FLAG, O(force), 0, "force", NULL, "enter even the host's own namespaces", NULL},
-	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no greeting", NULL},
+	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no greeting, and no line about what does not run",
+	 NULL},
 	{OPT_FLAG, O(json), 0, "json", NULL, "print --explain, --prove and errors as JSON", NULL},
 	{},
 };
@@ -108,45 +109,6 @@ static int explain(const struct plan *p, struct ctx *ctx, struct err *e)
 		return err_set(e, ENOMEM, "explaining the plan");
 	fputs(b.data, stdout);
 	return 0;
-}
-
-static void warn_foreign(const struct plan *p)
-{
-	_cleanup_free_ char *arch =
-		p->store && p->store->config.arch ? str_printable_dup(p->store->config.arch) : NULL;
-
-	if (p->store && store_is_foreign(p->store))
-		fprintf(stderr,
-			"porthole: '%s' is for another machine (%s): its own programs do not run "
-			"here, the kit's do\n",
-			p->label, arch ? arch : "of another system");
-}
-
-static void warn_lost_caps(const struct plan *p)
-{
-	_cleanup_free_ char *lost = p->caps_lost ? caps_list(p->caps_lost) : NULL;
-
-	if (lost)
-		fprintf(stderr,
-			"porthole: capabilities asked for that we do not have ourselves: %s\n",
-			lost);
-}
-
-/* A tracer waits for its tracee to stop, which a frozen one does not before it is thawed. */
-static void warn_tracer(const struct plan *p)
-{
-	static const char *const tracers[] = {"strace", "ltrace", "gdb", "gdbserver", "gcore"};
-	const char *slash = strrchr(p->argv.v[0], '/'), *name = slash ? slash + 1 : p->argv.v[0];
-	bool paused = p->target->state == TARGET_PAUSED || p->freeze.how == FREEZE_ALREADY;
-
-	if (!paused && p->freeze.how != FREEZE_CGROUP)
-		return;
-	for (size_t i = 0; i < ARRAY_LEN(tracers); i++)
-		if (str_eq(name, tracers[i]))
-			fprintf(stderr,
-				"porthole: '%s' is %s: %s attaches to it only once it is %s\n",
-				p->label, paused ? "paused" : "frozen", name,
-				paused ? "resumed" : "thawed; leave out --freeze");
 }
 
 struct outlived {
@@ -204,9 +166,9 @@ static int run_plan(struct plan *p, const struct target_roots *roots, const stru
 		return r;
 	if (p->shell && !o->quiet)
 		greeting(p, ctx->color_err, &hello);
-	warn_foreign(p);
-	warn_lost_caps(p);
-	warn_tracer(p);
+	else if (!o->quiet && !ctx->json)
+		greeting_forgets(p, o->keep, &hello);
+	exec_warn(p);
 	talk.greeting = hello.data;
 	code = session_blame_kit(p, session_run(p, &talk, e), e);
 	if (talk.thawed)

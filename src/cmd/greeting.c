@@ -26,8 +26,10 @@ char *state_words(const struct target *t)
 		buf_printf(&b, " with code %d", t->exit_code);
 	if (t->exit_code > 128 && t->exit_code < 128 + 65)
 		buf_printf(&b, " (%s)", signal_name(t->exit_code - 128, sig));
-	if (t->finished > 0)
-		buf_printf(&b, " %s ago", human_age(time(NULL) - t->finished, age));
+	if (t->finished > 0) {
+		human_age(time(NULL) - t->finished, age);
+		buf_printf(&b, str_eq(age, "now") ? " just now" : " %s ago", age);
+	}
 	if (t->state == TARGET_RESTARTING)
 		buf_puts(&b, " and is being restarted");
 	return buf_take(&b);
@@ -96,4 +98,14 @@ void greeting(const struct plan *p, bool color, struct buf *b)
 	else
 		buf_puts(b, "          ");
 	buf_puts(b, "What you start ends when you leave; nothing stays.\n");
+}
+
+void greeting_forgets(const struct plan *p, const char *keep, struct buf *b)
+{
+	_cleanup_free_ char *state = p->store && p->target->state ? state_words(p->target) : NULL;
+
+	if (state)
+		buf_printf(b, "porthole: '%s' %s; these are its files%s%s\n", p->label, state,
+			   p->target->state == TARGET_CREATED ? "" : " as it left them",
+			   keep ? "" : ", and what you write is forgotten");
 }

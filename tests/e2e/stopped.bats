@@ -4,9 +4,9 @@
 # the engine's storage changes.
 load ../lib/porthole
 
-# xd ARG...: porthole exec ARG... where the engine of the test has its paths.
+# xd ARG...: porthole exec ARG... where the engine of the test has its paths, without the line that tells the state.
 xd() {
-	in_engine "$ENGINE" timeout -k 2 20 "$PORTHOLE" exec "$@"
+	in_engine "$ENGINE" timeout -k 2 20 "$PORTHOLE" exec -q "$@"
 }
 
 # storage DIR...: names, modes, owners, times and contents of all below them.
@@ -120,6 +120,23 @@ teardown() {
 		"$PORTHOLE_SRC/tests/tools/term.py" 'expect:137 .SIGKILL. ' 'expect:forgotten when you leave' 'send:exit\r' -- "$PORTHOLE" exec "$NAME"
 }
 
+@test "what is written to a container that does not run is not forgotten silently: one line, with the state" {
+	local said="porthole: 'NAME' exited with code 137 (SIGKILL) *; these are its files as it left them"
+	left docker-default busybox
+	xq() { in_engine docker-default timeout -k 2 20 "$PORTHOLE" exec "$@"; }
+	run -0 --separate-stderr xq "$NAME" sh -c 'echo to stderr >&2; echo w >/left'
+	# shellcheck disable=SC2053 # a pattern
+	[[ -z $output && $stderr == ${said/NAME/$NAME}', and what you write is forgotten'$'\nto stderr' ]] || die "$stderr"
+	run -0 --separate-stderr xq "$NAME" <<<'echo w >/left' # no terminal, no CMD
+	# shellcheck disable=SC2053
+	[[ -z $output && $stderr == ${said/NAME/$NAME}', and what you write is forgotten' ]] || die "$stderr"
+	run -0 --separate-stderr xq --keep "$BATS_TEST_TMPDIR/kept" "$NAME" sh -c 'echo kept >/left'
+	# shellcheck disable=SC2053
+	[[ ${stderr} == ${said/NAME/$NAME} && $(<"$BATS_TEST_TMPDIR/kept/files/left") == kept ]] || die "$stderr"
+	run -0 --separate-stderr xq -q "$NAME" cat /left
+	[[ $output == left && -z $stderr ]] || die "$output$stderr"
+}
+
 @test "podman" { left podman-default busybox && as_left; }
 @test "rootless podman: owners as the container sees them" { left podman-rootless busybox && as_left; }
 @test "cri" { left cri busybox && as_left; }
@@ -133,7 +150,8 @@ teardown() {
 	kill -KILL "$pid"
 	wait_until 5 refute pid_alive "$pid"
 	run -0 --separate-stderr x --diff "$NAME" sh -c 'touch /x && rm /etc/passwd'
-	[[ $stderr == $'D /etc/passwd\nA /x' ]] || die "$stderr"
+	[[ $stderr == "porthole: '$NAME' "*'; these are its files as it left them, and what you write is forgotten'$'\nD /etc/passwd\nA /x' ]] ||
+		die "$stderr"
 }
 
 @test "a directory, an archive, an image: opened as what does not run; nothing is changed" {

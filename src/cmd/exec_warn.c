@@ -1,0 +1,52 @@
+/* What a session is told not to expect. */
+#include "cmd/exec_warn.h"
+
+#include <stdio.h>
+
+#include "sys/caps.h"
+
+static void warn_foreign(const struct plan *p)
+{
+	_cleanup_free_ char *arch =
+		p->store && p->store->config.arch ? str_printable_dup(p->store->config.arch) : NULL;
+
+	if (p->store && store_is_foreign(p->store))
+		fprintf(stderr,
+			"porthole: '%s' is for another machine (%s): its own programs do not run "
+			"here, the kit's do\n",
+			p->label, arch ? arch : "of another system");
+}
+
+static void warn_lost_caps(const struct plan *p)
+{
+	_cleanup_free_ char *lost = p->caps_lost ? caps_list(p->caps_lost) : NULL;
+
+	if (lost)
+		fprintf(stderr,
+			"porthole: capabilities asked for that we do not have ourselves: %s\n",
+			lost);
+}
+
+/* A tracer waits for its tracee to stop, which a frozen one does not before it is thawed. */
+static void warn_tracer(const struct plan *p)
+{
+	static const char *const tracers[] = {"strace", "ltrace", "gdb", "gdbserver", "gcore"};
+	const char *slash = strrchr(p->argv.v[0], '/'), *name = slash ? slash + 1 : p->argv.v[0];
+	bool paused = p->target->state == TARGET_PAUSED || p->freeze.how == FREEZE_ALREADY;
+
+	if (!paused && p->freeze.how != FREEZE_CGROUP)
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(tracers); i++)
+		if (str_eq(name, tracers[i]))
+			fprintf(stderr,
+				"porthole: '%s' is %s: %s attaches to it only once it is %s\n",
+				p->label, paused ? "paused" : "frozen", name,
+				paused ? "resumed" : "thawed; leave out --freeze");
+}
+
+void exec_warn(const struct plan *p)
+{
+	warn_foreign(p);
+	warn_lost_caps(p);
+	warn_tracer(p);
+}

@@ -1,0 +1,11 @@
+/*
+ * What a session is told not to expect: programs of another machine, capabilities, tracing.
+ *
+ * Layer: cmd, part of exec.
+ */
+#pragma once
+
+#include "session/plan.h"
+
+/* Print each that holds as a line on standard error. */
+void exec_warn(const struct plan *p);
