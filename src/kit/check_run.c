@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "kit/build.h"
 #include "kit/check.h"
@@ -25,14 +26,6 @@ static void on_alarm(int sig)
 	(void)sig;
 	late = 1;
 	kill(-1, SIGKILL); /* we are PID 1: everything in the container */
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* An empty /work, /tmp and home. */
@@ -189,7 +182,7 @@ void check_run(const struct checks *c, const struct check *k, struct check_resul
 	struct sigaction on = {.sa_handler = on_alarm};
 	struct trace t = {.checks = c};
 	_cleanup_strv_ struct strv env = {};
-	uint64_t start = now_ms();
+	int64_t start = clock_ms();
 	int go[2];
 	pid_t pid;
 
@@ -216,6 +209,6 @@ void check_run(const struct checks *c, const struct check *k, struct check_resul
 	if (pid > 0)
 		wait_all(&t, pid, r);
 	alarm(0);
-	r->ms = (unsigned)(now_ms() - start);
+	r->ms = (unsigned)(clock_ms() - start);
 	judge(k, &t, r);
 }

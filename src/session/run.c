@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "session/agent.h"
 #include "session/channels.h"
@@ -27,6 +28,7 @@
 enum {
 	GUARD_AFTER_MS = 5, /* later than `bash -c true` takes */
 	STOPPED_MS = 200,   /* a pid namespace's first process ends after all others in it */
+	GRACE_MS = 10000,   /* as docker stop */
 };
 
 struct supervisor {
@@ -45,6 +47,8 @@ struct supervisor {
 	int sock, sigfd;
 	struct channels channels;
 	unsigned asked_to_end;
+	int64_t end_by; /* ms of CLOCK_MONOTONIC: a command asked to end that still runs then is
+			   not asked again; 0: nobody asked */
 };
 
 static void supervisor_done(struct supervisor *s)
@@ -251,8 +255,24 @@ static void handle_signal(struct supervisor *s)
 		shutdown(s->sock, SHUT_RDWR);
 		return;
 	}
+	if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGHUP)
+		s->end_by = clock_ms() + GRACE_MS;
 	m.num = (int32_t)si.ssi_signo;
 	wire_send(s->sock, &m, -EBADF);
+}
+
+/* How long to wait for something to do; the session of a command that was asked to end, and did
+ * not, is ended. */
+static int next_ms(struct supervisor *s)
+{
+	int64_t left = s->end_by ? s->end_by - clock_ms() : -1;
+
+	if (s->end_by && left <= 0) {
+		shutdown(s->sock, SHUT_RDWR);
+		s->end_by = 0;
+		left = -1;
+	}
+	return s->guard.pid ? (int)left : GUARD_AFTER_MS;
 }
 
 static int start_guard(struct supervisor *s, struct err *e)
@@ -326,11 +346,10 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 		fds[0] = (struct pollfd){.fd = s->sock, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
 		fds[2] = (struct pollfd){.fd = target, .events = POLLIN};
-		r = poll(fds, 3 + channels_poll(&s->channels, &fds[3]),
-			 s->guard.pid ? -1 : GUARD_AFTER_MS);
+		r = poll(fds, 3 + channels_poll(&s->channels, &fds[3]), next_ms(s));
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
-		if (r == 0) /* it lasts; without a guard it is a session all the same */
+		if (r == 0 && !s->guard.pid) /* it lasts; it is a session without one, too */
 			start_guard(s, NULL);
 		if (r <= 0)
 			continue;
@@ -409,8 +428,9 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 	const struct plan *p = s->plan;
 	int r = prepare(s, e), status;
 
-	if (r == 0)
-		make_target_proc(s);
+	if (r < 0)
+		return r;
+	make_target_proc(s);
 	r = start_agent(s, e);
 	cleanup_close(&s->agent.parts.target_proc);
 	if (r < 0)

@@ -11,24 +11,17 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/path.h"
 
 #define ANSWER_MAX ((size_t)32 << 20)
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static int wait_for(int fd, short events, int64_t until)
 {
 	struct pollfd p = {.fd = fd, .events = events};
 
 	for (;;) {
-		int64_t left = until - now_ms();
+		int64_t left = until - clock_ms();
 		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
 
 		if (r > 0)
@@ -59,7 +52,7 @@ static int connect_below(int root, const char *sock, int64_t until)
 		/* EAGAIN: its queue is full, and no poll tells when it has room */
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
-		if (now_ms() > until)
+		if (clock_ms() > until)
 			return -ETIMEDOUT;
 		nanosleep(&pause, NULL);
 	}
@@ -112,7 +105,7 @@ static int receive_all(int fd, struct buf *b, int64_t until)
 
 int api_get(struct look *l, const char *sock, const char *path, char **body, size_t *len)
 {
-	int64_t until = now_ms() + API_TIMEOUT_MS;
+	int64_t until = clock_ms() + API_TIMEOUT_MS;
 	_cleanup_close_ int fd = -EBADF;
 	_cleanup_free_ char *ask = str_fmt("GET %s HTTP/1.0\r\nHost: porthole\r\n\r\n", path);
 	_cleanup_buf_ struct buf b = {};

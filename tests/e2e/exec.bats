@@ -253,6 +253,25 @@ teardown_file() {
 	residue_assert_same "$d"
 }
 
+@test "a command deaf to SIGTERM or SIGHUP: 10 seconds later the session is ended" {
+	local s pids=() pid start=$SECONDS out=$BATS_TEST_TMPDIR/out d=$BATS_TEST_TMPDIR/r
+	residue_snapshot "$d" "$BARE_PID"
+	for s in TERM HUP INT; do
+		"$PORTHOLE" exec "$BARE_PID" bash -c 'trap "" TERM HUP INT; echo ready; while :; do sleep 0.1; done' >"$out.$s" &
+		pids+=($!)
+		wait_until 5 grep -q ready "$out.$s"
+		kill -"$s" $!
+	done
+	for pid in "${pids[@]:0:2}"; do
+		ends 137 "$pid"
+	done
+	((SECONDS - start >= 10))
+	pid_alive "${pids[2]}" # Ctrl-C is the command's own affair
+	kill -TERM "${pids[2]}"
+	ends 137 "${pids[2]}"
+	residue_assert_same "$d"
+}
+
 @test "what runs in the background ends with the session" {
 	local d=$BATS_TEST_TMPDIR/r
 	residue_snapshot "$d" "$BARE_PID"
