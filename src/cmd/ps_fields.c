@@ -168,28 +168,6 @@ static bool is_state(const char *filter)
 	return str_starts(filter, "state=") || str_starts(filter, "status=");
 }
 
-int ps_check_filters(const struct strv *filters, struct err *e)
-{
-	_cleanup_buf_ struct buf keys = {};
-
-	for (size_t i = 0; i < filters->n; i++) {
-		const char *f = filters->v[i];
-
-		if (is_state(f) || (strchr(f, '=') && field_of(f)))
-			continue;
-		for (size_t k = 0; k < ps_n_fields; k++)
-			if (ps_fields[k].match)
-				buf_printf(&keys, "%s, ", ps_fields[k].key);
-		if (!strchr(f, '='))
-			err_say(e, EINVAL, "--filter takes KEY=VALUE, not '%s'", f);
-		else
-			err_say(e, EINVAL, "--filter has no key '%.*s'", (int)strcspn(f, "="), f);
-		err_hint(e, "keys are %sstate", keys.data ? keys.data : "");
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static bool value_matches(enum ps_match how, const char *value, const char *want)
 {
 	if (how != PS_START && strpbrk(want, "*?["))
@@ -204,6 +182,50 @@ static bool value_matches(enum ps_match how, const char *value, const char *want
 		break;
 	}
 	return str_eq(value, want);
+}
+
+static int check_state(const char *filter, struct err *e)
+{
+	const char *want = strchr(filter, '=') + 1;
+	_cleanup_buf_ struct buf names = {};
+
+	for (int s = TARGET_CREATED; s <= TARGET_RESTARTING; s++) {
+		if (value_matches(PS_EXACT, target_state_name(s), want))
+			return 0;
+		buf_printf(&names, "%s%s", s > TARGET_CREATED ? ", " : "", target_state_name(s));
+	}
+	err_say(e, EINVAL, "--filter: no container is ever in the state '%s'", want);
+	err_hint(e, "states are %s", names.data ? names.data : "");
+	return -EINVAL;
+}
+
+int ps_check_filters(const struct strv *filters, struct err *e)
+{
+	_cleanup_buf_ struct buf keys = {};
+
+	for (size_t i = 0; i < filters->n; i++) {
+		const char *f = filters->v[i];
+
+		if (is_state(f)) {
+			int r = check_state(f, e);
+
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (strchr(f, '=') && field_of(f))
+			continue;
+		for (size_t k = 0; k < ps_n_fields; k++)
+			if (ps_fields[k].match)
+				buf_printf(&keys, "%s, ", ps_fields[k].key);
+		if (!strchr(f, '='))
+			err_say(e, EINVAL, "--filter takes KEY=VALUE, not '%s'", f);
+		else
+			err_say(e, EINVAL, "--filter has no key '%.*s'", (int)strcspn(f, "="), f);
+		err_hint(e, "keys are %sstate", keys.data ? keys.data : "");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static bool passes_one(const struct ps_row *row, const char *filter)

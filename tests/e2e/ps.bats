@@ -99,6 +99,10 @@ ps() {
 	[[ $stderr == *"no key 'colour'"*"name, engine"* ]]
 	run -2 --separate-stderr "$PORTHOLE" ps -f name
 	[[ $stderr == *"KEY=VALUE"* ]]
+	run -2 --separate-stderr "$PORTHOLE" ps -f state=foo
+	[[ $stderr == *"'foo'"*"states are created, running, paused, exited, dead, restarting"* ]]
+	run -2 --separate-stderr "$PORTHOLE" ps -f 'status=foo*'
+	run -0 "$PORTHOLE" ps -f 'state=run*' -f status=dead
 	run -2 --separate-stderr "$PORTHOLE" ps web
 }
 
