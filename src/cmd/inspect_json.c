@@ -301,7 +301,7 @@ static void network(struct maker *m, json_t *j)
 	set_text(m, j, "gateway", n->gateway[0] ? n->gateway : NULL);
 	set(m, j, "name_servers", strings(m, &n->dns));
 	list = child(m, j, "listening", json_array());
-	for (size_t i = 0; i < n->n; i++) {
+	for (size_t i = 0; i < n->n + n->n_others; i++) {
 		const struct fact_socket *s = &n->v[i];
 		bool is_unix = str_eq(s->proto, "unix");
 		json_t *one = json_object();
@@ -312,6 +312,7 @@ static void network(struct maker *m, json_t *j)
 		set(m, one, "pid", s->pid ? json_integer(s->pid) : json_null());
 		set(m, one, "pid_inside", s->inside ? json_integer(s->inside) : json_null());
 		set_text(m, one, "comm", s->pid ? s->comm : NULL);
+		set_bool(m, one, "own", i < n->n);
 		append(m, list, one);
 	}
 }

@@ -118,6 +118,25 @@ void inspect_text_files(struct page *p)
 	}
 }
 
+/* What the target reaches on its own loopback, and another of its pod answers. */
+static void others_listen(struct page *p)
+{
+	const struct facts_net *n = &p->in->f->net;
+	size_t shown = p->in->all || n->n_others < SOCKETS_SHOWN ? n->n_others : SOCKETS_SHOWN;
+
+	for (size_t i = n->n; i < n->n + shown; i++) {
+		const struct fact_socket *s = &n->v[i];
+		_cleanup_free_ char *who =
+			s->pid ? str_fmt(" (%s, pid %d)", s->comm, (int)s->pid) : NULL;
+
+		page_line(p, "shared", "%s listens on %s port %u, %s%s",
+			  p->in->t->pod ? "another container of the pod"
+					: "another that shares the network",
+			  s->addr, s->port, s->proto, who ? who : "");
+	}
+	more(p, n->n_others - shown, "more sockets of others", "--all");
+}
+
 static void sockets(struct page *p)
 {
 	static const struct column columns[] = {{"LISTENS ON", COL_SHRINK, 20, 60},
@@ -151,9 +170,11 @@ static void sockets(struct page *p)
 		page_title(p);
 		p->oom = table_print(p->out, &t, p->style) < 0 || p->oom;
 	} else {
-		page_line(p, "listening", "nobody listens");
+		page_line(p, "listening",
+			  n->n_others ? "nobody in this container" : "nobody listens");
 	}
 	more(p, n->n - shown, "more sockets", "--all");
+	others_listen(p);
 }
 
 static void words(struct page *p, const char *label, const struct strv *list, const char *tail)

@@ -181,8 +181,9 @@ struct fact_socket {
 };
 
 struct facts_net {
-	struct fact_socket *v; /* listening only */
-	size_t n;
+	struct fact_socket *v; /* listening only: the target's own, then those of others */
+	size_t n;	       /* the target's own */
+	size_t n_others;       /* of others that share its network, as the containers of a pod do */
 	bool cut;	       /* there were more */
 	struct strv addresses; /* IPv4 and global IPv6, no loopback */
 	struct strv links;     /* interfaces but lo */

@@ -262,30 +262,66 @@ static size_t own(const struct fact_proc *p, int fd_dir, struct facts_net *net, 
 	return n;
 }
 
+static void owned_by(const struct target_roots *r, const struct fact_proc *p, struct facts_net *net,
+		     size_t *missing, size_t *links)
+{
+	char name[32];
+	int fd;
+
+	snprintf(name, sizeof(name), "%d/fd", p->pid);
+	fd = openat(r->proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		*links += own(p, fd, net, missing);
+}
+
 static void owners_read(const struct target_roots *r, struct facts *f)
 {
 	size_t missing = f->net.n, links = 0;
 
-	for (size_t i = 0; i < f->procs.n && missing && links < LINKS_READ_MAX; i++) {
-		char name[32];
-		int fd;
-
-		snprintf(name, sizeof(name), "%d/fd", f->procs.v[i].pid);
-		fd = openat(r->proc_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0)
-			links += own(&f->procs.v[i], fd, &f->net, &missing);
-	}
+	for (size_t i = 0; i < f->procs.n && missing && links < LINKS_READ_MAX; i++)
+		owned_by(r, &f->procs.v[i], &f->net, &missing, &links);
 }
 
-/* In a network namespace that others use too, only what is the target's own is of interest. */
-static void drop_foreign(struct facts_net *net)
+/* In a network namespace that others use too, the target's own come first. Of the others' those
+ * stay that can be reached from the target, and none where the host is among them. Returns those.
+ */
+static size_t own_first(struct facts_net *net, bool host)
 {
-	size_t kept = 0;
+	struct fact_socket *others = calloc(net->n + 1, sizeof(*others));
+	size_t kept = 0, n = 0;
 
 	for (size_t i = 0; i < net->n; i++)
 		if (net->v[i].pid)
 			net->v[kept++] = net->v[i];
+		else if (others && !host && !str_eq(net->v[i].proto, "unix"))
+			others[n++] = net->v[i];
 	net->n = kept;
+	if (n)
+		memcpy(net->v + kept, others, n * sizeof(*others));
+	free(others);
+	return n;
+}
+
+/* Which of the processes that share the network have the others' sockets. */
+static void others_read(const struct target_roots *r, struct facts *f)
+{
+	struct facts_net rest = {.v = f->net.v + f->net.n, .n = f->net.n_others};
+	size_t missing = rest.n, links = 0;
+	int net = 0;
+
+	while (ns_types[net].flag != CLONE_NEWNET)
+		net++;
+	for (size_t i = 0; i < f->ns.n_outsiders && missing && links < LINKS_READ_MAX; i++) {
+		struct fact_proc p = {.pid = f->ns.outsiders[i].pid};
+		char name[32];
+
+		if (f->ns.outsiders[i].home[net] != f->ns.v[net].inode)
+			continue;
+		snprintf(name, sizeof(name), "%d/comm", p.pid);
+		if (file_read_small_at(r->proc_fd, name, p.comm, sizeof(p.comm)) > 0)
+			p.comm[strcspn(p.comm, "\n")] = '\0';
+		owned_by(r, &p, &rest, &missing, &links);
+	}
 }
 
 /* Is any socket of that kind in use? Walking the kernel's hash tables to find none takes 4 ms; the
@@ -316,6 +352,7 @@ int facts_net_read(const struct target_roots *r, const struct target *t, struct 
 		      {"unix", "net/unix", false}};
 	_cleanup_free_ char *stat4 = table_read(t->proc_fd, "net/sockstat", TABLE_MAX);
 	_cleanup_free_ char *stat6 = table_read(t->proc_fd, "net/sockstat6", TABLE_MAX);
+	const struct fact_ns *net = facts_ns_get(f, CLONE_NEWNET);
 	int err = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(tables) && err == 0; i++) {
@@ -333,7 +370,8 @@ int facts_net_read(const struct target_roots *r, const struct target *t, struct 
 	if (err < 0)
 		return err;
 	owners_read(r, f);
-	if (facts_ns_get(f, CLONE_NEWNET)->kind != NS_OWN)
-		drop_foreign(&f->net);
+	if (net->kind != NS_OWN)
+		f->net.n_others = own_first(&f->net, net->kind != NS_SHARED);
+	others_read(r, f);
 	return 0;
 }

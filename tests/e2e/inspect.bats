@@ -102,6 +102,27 @@ is_plain_text() {
 	target_stop docker "$name"
 }
 
+@test "listening ports of others that share the network, a pod's and not" {
+	require docker cri
+	local name pid row other
+	other=$(uniq_name beside)
+	pid=$(target_start docker "$other" busybox --net "container:$WEB" -- sleep 1000)
+	row='.network.listening[]|select(.port==8123)|"\(.pid) \(.comm) \(.own)"'
+	[[ $(facts "$pid" "$row") == "$WEB_PID app false" ]]
+	[[ $(facts "$WEB_PID" "$row") == "$WEB_PID app true" ]]
+	run -0 "$PORTHOLE" inspect -s network "$pid"
+	[[ $output == *"nobody in this container"* && $output != *"nobody listens"* ]]
+	[[ $output == *"another that shares the network listens on 127.0.0.1 port 8123, tcp (app, pid $WEB_PID)"* ]]
+	run -0 "$PORTHOLE" inspect -s network "$WEB_PID"
+	[[ $output == *8123* && $output != *another* ]]
+	target_stop docker "$other"
+	name=$(uniq_name podded)
+	pid=$(target_start cri "$name" busybox -- sleep 1000)
+	run -0 "$PORTHOLE" inspect -s network "$pid"
+	[[ $output == *"another container of the pod listens on 127.0.0.1 port 8080, tcp (app, pid "* ]]
+	target_stop cri "$name"
+}
+
 @test "secrets of the environment and of command lines: hidden, and shown when asked" {
 	require docker
 	local name pid
