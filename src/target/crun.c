@@ -1,7 +1,7 @@
 /* crun by itself: /run/crun/ID/status. Directories of crashed containers stay. */
 #include "target/oci.h"
 
-static const struct oci crun = {
+const struct oci oci_crun = {
 	.engine = &engine_crun,
 	.dir = "crun",
 	.file = "status",
@@ -11,7 +11,7 @@ static const struct oci crun = {
 
 static int find(struct look *l, const struct want *w, struct targets *out)
 {
-	return oci_find(l, w, &crun, out);
+	return oci_find(l, w, &oci_crun, out);
 }
 
 const struct engine engine_crun = {.name = "crun", .find = find};

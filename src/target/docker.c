@@ -273,7 +273,8 @@ static int load(struct look *l, const struct want *w, const struct place *p, con
 	    !want_maybe(w, text))
 		return 0;
 	if (jpick(text, docker_picks, DOCKER_COUNT, v) < 0) {
-		look_warn(l, "%s/%s is damaged: skipped", p->path, path);
+		look_warn(l, "%s%s/%s is damaged: skipped", *p->path == '/' ? "" : "/", p->path,
+			  path);
 		return 0;
 	}
 	t.state_file = str_fmt("%s%s/%s", *p->path == '/' ? "" : "/", p->path, path);

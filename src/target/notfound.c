@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <linux/capability.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,6 +22,8 @@ static unsigned distance(const char *typed, const char *name)
 
 	if (!name || !*name)
 		return UINT32_MAX;
+	if (strcasecmp(typed, name) == 0)
+		return 0;
 	if (n >= 3 && (strcasestr(name, typed) || (strlen(name) >= 3 && strcasestr(typed, name))))
 		return 1;
 	d = str_distance(typed, name);
@@ -136,7 +139,12 @@ int target_not_found(struct look *l, const struct spec *s, struct err *e)
 	if (is_hidden(l, s, e))
 		return -EACCES;
 	err_say(e, ENOENT, "nothing is named '%s'", s->typed);
-	if (!suggest(l, s, e) && l->warnings.n)
-		err_hint(e, "%s", l->warnings.v[0]);
+	suggest(l, s, e);
+	if (e && l->warnings.n) {
+		char names[sizeof(e->hint)];
+
+		snprintf(names, sizeof(names), "%s", e->hint);
+		err_hint(e, "%s; %s", names, l->warnings.v[0]);
+	}
 	return -ENOENT;
 }

@@ -8,13 +8,45 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "target/pid.h"
+
+static const struct oci *const runtimes[] = {&oci_runc, &oci_crun};
 
 /* One ROOT. */
 struct root {
 	int fd;
-	const char *path;
+	char path[64];
 	uid_t owner;
 };
+
+#define ROOT_INIT ((struct root){.fd = -EBADF})
+
+static void root_done(struct root *r)
+{
+	cleanup_close(&r->fd);
+}
+
+/* The next ROOT that is there, from *i = 0 on; `only` (NULL: any) is the user whose it is. */
+static bool root_next(struct look *l, const struct oci *o, const uid_t *only, size_t *i,
+		      struct root *r)
+{
+	const struct users *u = look_users(l);
+
+	while (*i <= u->n) {
+		const struct user *v = *i ? &u->v[*i - 1] : NULL;
+
+		(*i)++;
+		r->owner = v ? v->uid : 0;
+		if (only && *only != r->owner)
+			continue;
+		snprintf(r->path, sizeof(r->path), "%s/%s", v ? v->run : "run", o->dir);
+		cleanup_close(&r->fd);
+		r->fd = look_dir(l, l->roots->root_fd, r->path);
+		if (r->fd >= 0)
+			return true;
+	}
+	return false;
+}
 
 static int fill(struct look *l, const struct oci *o, const struct root *root, const char *id,
 		const struct slice *v, struct target *t)
@@ -48,18 +80,13 @@ static int fill(struct look *l, const struct oci *o, const struct root *root, co
 	return 0;
 }
 
-static int load(struct look *l, const struct want *w, const struct oci *o, const struct root *root,
-		const char *id, struct targets *out)
+/* 1 when *t was filled, 0 when there is no such container here, or -ENOMEM. */
+static int read_state(struct look *l, const struct oci *o, const struct root *root, const char *id,
+		      struct target *t)
 {
-	struct target t = TARGET_INIT;
 	struct slice text, v[OCI_COUNT];
 	char path[NAME_MAX + 32];
 
-	if (!want_id(w, id) || !path_is_component(id))
-		return 0;
-	/* most likely podman's: whose storage, if it is elsewhere, only the processes lead to */
-	if (!l->scan && id_is_full(id))
-		return 0;
 	snprintf(path, sizeof(path), "%s/%s", id, o->file);
 	if (look_read(l, root->fd, root->path, path, STATE_FILE_MAX, &text) < 0)
 		return 0;
@@ -67,44 +94,84 @@ static int load(struct look *l, const struct want *w, const struct oci *o, const
 		look_warn(l, "/%s/%s is damaged: skipped", root->path, path);
 		return 0;
 	}
-	if (fill(l, o, root, id, v, &t) < 0) {
-		target_done(&t);
-		return -ENOMEM;
-	}
-	return want_take(w, out, &t, NULL);
+	if (fill(l, o, root, id, v, t) == 0)
+		return 1;
+	target_done(t);
+	return -ENOMEM;
 }
 
-static int load_root(struct look *l, const struct want *w, const struct oci *o, const char *path,
-		     uid_t owner, struct targets *out)
+static int load(struct look *l, const struct want *w, const struct oci *o, const struct root *root,
+		const char *id, struct targets *out)
 {
-	_cleanup_close_ int fd = look_dir(l, l->roots->root_fd, path);
-	struct root root = {.fd = fd, .path = path, .owner = owner};
-	_cleanup_dir_ DIR *d = NULL;
-	unsigned left = DIR_ENTRIES_MAX;
-	const char *id;
-	int r = 0;
+	struct target t = TARGET_INIT;
+	int r;
 
-	if (fd < 0)
+	if (!want_id(w, id) || !path_is_component(id))
 		return 0;
-	if (w->how == WANT_EXACT)
-		return load(l, w, o, &root, w->text, out);
-	d = look_opendir(l, fd, ".");
-	while (d && r == 0 && (id = look_entry(l, d, &left)))
-		r = load(l, w, o, &root, id, out);
-	return r;
+	/* most likely podman's: whose storage, if it is elsewhere, only the processes lead to */
+	if (!l->scan && id_is_full(id))
+		return 0;
+	r = read_state(l, o, root, id, &t);
+	return r > 0 ? want_take(w, out, &t, NULL) : r;
 }
 
 int oci_find(struct look *l, const struct want *w, const struct oci *o, struct targets *out)
 {
-	const struct users *u = look_users(l);
-	char path[64];
-	int r;
+	_cleanup_(root_done) struct root root = ROOT_INIT;
+	int r = 0;
 
-	snprintf(path, sizeof(path), "run/%s", o->dir);
-	r = load_root(l, w, o, path, 0, out);
-	for (size_t i = 0; i < u->n && r == 0; i++) {
-		snprintf(path, sizeof(path), "%s/%s", u->v[i].run, o->dir);
-		r = load_root(l, w, o, path, u->v[i].uid, out);
+	for (size_t i = 0; r == 0 && root_next(l, o, NULL, &i, &root);) {
+		_cleanup_dir_ DIR *d = NULL;
+		unsigned left = DIR_ENTRIES_MAX;
+		const char *id;
+
+		if (w->how == WANT_EXACT) {
+			r = load(l, w, o, &root, w->text, out);
+			continue;
+		}
+		d = look_opendir(l, root.fd, ".");
+		while (d && r == 0 && (id = look_entry(l, d, &left)))
+			r = load(l, w, o, &root, id, out);
 	}
+	return r;
+}
+
+bool oci_runs(struct look *l, struct target *t)
+{
+	_cleanup_(root_done) struct root root = ROOT_INIT;
+
+	for (size_t k = 0; k < ARRAY_LEN(runtimes); k++)
+		for (size_t i = 0; root_next(l, runtimes[k], &t->owner_uid, &i, &root);) {
+			_cleanup_target_ struct target s = TARGET_INIT;
+
+			if (read_state(l, runtimes[k], &root, t->id, &s) <= 0 ||
+			    !target_is_live(&s))
+				continue;
+			t->pid = s.pid;
+			t->start = s.start;
+			t->started = s.started;
+			t->state = s.state;
+			return true;
+		}
+	return false;
+}
+
+int oci_strangers(struct look *l, bool (*known)(const void *arg, const char *id), const void *arg,
+		  struct targets *out)
+{
+	static const struct want w = {.how = WANT_ALL, .live = true};
+	_cleanup_(root_done) struct root root = ROOT_INIT;
+	int r = 0;
+
+	for (size_t k = 0; k < ARRAY_LEN(runtimes); k++)
+		for (size_t i = 0; r == 0 && root_next(l, runtimes[k], NULL, &i, &root);) {
+			_cleanup_dir_ DIR *d = look_opendir(l, root.fd, ".");
+			unsigned left = DIR_ENTRIES_MAX;
+			const char *id;
+
+			while (d && r == 0 && (id = look_entry(l, d, &left)))
+				if (id_is_full(id) && !known(arg, id))
+					r = load(l, &w, runtimes[k], &root, id, out);
+		}
 	return r;
 }

@@ -69,6 +69,7 @@ static int by_cgroup(struct look *l, const struct target *hint, struct target *o
 
 	if (engines_find(l, &w, any ? NULL : hint->engine, &found) < 0)
 		return -ENOMEM;
+	targets_unique(&found);
 	if (found.n == 0)
 		return 0;
 	return adopt(out, &found.v[0]) < 0 ? -ENOMEM : 1;

@@ -19,7 +19,7 @@ static char *bundle(struct slice labels)
 	return NULL;
 }
 
-static const struct oci runc = {
+const struct oci oci_runc = {
 	.engine = &engine_runc,
 	.dir = "runc",
 	.file = "state.json",
@@ -29,7 +29,7 @@ static const struct oci runc = {
 
 static int find(struct look *l, const struct want *w, struct targets *out)
 {
-	return oci_find(l, w, &runc, out);
+	return oci_find(l, w, &oci_runc, out);
 }
 
 const struct engine engine_runc = {.name = "runc", .find = find};

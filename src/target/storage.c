@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "target/oci.h"
 #include "target/scan.h"
 #include "target/storage.h"
 
@@ -143,12 +144,43 @@ static void place_from_conmon(struct look *l, struct places *ps, const struct mo
 		ps->v[before].nested = m->depth > 0;
 }
 
-static bool known(const struct places *ps, const char *id)
+static bool known(const void *places, const char *id)
 {
+	const struct places *ps = places;
+
 	for (int i = 0; i < ps->n; i++)
 		if (faccessat(ps->v[i].data, id, F_OK, 0) == 0)
 			return true;
 	return false;
+}
+
+/* The storage behind the bundle of a container whose conmon is gone. 0 or -ENOMEM. */
+static int places_from_runtimes(struct look *l, struct places *ps)
+{
+	_cleanup_targets_ struct targets found = {};
+	int r = oci_strangers(l, known, ps, &found);
+
+	for (size_t i = 0; i < found.n; i++) {
+		const struct target *t = &found.v[i];
+		_cleanup_free_ char *driver = NULL, *graph = cut_storage(t->bundle, t->id, &driver);
+
+		if (graph && driver)
+			add_place(l, ps, l->roots->root_fd, graph, "/nonexistent", driver,
+				  t->owner_uid);
+	}
+	return r;
+}
+
+/* Storage that is elsewhere: what the conmons lead to, then what the runtimes do. */
+static int other_places(struct look *l, struct places *ps)
+{
+	const struct monitor *m;
+	size_t i = 0;
+
+	while ((m = scan_monitor(l, &i)))
+		if (m->kind == MONITOR_CONMON && !known(ps, m->id))
+			place_from_conmon(l, ps, m);
+	return places_from_runtimes(l, ps);
 }
 
 enum { P_ID, P_NAMES, P_IMAGE_ID, P_META, P_CREATED, P_COUNT };
@@ -248,6 +280,9 @@ static void fill_run(struct look *l, const struct place *p, struct target *t)
 	/* a pid file stays when its container ends */
 	if (t->pid && t->state_file && target_verify(l, t, NULL, NULL))
 		return;
+	/* its conmon may have been killed, and a rootless one's cgroup need not tell */
+	if (!p->nested && t->state_file && oci_runs(l, t))
+		return;
 	t->pid = 0;
 	snprintf(path, sizeof(path), "%s/userdata/config.json", t->id);
 	t->state = faccessat(p->data, path, F_OK, 0) == 0 ? TARGET_EXITED : TARGET_CREATED;
@@ -312,7 +347,8 @@ static int load_list(struct look *l, const struct want *w, const struct place *p
 			return r;
 	}
 	if (text.p)
-		look_warn(l, "%s/%s is damaged: the rest of it was skipped", p->path, file);
+		look_warn(l, "%s%s/%s is damaged: the rest of it was skipped",
+			  *p->path == '/' ? "" : "/", p->path, file);
 	return 0;
 }
 
@@ -338,21 +374,14 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 	return r;
 }
 
-/* By the conmons: storage that is elsewhere. */
 static int more(struct look *l, const struct want *w, struct targets *out)
 {
 	_cleanup_(places_done) struct places ps = {};
-	const struct monitor *m;
-	size_t i = 0;
-	int r = 0, usual;
+	int r, usual;
 
-	if (!scan_has_monitor(l, MONITOR_CONMON))
-		return 0;
 	default_places(l, &ps);
 	usual = ps.n;
-	while ((m = scan_monitor(l, &i)))
-		if (m->kind == MONITOR_CONMON && !known(&ps, m->id))
-			place_from_conmon(l, &ps, m);
+	r = other_places(l, &ps);
 	for (int k = usual; k < ps.n && r == 0; k++)
 		r = load_place(l, w, &ps.v[k], out);
 	return r;
@@ -361,14 +390,10 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 static int list_places(struct look *l, struct target_places *out)
 {
 	_cleanup_(places_done) struct places ps = {};
-	const struct monitor *m;
-	size_t i = 0;
-	int r = 0;
+	int r;
 
 	default_places(l, &ps);
-	while ((m = scan_monitor(l, &i)))
-		if (m->kind == MONITOR_CONMON)
-			place_from_conmon(l, &ps, m);
+	r = other_places(l, &ps);
 	for (struct place *p = ps.v; p < ps.v + ps.n && r == 0; p++) {
 		const char *end = strrchr(p->path, '/');
 		_cleanup_free_ char *graph = strndup(p->path, end ? (size_t)(end - p->path) : 0);

@@ -87,6 +87,36 @@ by_all() {
 	engine_stop docker@dead
 }
 
+# orphaned KIND: a podman container whose conmon was killed still runs, once, by its own name.
+orphaned() {
+	require "$1"
+	local name pid id conmon
+	name=$(uniq_name lost)
+	pid=$(target_start "$1" "$name")
+	id=$(target_id "$1" "$name")
+	conmon=$(awk '{ print $4 }' "/proc/$pid/stat")
+	[[ $(<"/proc/$conmon/comm") == conmon ]]
+	kill -KILL "$conmon"
+	wait_until 5 pid_gone "$conmon"
+	pid_alive "$pid"
+	[[ $(found "$name") == "podman $name $pid running" ]]
+	[[ $(found "$id") == "podman $name $pid running" ]]
+	[[ $(found "pid:$pid") == "podman $name $pid running" ]]
+	run -0 --separate-stderr "$PORTHOLE" ps -a -f "pid=$pid" --format '{{.Engine}} {{.Name}} {{.State}}'
+	[[ $output == "podman $name running" ]]
+	run -0 "$PORTHOLE" ps -a --format '{{.ID}} {{.Name}}' --no-trunc
+	[[ $(grep -c "^$id " <<<"$output") == 1 ]]
+	run -0 "$PORTHOLE" exec "$name" readlink /proc/1/exe
+	[[ $output == /app ]]
+	kill -KILL "$pid"
+	wait_until 5 pid_gone "$pid"
+	run -0 --separate-stderr "$PORTHOLE" ps -f "id=$id" -q # what its runtime still has on file is not believed
+	[[ -z $output ]]
+}
+
+@test "podman whose conmon was killed, in private directories" { orphaned podman; }
+@test "podman whose conmon was killed, a user's own" { orphaned podman-rootless; }
+
 @test "a name of two engines: both are named, neither is taken" {
 	require docker podman
 	local name pid other

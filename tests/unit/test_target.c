@@ -162,6 +162,8 @@ static void test_errors(void **state)
 		int r;
 		const char *msg, *hint;
 	} all[] = {
+		{"PINPOD", -ENOENT, "nothing is named", "did you mean pinpod"},
+		{"WEB", -ENOENT, "nothing is named", "did you mean web,"},
 		{"wbe", -ENOENT, "nothing is named 'wbe'", "web"},
 		{"tg-ruc", -ENOENT, "nothing is named", "tg-runc"},
 		{"pinpo", -ENOENT, "nothing is named", "pinpod"},

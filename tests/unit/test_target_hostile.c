@@ -254,6 +254,28 @@ static void test_many_entries(void **state)
 	assert_true(resolves("web"));
 }
 
+/* What is damaged hides no names, and is named from the root on. */
+static void test_near_names(void **state)
+{
+	static const char *const damaged[] = {
+		"run/runc/bad/state.json",
+		"var/lib/containers/storage/vfs-containers/containers.json"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
+		_cleanup_free_ char *path = path_of(damaged[i]),
+				    *shown = str_fmt("; /%s ", damaged[i]);
+		_cleanup_target_ struct target t = TARGET_INIT;
+		struct err e = {};
+
+		tree_puts(&tree, damaged[i], "{");
+		assert_int_equal(target_resolve(&tree.roots, "prod_d", &t, &e), -ENOENT);
+		assert_ptr_equal(strstr(e.hint, "did you mean prod_db?"), e.hint);
+		assert_non_null(strstr(e.hint, shown));
+		assert_int_equal(unlink(path), 0);
+	}
+}
+
 /* Nothing but /proc, and not even that. */
 static void test_bare_host(void **state)
 {
@@ -293,6 +315,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_near_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bare_host, setup, teardown),
 	};
 
