@@ -409,7 +409,9 @@ const struct verb verb_exec = {
 	.details =
 		"TARGET is a container's name, its id or the start of it, POD/CONTAINER, a "
 		"machine's name, a\n"
-		"PID, or ENGINE://NAME. Without CMD a shell opens. The target's own files are /, "
+		"PID, or ENGINE://NAME; or what never ran: image://NAME, an archive (FILE.tar, "
+		"FILE.tar.gz) or a\n"
+		"directory (DIR/). Without CMD a shell opens. The target's own files are /, "
 		"live; the kit of\n"
 		"tools is at " KIT_PREFIX
 		" and first in PATH. Nothing is written into the target, which is neither\n"
@@ -441,6 +443,8 @@ const struct verb verb_exec = {
 		"change\n"
 		"  porthole exec --keep out crashed             what is left of a container, and "
 		"what you make of it\n"
+		"  porthole exec image://nginx                  an image; or ./rootfs.tar.gz, or "
+		"DIR/\n"
 		"  porthole exec web,db,cache uptime            in all three at once\n"
 		"  porthole exec --all --filter engine=podman -- ss -tln\n"
 		"  porthole exec --prove web true               show that nothing changed\n",

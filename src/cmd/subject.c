@@ -100,6 +100,24 @@ static int open_target(const struct target_roots *r, const char *spec, struct su
 	return s->runs ? target_pin(r, &s->t, e) : open_stopped(r, s, e);
 }
 
+/* A path at which there is no file or directory. */
+static int no_file(const char *path, struct err *e)
+{
+	struct stat st;
+	const char *what;
+
+	if (stat(path, &st) < 0)
+		return err_set(e, errno, "cannot open %s", path);
+	what = S_ISCHR(st.st_mode)    ? "a character device"
+	       : S_ISBLK(st.st_mode)  ? "a block device"
+	       : S_ISFIFO(st.st_mode) ? "a FIFO"
+				      : "a socket";
+	err_say(e, EINVAL, "%s is %s", path, what);
+	err_hint(e, "of files, an archive or a directory can be opened; or name a container or "
+		    "image://NAME");
+	return -EINVAL;
+}
+
 int subject_open(const struct target_roots *r, const char *spec, struct subject *s, struct err *e)
 {
 	int ret;
@@ -111,7 +129,7 @@ int subject_open(const struct target_roots *r, const char *spec, struct subject 
 	/* no container's name starts so */
 	if (*spec == '/' || str_starts(spec, "./") || str_starts(spec, "../")) {
 		ret = open_named_path(spec, s, e);
-		return ret > 0 ? err_set(e, ENOENT, "cannot open %s", spec) : ret;
+		return ret > 0 ? no_file(spec, e) : ret;
 	}
 	return open_target(r, spec, s, e);
 }

@@ -187,6 +187,9 @@ teardown() {
 	says 125 "no engine on this host has an image" image://no/such:image true
 	says 125 "No such file" "$d/nothing" true
 	says 125 "no tar" "$arch/c.json" true
+	mkfifo "$arch/fifo"
+	says 125 "$arch/fifo is a FIFO"$'\n'"          of files, an archive or a directory can be opened" "$arch/fifo" true
+	says 125 "/dev/zero is a character device" /dev/zero true
 }
 
 @test "kill -9 of any of the processes: nothing stays, nothing is changed" {
