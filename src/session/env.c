@@ -354,27 +354,37 @@ static void add_label(struct buf *b, const struct plan *p)
 
 /* The host's own shell sets its prompt from its own files, with a host name that may be the
  * container's: what it is inside of is put in front once they have been read. */
-static void add_host_prompt(struct buf *b, const struct plan *p)
+static int set_host_prompt(struct plan *p)
 {
+	_cleanup_buf_ struct buf b = {};
 	char names[64];
 
-	buf_puts(b, "PROMPT_COMMAND=[ -n \"$PORTHOLE_HERE\" ] || { PORTHOLE_HERE=1; PS1=\"(host "
-		    "tools, ");
-	add_label(b, p);
-	buf_printf(b, "'s %s) $PS1\"; }", ns_names(p->ns_join, names, sizeof(names)));
+	if (!p->shell || p->view != VIEW_NONE)
+		return 0;
+	buf_puts(&b, "PROMPT_COMMAND=[ -n \"$PORTHOLE_HERE\" ] || { PORTHOLE_HERE=1; PS1=\"(host "
+		     "tools, ");
+	add_label(&b, p);
+	buf_printf(&b, "'s %s) $PS1\"; }", ns_names(p->ns_join, names, sizeof(names)));
+	return b.oom ? -ENOMEM : env_set(&p->env, b.data);
 }
 
-/* The prompt shows where one is. */
+/* The prompt shows where one is: through the kit's bashrc, since what is in PS1 reaches every other
+ * shell, which knows no escapes of bash's, and no bash that another one starts with -c, as tmux
+ * does. The target's own shell gets what any shell expands. What was asked for stays. */
 static int set_prompt(struct plan *p)
 {
 	_cleanup_buf_ struct buf b = {};
 
-	if (!p->shell)
+	if (!p->tty || p->view == VIEW_NONE || env_get(&p->env, "PS1"))
 		return 0;
-	if (p->view == VIEW_NONE) {
-		add_host_prompt(&b, p);
+	if (p->kit.kind == KIT_NONE && !p->shell)
+		return 0;
+	if (p->kit.kind == KIT_NONE) {
+		buf_puts(&b, "PS1=");
+		add_label(&b, p);
+		buf_puts(&b, p->who.uid == 0 ? ":$PWD# " : ":$PWD$ ");
 	} else {
-		buf_puts(&b, "PS1=\\[\\e[1;32m\\]");
+		buf_puts(&b, "PORTHOLE_PS1=\\[\\e[1;32m\\]");
 		add_label(&b, p);
 		buf_puts(&b, "\\[\\e[0m\\]:\\[\\e[1;34m\\]\\w\\[\\e[0m\\]\\$ ");
 	}
@@ -394,11 +404,13 @@ int plan_env(struct plan *p, const struct request *req, struct err *e)
 	if (r == 0)
 		r = set_ours(p);
 	if (r == 0)
-		r = set_prompt(p);
+		r = set_host_prompt(p);
 	for (size_t i = 0; i < req->env_files.n && r == 0; i++)
 		r = env_file(p, req->env_files.v[i], e);
 	for (size_t i = 0; i < req->env.n && r == 0; i++)
 		r = set_asked(p, req->env.v[i], e);
+	if (r == 0)
+		r = set_prompt(p);
 	if (r == 0)
 		r = set_path(p);
 	if (r == -ENOMEM && !e->num)

@@ -28,6 +28,21 @@ teardown_file() {
 	[[ $output == $'only\r' ]]
 }
 
+@test "the prompt tells the target, in each bash, also below another shell or tmux; no escapes of bash's in another shell" {
+	run -0 at_term "expect:$WEB.*# \$" 'send:sh\r' 'expect:\n\r?# $' 'send:bash\r' "expect:\n.*$WEB.*# \$" \
+		'send:exit\r' 'expect:\n\r?# $' 'send:exit\r' "expect:\n.*$WEB.*# \$" 'send:exit\r' -- -q "$WEB"
+	[[ $output != *'\['* && $output != *bash-* ]] || die "$output"
+	run -0 at_term "expect:$WEB.*# \$" 'send:exit\r' -- -q "$WEB" bash # as a command
+	run -0 at_term "expect:$WEB.*# \$" \
+		'send:tmux -L porthole-ps1 new -d; until tmux -L porthole-ps1 capture-pane -p | grep "#"; do sleep 0.05; done; exit\r' \
+		"expect:\n\r?$WEB:.*#" -- -q -e TMUX_TMPDIR=/dev/shm "$WEB"
+	rm -rf "/proc/$WEB_PID/root/dev/shm/"tmux-0
+	[[ $output != *bash-* ]] || die "$output"
+	# the target's own shell, and a prompt that was asked for
+	run -0 at_term "expect:$WEB:/.*# \$" 'send:cd /proc\r' "expect:$WEB:/proc# \$" 'send:exit\r' -- -q --kit none "$WEB"
+	run -0 at_term 'expect:mine> $' 'send:exit\r' -- -q -e PS1='mine> ' "$WEB"
+}
+
 @test "the prompt of a user who is not root" {
 	run -0 at_term 'expect:\$ $' 'send:id -u; exit\r' -- -u 1000 "$WEB"
 	[[ $output == *"as app"* && $output == *$'\r1000\r'* ]]
