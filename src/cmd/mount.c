@@ -65,10 +65,11 @@ static int list(struct ctx *ctx, struct err *e)
 		r = target_list(&roots, false, &l, NULL, e);
 	for (size_t i = 0; i < l.n && r == 0; i++) {
 		_cleanup_visible_ struct visible v = VISIBLE_INIT;
+		struct err why = {};
 
 		/* what goes meanwhile, or may not be read, has no kit to tell of */
-		if (target_pin(&roots, &l.v[i], NULL) == 0)
-			visible_look(&l.v[i], NULL, &v, NULL);
+		if (target_pin(&roots, &l.v[i], &why) == 0)
+			visible_look(&l.v[i], NULL, &v, &why);
 		if (v.there && add_row(&table, all, &l, i, &v) < 0)
 			r = err_set(e, ENOMEM, "listing the kits");
 	}

@@ -140,8 +140,15 @@ int cow_plan(struct plan *p, struct err *e)
 {
 	struct cow *c = &p->cow;
 	size_t n = 0;
-	int r = p->store ? of_store(p, e) : of_target(p, e);
+	int r;
 
+	if (p->rootless) {
+		err_say(e, EPERM, "a view of '%s' that forgets needs root", p->label);
+		err_hint(e,
+			 "run with sudo; without root there is its live view, of 'porthole exec'");
+		return -EPERM;
+	}
+	r = p->store ? of_store(p, e) : of_target(p, e);
 	if (r < 0)
 		return r;
 	c->on = true;

@@ -77,6 +77,11 @@ cache() {
 	[[ $("$PORTHOLE" exec --explain --json "pid:$RL_PID" true | jq .rootless) == false ]]
 	says_user 125 "" exec --cgroup own --memory 64m "$RL" true
 	says_user 125 "run with sudo" mount "$RL"
+	says_user 125 "that forgets needs root" exec --view cow "$RL" true
+	says_user 125 "needs root" catch --timeout 1 "$RL" true
+	says_user 125 "run with sudo" exec --outlive "$RL" true
+	run -0 p mount --list
+	refute grep -q "$RL" <<<"$output"
 	# root's, and another user's
 	local root_pid
 	root_pid=$(target_start runc "$(uniq_name roots)")
