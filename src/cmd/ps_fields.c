@@ -189,7 +189,7 @@ static int check_state(const char *filter, struct err *e)
 	const char *want = strchr(filter, '=') + 1;
 	_cleanup_buf_ struct buf names = {};
 
-	for (int s = TARGET_CREATED; s <= TARGET_RESTARTING; s++) {
+	for (enum target_state s = TARGET_CREATED; s <= TARGET_RESTARTING; s++) {
 		if (value_matches(PS_EXACT, target_state_name(s), want))
 			return 0;
 		buf_printf(&names, "%s%s", s > TARGET_CREATED ? ", " : "", target_state_name(s));

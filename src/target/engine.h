@@ -162,6 +162,10 @@ char *toml_str(const char *text, const char *key);
  * t->state into TARGET_DEAD and says why in `why` (may be NULL). */
 bool target_verify(struct look *l, struct target *t, const char *mark, struct err *why);
 
+/* Whether the process at `proc_fd` (its /proc/PID) is in a user namespace of this user's: 1, 0, or
+ * -errno when it cannot be told. */
+int target_is_of(int proc_fd, uid_t owner);
+
 /* Take a process found in /proc itself as the target's: pid, start, started, state. False when it
  * is gone or a zombie. */
 bool target_take_pid(struct look *l, struct target *t, pid_t pid);

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "sys/proc.h"
 #include "target/pid.h"
 
 static const struct oci *const runtimes[] = {&oci_runc, &oci_crun};
@@ -136,6 +137,14 @@ int oci_find(struct look *l, const struct want *w, const struct oci *o, struct t
 	return r;
 }
 
+/* A user's state file can name any process; here it would pass for an engine's container. */
+static bool is_owners(struct look *l, const struct target *t)
+{
+	_cleanup_close_ int fd = t->owner_uid ? proc_dir_open(l->roots->proc_fd, t->pid) : -EBADF;
+
+	return !t->owner_uid || (fd >= 0 && target_is_of(fd, t->owner_uid) > 0);
+}
+
 bool oci_runs(struct look *l, struct target *t)
 {
 	_cleanup_(root_done) struct root root = ROOT_INIT;
@@ -145,7 +154,7 @@ bool oci_runs(struct look *l, struct target *t)
 			_cleanup_target_ struct target s = TARGET_INIT;
 
 			if (read_state(l, runtimes[k], &root, t->id, &s) <= 0 ||
-			    !target_is_live(&s))
+			    !target_is_live(&s) || !is_owners(l, &s))
 				continue;
 			t->pid = s.pid;
 			t->start = s.start;

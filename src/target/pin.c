@@ -102,23 +102,32 @@ static int check_stat(struct target *t, struct err *e)
 	return 0;
 }
 
+int target_is_of(int proc_fd, uid_t owner)
+{
+	_cleanup_close_ int ns = openat(proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+	uint32_t inside, outside, count;
+	uid_t uid;
+
+	if (ns < 0)
+		return -errno;
+	if (ioctl(ns, NS_GET_OWNER_UID, &uid) == 0 && uid == owner)
+		return 1;
+	return proc_uid_map_first(proc_fd, &inside, &outside, &count) == 0 && inside == 0 &&
+	       outside == owner;
+}
+
 /* What a user's engine names must be in a user namespace that is his, by its owner or by who is
  * root in it: his state files could name anybody's process. */
 static int check_owner(struct target *t, struct err *e)
 {
-	_cleanup_close_ int ns = -EBADF;
-	uint32_t inside, outside, count;
-	uid_t uid;
+	int r;
 
 	if (t->owner_uid == 0)
 		return 0;
-	ns = openat(t->proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
-	if (ns < 0)
-		return err_set(e, errno, "%s '%s': reading its user namespace", t->engine, t->name);
-	if (ioctl(ns, NS_GET_OWNER_UID, &uid) == 0 && uid == t->owner_uid)
-		return 0;
-	if (proc_uid_map_first(t->proc_fd, &inside, &outside, &count) == 0 && inside == 0 &&
-	    outside == t->owner_uid)
+	r = target_is_of(t->proc_fd, t->owner_uid);
+	if (r < 0)
+		return err_set(e, r, "%s '%s': reading its user namespace", t->engine, t->name);
+	if (r)
 		return 0;
 	return err_say(e, EPERM, "%s '%s' of user %s names process %d, which is not that user's",
 		       t->engine, t->name, t->owner ? t->owner : "?", (int)t->pid);

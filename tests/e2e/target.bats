@@ -117,6 +117,23 @@ orphaned() {
 @test "podman whose conmon was killed, in private directories" { orphaned podman; }
 @test "podman whose conmon was killed, a user's own" { orphaned podman-rootless; }
 
+@test "a user's state file that names a stranger's process for a container of his" {
+	require podman-rootless plain
+	local name id pid stranger file
+	name=$(uniq_name mine)
+	pid=$(target_start podman-rootless "$name")
+	id=$(target_id podman-rootless "$name")
+	stranger=$(target_start plain "$(uniq_name theirs)")
+	file=/run/user/$(id -u "$(test_user)")/runc/$id/state.json
+	jq -c --argjson p "$stranger" --argjson s "$(pid_start "$stranger")" \
+		'.init_process_pid = $p | .init_process_start = $s' "$file" >"$BATS_TEST_TMPDIR/state"
+	kill -KILL "$(awk '{ print $4 }' "/proc/$pid/stat")" "$pid"
+	wait_until 5 pid_gone "$pid"
+	cat "$BATS_TEST_TMPDIR/state" >"$file"
+	[[ $(found "$name") == "podman $name 0 exited" ]]
+	rm "$file"
+}
+
 @test "a name of two engines: both are named, neither is taken" {
 	require docker podman
 	local name pid other
