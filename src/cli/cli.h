@@ -23,8 +23,8 @@ enum opt_type {
 	OPT_MAYBE, /* const char *: "" when given without a value, which only =VALUE is; `arg`
 		    * is written "[=VALUE]" */
 	OPT_LIST,  /* struct strv: every one, in order (copies) */
-	OPT_UINT,  /* uint64_t: decimal */
-	OPT_SIZE,  /* uint64_t: bytes, with k, m, g */
+	OPT_UINT,  /* uint64_t: decimal, not 0 */
+	OPT_SIZE,  /* uint64_t: bytes, with k, m, g; not 0 */
 	OPT_CSV,   /* struct strv: split at commas, may be repeated */
 };
 

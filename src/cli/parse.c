@@ -93,11 +93,12 @@ static int set_value(const struct opt *o, void *opts, const char *val, struct er
 			return err_say(e, EINVAL, "--%s takes a list, not '%s'", o->name, val);
 		return check_words(o, p, e);
 	case OPT_UINT:
-		if (str_to_u64(val, 0, INT64_MAX, p) < 0)
-			return err_say(e, EINVAL, "--%s takes a number, not '%s'", o->name, val);
+		if (str_to_u64(val, 1, INT64_MAX, p) < 0)
+			return err_say(e, EINVAL, "--%s takes a number from 1 on, not '%s'",
+				       o->name, val);
 		return 0;
 	case OPT_SIZE:
-		if (str_to_size(val, p) < 0)
+		if (str_to_size(val, p) < 0 || *(uint64_t *)p == 0)
 			return err_say(e, EINVAL, "--%s takes a size such as 64m, not '%s'",
 				       o->name, val);
 		return 0;

@@ -263,13 +263,57 @@ static int open_env_file(const char *path)
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
+/* One line of such a file, by docker's rules for names. 0, or -errno with `e`, which does not say
+ * where. */
+static int env_line(struct plan *p, char *line, struct err *e)
+{
+	size_t n;
+
+	line += strspn(line, " \t");
+	n = strlen(line);
+	if (n && line[n - 1] == '\r')
+		line[n - 1] = '\0';
+	if (!*line || *line == '#')
+		return 0;
+	if (*line == '=')
+		return err_say(e, EINVAL, "there is no name before the =");
+	for (const char *c = line; *c && *c != '='; c++)
+		if ((unsigned char)*c <= ' ' || *c == 127)
+			return err_say(e, EINVAL,
+				       "the name has a blank or a control character in it");
+	return set_asked(p, line, e);
+}
+
 /* docker's --env-file: a variable a line, # comments, blank lines; CR LF is accepted. */
+static int env_lines(struct plan *p, char *text, size_t len, const char *path, struct err *e)
+{
+	size_t number = 1;
+	int r = 0;
+
+	for (char *line = text, *end; line < text + len && r == 0; line = end + 1, number++) {
+		struct err why = {};
+
+		end = memchr(line, '\n', (size_t)(text + len - line)) ?: text + len;
+		*end = '\0';
+		if (strlen(line) < (size_t)(end - line))
+			r = err_say(&why, EINVAL, "there is a byte of 0 in it, so it is no text");
+		else
+			r = env_line(p, line, &why);
+		if (r < 0) {
+			err_say(e, -r, "the environment file %s, line %zu: %s", path, number,
+				r == -ENOMEM ? "memory is out" : why.msg);
+			err_hint(e, "each line is NAME=VALUE, NAME, or # and a comment");
+		}
+	}
+	return r;
+}
+
 static int env_file(struct plan *p, const char *path, struct err *e)
 {
 	_cleanup_free_ char *text = NULL;
 	_cleanup_close_ int fd = open_env_file(path);
-	char *save = NULL;
-	int r = fd < 0 ? fd : fd_read_all(fd, ENV_FILE_MAX, &text, NULL);
+	size_t len = 0;
+	int r = fd < 0 ? fd : fd_read_all(fd, ENV_FILE_MAX, &text, &len);
 
 	if (r == -ENOTSUP) {
 		err_say(e, EINVAL, "the environment file %s is not a regular file", path);
@@ -280,22 +324,7 @@ static int env_file(struct plan *p, const char *path, struct err *e)
 		err_set(e, r, "reading the environment file %s", path);
 	if (r == -EFBIG)
 		err_hint(e, "at most 1 MiB is read");
-	if (r < 0)
-		return r;
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
-		size_t n;
-
-		line += strspn(line, " \t");
-		n = strlen(line);
-		if (n && line[n - 1] == '\r')
-			line[n - 1] = '\0';
-		if (!*line || *line == '#')
-			continue;
-		r = set_asked(p, line, e);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return r < 0 ? r : env_lines(p, text, len, path, e);
 }
 
 /* PATH: the kit first, so that a hostile target's `ls` is not run as root. */

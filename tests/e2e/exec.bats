@@ -96,6 +96,8 @@ teardown_file() {
 	says 127 "the command is an empty word" "$WEB" ""
 	says 127 "the command is an empty word" --kit none "$WEB" ""
 	says 125 "--cpus takes a number such as 0.5, not 'many'" --cpus many "$WEB" true
+	says 125 "--pids takes a number from 1 on, not '0'" --pids 0 "$WEB" true
+	says 125 "--memory takes a size such as 64m, not '0'" --memory 0 "$WEB" true
 	says 125 "no-such-option" --no-such-option "$WEB" true
 	says 125 "" --view upside-down "$WEB" true
 	run --separate-stderr -125 x
@@ -165,6 +167,16 @@ teardown_file() {
 	[[ $(echo PIPED=2 | x --env-file /dev/stdin "$WEB" sh -c 'echo $PIPED') == 2 ]]
 	x --env-file /dev/null "$WEB" true
 	says 125 "/dev/zero: File too large" --env-file /dev/zero "$WEB" true
+	# rubbish: the file and the line are named
+	printf 'A=1\n\nB=\0x\n' >"$f"
+	says 125 "the environment file $f, line 3: there is a byte of 0 in it" --env-file "$f" "$WEB" true
+	printf '# c\nA=1\n =x\n' >"$f"
+	says 125 "$f, line 3: there is no name before the =" --env-file "$f" "$WEB" true
+	printf 'A=1\ntwo words=x' >"$f"
+	says 125 "$f, line 2: the name has a blank or a control character" --env-file "$f" "$WEB" true
+	printf 'A\033[31mB\n' >"$f"
+	says 125 "$f, line 1: the name has a blank or a control character" --env-file "$f" "$WEB" true
+	says 125 "/bin/true, line 1: " --env-file /bin/true "$WEB" true
 	# what could be waited for without end
 	mkfifo "$BATS_TEST_TMPDIR/fifo"
 	says 125 "is not a regular file" --env-file "$BATS_TEST_TMPDIR/fifo" "$WEB" true
