@@ -1,3 +1,4 @@
+#include <elf.h>
 #include <endian.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -79,6 +80,39 @@ static int check_dir(const struct kit *k, struct err *e)
 	return 0;
 }
 
+/* An executable of ours ends behind its section headers; a kit that is attached begins on the page
+ * boundary after that. When it does, and has no trailer, somebody's copy stopped half-way. */
+static bool is_cut_short(int fd, uint64_t size)
+{
+	unsigned char more[KIT_PAGE + EROFS_SUPER] = {};
+	uint32_t magic;
+	Elf64_Ehdr h;
+	uint64_t at;
+	ssize_t n;
+
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h) || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)
+		return false;
+	at = h.e_shoff + (uint64_t)h.e_shnum * h.e_shentsize;
+	if (at < h.e_shoff || at >= size)
+		return false;
+	n = pread(fd, more, sizeof(more), (off_t)at);
+	at = (at + KIT_PAGE - 1) / KIT_PAGE * KIT_PAGE + EROFS_SUPER;
+	if (at + sizeof(magic) <= size)
+		return pread(fd, &magic, sizeof(magic), (off_t)at) == sizeof(magic) &&
+		       le32toh(magic) == EROFS_MAGIC;
+	for (ssize_t i = 0; i < n; i++)
+		if (more[i])
+			return false;
+	return n > 0;
+}
+
+static int say_cut_short(const char *path, struct err *e)
+{
+	err_say(e, EBADMSG, "the kit attached to %s is cut short: its end is missing", path);
+	err_hint(e, "copy the file again, and compare sizes; --kit FILE uses another kit");
+	return -EBADMSG;
+}
+
 /* An open file or directory becomes *k. Returns 0, or -ENODATA (with `e`) when `tail_only` and it
  * carries no kit. Takes `fd`. */
 static int take(int fd_taken, const char *path, bool tail_only, struct kit *k, struct err *e)
@@ -106,6 +140,8 @@ static int take(int fd_taken, const char *path, bool tail_only, struct kit *k, s
 		r = kit_trailer_read(found.fd, found.size, path, &t, e);
 		if (r < 0)
 			return r;
+		if (r == 0 && is_cut_short(found.fd, found.size))
+			return say_cut_short(path, e);
 		if (r == 0 && tail_only)
 			return err_say(e, ENODATA, "%s carries no kit", path);
 		if (r > 0) {

@@ -158,6 +158,8 @@ static int exec_in_path(const struct plan *p, struct err *e)
 	err_say(e, ENOENT, "there is no command '%s' in the PATH of '%s'", name, p->label);
 	if (p->kit.kind == KIT_NONE && p->view != VIEW_NONE)
 		err_hint(e, "without --kit none the kit's tools would be there too");
+	else if (p->kit.kind != KIT_NONE && str_eq(name, "bash"))
+		err_hint(e, "this kit has no shell: name a command, or leave out --kit");
 	return err_exit(e, EXIT_NOT_FOUND);
 }
 

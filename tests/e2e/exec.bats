@@ -149,6 +149,13 @@ teardown_file() {
 	[[ $output == *HISTFILE=/dev/null* ]]
 }
 
+@test "a kit without a shell, and no command: said, with what to do" {
+	local d=$BATS_TEST_TMPDIR/kit
+	mkdir -p "$d/b"
+	says 127 "there is no command 'bash' in the PATH of '$WEB'"$'\n'"          this kit has no shell: name a command, or leave out --kit" \
+		--kit "$d" "$WEB"
+}
+
 @test "-e NAME=VALUE, -e NAME and --env-file" {
 	local f=$BATS_TEST_TMPDIR/env
 	printf '# comment\n\n  FROM_FILE=a b\r\nGREETING=file\nOURS\nNOT_SET\n' >"$f"

@@ -293,6 +293,24 @@ bad() {
 	[[ $(ls "$d") == $'again\nsame\nthin' ]]
 }
 
+@test "kit attach: a copy that was cut short is called that, wherever it was cut" {
+	local d=$BATS_TEST_TMPDIR size thin more
+	./full kit attach --kit none -o "$d/thin"
+	thin=$(stat -c %s "$d/thin") size=$(stat -c %s full)
+	for more in 1 4096 6000 9000 $((size - thin - 1)); do
+		head -c $((thin + more)) full >"$d/cut"
+		chmod +x "$d/cut"
+		run env -u PORTHOLE_KIT "$d/cut" kit info
+		[[ $status == 125 && $output == "porthole: the kit attached to $d/cut is cut short: "* ]] || die "$more: $output"
+	done
+	run "$PORTHOLE" kit info "$d/cut"
+	[[ $status == 125 && $output == *"is cut short"* ]]
+	# what others append is no kit
+	{ cat "$d/thin" && echo signature; } >"$d/cut"
+	run env -u PORTHOLE_KIT "$d/cut" kit info
+	[[ $status == 125 && $output == *"there is no kit"* ]] || die "$output"
+}
+
 @test "kit attach: only what is not there, or a regular file, is written to" {
 	local d=$BATS_TEST_TMPDIR f
 	mknod "$d/null" c 1 3
