@@ -112,6 +112,9 @@ orphaned() {
 	wait_until 5 pid_gone "$pid"
 	run -0 --separate-stderr "$PORTHOLE" ps -f "id=$id" -q # what its runtime still has on file is not believed
 	[[ -z $output ]]
+	target_stop "$1" "$name"
+	# podman leaves what is not below the run's directory
+	[[ ! -e /run/runc/$id ]] || runc delete "$id"
 }
 
 @test "podman whose conmon was killed, in private directories" { orphaned podman; }
