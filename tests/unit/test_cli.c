@@ -274,9 +274,10 @@ static void test_refused(void **state)
 	assert_refused(PARSE("--kinds=red,green"), "'green': it takes one of red, blue");
 	assert_refused(PARSE("--ns="), "--ns takes a list");
 	assert_refused(PARSE("-n", ",,"), "--ns takes a list");
-	assert_refused(PARSE("--pids", "-1"), "a number, not '-1'");
+	assert_refused(PARSE("--pids", "-1"), "a number from 1 on, not '-1'");
 	assert_refused(PARSE("--pids", "12x"), "a number");
 	assert_refused(PARSE("--pids", "9223372036854775808"), "a number");
+	assert_refused(PARSE("--pids", "0"), "a number from 1 on, not '0'");
 	assert_refused(PARSE("--memory", "lots"), "such as 64m, not 'lots'");
 	assert_refused(PARSE("--memory", "0x10"), "such as 64m");
 }
