@@ -3,10 +3,19 @@
 #include <signal.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "out/human.h"
 #include "target/ended.h"
 
 enum { STEP_MS = 100, CODE_WAIT_MS = 500 };
+enum { KNOWN_STEP_MS = 10 }; /* one that is there already costs little to look at */
+
+/* What was seen of one that does not run. */
+struct seen {
+	bool known;   /* it is there */
+	bool restart; /* its engine is about to start it again */
+	bool missed;  /* it has started and ended since we wait */
+};
 
 char *again_ended(const struct target_roots *r, const struct target *t, const char *label)
 {
@@ -21,9 +30,9 @@ char *again_ended(const struct target_roots *r, const struct target *t, const ch
 	return str_fmt("'%s' %s after %s", label, words, str_eq(age, "now") ? "no time" : age);
 }
 
-/* 1: it runs and is held in *out, 0: not yet, or -errno. */
+/* 1: it runs and is held in *out, 0: not yet, or -errno. `since`: when we began, Unix seconds. */
 static int look(const struct target_roots *r, const char *spec, const struct target *old,
-		struct target *out, struct err *e)
+		int64_t since, struct seen *seen, struct target *out, struct err *e)
 {
 	_cleanup_target_ struct target t = TARGET_INIT;
 	int ret = target_resolve(r, spec, &t, e);
@@ -32,6 +41,10 @@ static int look(const struct target_roots *r, const char *spec, const struct tar
 		return 0;
 	if (ret < 0)
 		return ret;
+	seen->known = true;
+	seen->restart = t.state == TARGET_RESTARTING;
+	seen->missed = seen->missed || ((t.state == TARGET_EXITED || seen->restart) &&
+					t.started >= since && t.finished >= since);
 	if (t.state != TARGET_RUNNING || (old && t.pid == old->pid && t.start == old->start) ||
 	    target_pin(r, &t, e) < 0)
 		return 0;
@@ -43,11 +56,21 @@ static int look(const struct target_roots *r, const char *spec, const struct tar
 	return 1;
 }
 
+static int too_fast(const char *spec, struct err *e)
+{
+	err_say(e, ETIMEDOUT, "'%s' started and ended too fast to be held", spec);
+	err_hint(e,
+		 "'porthole exec %s' shows its files as it left them, 'porthole entrypoint --run "
+		 "%s' runs it again",
+		 spec, spec);
+	return -ETIMEDOUT;
+}
+
 int again_wait(const struct target_roots *r, const char *spec, const struct target *old,
 	       uint64_t timeout, struct target *out, struct err *e)
 {
-	const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
-	uint64_t left = timeout * (1000 / STEP_MS);
+	int64_t since = time(NULL), until = clock_ms() + (int64_t)timeout * 1000;
+	struct seen seen = {};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -57,18 +80,26 @@ int again_wait(const struct target_roots *r, const char *spec, const struct targ
 	sigaddset(&set, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (;;) {
-		int sig, ret = look(r, spec, old, out, e);
+		struct timespec step = {};
+		int sig, ret;
 
+		seen.known = false;
+		ret = look(r, spec, old, since, &seen, out, e);
 		if (ret != 0)
 			return ret < 0 ? ret : 0;
+		if (!old && seen.missed && !seen.restart)
+			return too_fast(spec, e);
+		step.tv_nsec = (seen.known ? KNOWN_STEP_MS : STEP_MS) * 1000000L;
 		sig = sigtimedwait(&set, NULL, &step);
 		if (sig > 0) {
 			err_say(e, EINTR, "no longer waiting for '%s'", spec);
 			e->exit = 128 + sig;
 			return -EINTR;
 		}
-		if (timeout && --left == 0)
-			return err_say(e, ETIMEDOUT, "'%s' did not start within %llu seconds", spec,
-				       (unsigned long long)timeout);
+		if (timeout && clock_ms() >= until)
+			return seen.missed ? too_fast(spec, e)
+					   : err_say(e, ETIMEDOUT,
+						     "'%s' did not start within %llu seconds", spec,
+						     (unsigned long long)timeout);
 	}
 }

@@ -206,5 +206,7 @@ int store_of_path(const char *path, const char *name, uint64_t limit,
 		return err_say(e, ENOTSUP, "'%s' is neither an archive nor a directory", path);
 	if (file < 0)
 		return err_set(e, file, "cannot open '%s'", path);
+	if (S_ISREG(st.st_mode) && st.st_size == 0)
+		return err_say(e, EBADMSG, "'%s' is empty", path);
 	return of_file(&a, file, e);
 }

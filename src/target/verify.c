@@ -15,7 +15,7 @@ static bool has_component(const char *text, const char *id)
 	size_t n = strlen(id);
 	bool full = id_is_full(id);
 
-	for (const char *p = strstr(text, id); p; p = strstr(p + 1, id))
+	for (const char *p = n ? strstr(text, id) : NULL; p; p = strstr(p + 1, id))
 		if (full || (p[-(p > text)] == '/' && (p[n] == '\n' || p[n] == '/' || !p[n])))
 			return true;
 	return false;

@@ -243,6 +243,23 @@ holds() {
 	[[ $output == *"own namespaces"* || $output == *"no mounts of its own"* ]] || die "$output"
 }
 
+@test "catch: --next on one that ends at once: caught, or called too fast" {
+	require docker kit
+	local code=0
+	ENGINE=docker NAME=$(uniq_name quick) OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
+	engine_start docker
+	"$PORTHOLE" catch --next --timeout 10 "$NAME" -- true >"$OUT" 2>"$ERR" </dev/null 3>&- &
+	C=$!
+	wait_until 5 grep -q "waiting for '$NAME' to start" "$ERR"
+	sleep 1.1 # docker's times are looked at in seconds
+	target_start docker "$NAME" busybox -- /app --exit 4 >/dev/null || true
+	wait_until 15 pid_gone "$C"
+	wait "$C" || code=$?
+	C=
+	[[ $code$(<"$ERR") == 124*"'$NAME' started and ended too fast to be held"* || $code$(<"$ERR") == 0*"exit code 4"* ]] ||
+		die "$code: $(<"$ERR")"
+}
+
 @test "catch: a mount made after it was armed is held too" {
 	require runc kit
 	lives runc '.root.readonly = false | .process.capabilities.bounding += ["CAP_SYS_ADMIN"] |

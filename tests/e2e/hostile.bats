@@ -150,6 +150,20 @@ teardown() {
 	done
 }
 
+@test "a state without a name, an id and a start time" {
+	local f
+	FAKE=$(uniq_name nameless)
+	for f in '.id = "" | del(.init_process_start)' 'del(.id, .init_process_start)' '.init_process_start = 0 | .bundle = ""' \
+		'.id = "/" | .init_process_start = 0 | .cgroup_paths = {"": ""}'; do
+		state "$FAKE" "$f"
+		timeout 10 "$PORTHOLE" ps -a >"$BATS_TEST_TMPDIR/ps" || die "$f"
+		timeout 10 "$PORTHOLE" mount --list >/dev/null || die "$f"
+		grep -q "$WEB" "$BATS_TEST_TMPDIR/ps"
+		[[ $(x "$WEB" echo other) == other ]]
+		rm -r "/run/runc/$FAKE"
+	done
+}
+
 @test "names with newlines, slashes and escapes are never printed raw" {
 	local evil=$'evil\e[31m\e]0;title\a\n\x9b1mname' out=$BATS_TEST_TMPDIR/out
 	FAKE=$evil
