@@ -42,8 +42,8 @@ void ended_read(const struct target_roots *r, const struct target *t, int wait_m
 {
 	*out = (struct ended){.code = -1};
 	for (int ms = 0; ms <= wait_ms; ms += STEP_MS) {
-		/* the kernel tells as soon as it has been reaped; the engine may not know yet what it
-		 * will write */
+		/* the kernel tells as soon as it has been reaped; the engine may not know yet what
+		 * it will write */
 		if (from_kernel(t, out) || (ms % 100 == 50 && from_engine(r, t, out)))
 			return;
 		nanosleep(&(struct timespec){.tv_nsec = STEP_MS * 1000000L}, NULL);
