@@ -7,8 +7,11 @@
 #include "out/human.h"
 #include "target/ended.h"
 
-enum { STEP_MS = 100, CODE_WAIT_MS = 500 };
-enum { KNOWN_STEP_MS = 10 }; /* one that is there already costs little to look at */
+enum {
+	STEP_MS = 100,
+	KNOWN_STEP_MS = 10, /* one that is there already costs little to look at */
+	CODE_WAIT_MS = 500,
+};
 
 /* What was seen of one that does not run. */
 struct seen {
@@ -45,8 +48,7 @@ static int look(const struct target_roots *r, const char *spec, const struct tar
 	seen->restart = t.state == TARGET_RESTARTING;
 	seen->missed = seen->missed || ((t.state == TARGET_EXITED || seen->restart) &&
 					t.started >= since && t.finished >= since);
-	if (t.state != TARGET_RUNNING || (old && t.pid == old->pid && t.start == old->start) ||
-	    target_pin(r, &t, e) < 0)
+	if (t.state != TARGET_RUNNING || target_pin(r, &t, e) < 0)
 		return 0;
 	if (old && t.pid == old->pid && t.start == old->start)
 		return 0;

@@ -202,7 +202,8 @@ static void say_where(const struct agent *a)
 	wire_send(a->guard, &m, ns);
 }
 
-/* No command without a guard; a cgroup of its own comes before that. */
+/* The supervisor says when the command may start: with a cgroup of its own, or a target that is to
+ * be frozen, a guard comes before that. */
 static void await_guard(struct agent *a, struct session_cgroup *cgroup)
 {
 	struct wire_msg m = {};
