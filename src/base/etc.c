@@ -53,6 +53,11 @@ static bool field_id(const struct line *l, size_t i, uint32_t *id)
 	return etc_id(number, id) == 0;
 }
 
+static bool is_absolute(const struct line *l, size_t i)
+{
+	return i < l->n && l->f[i].n && *l->f[i].p == '/';
+}
+
 int etc_id(const char *s, uint32_t *id)
 {
 	uint64_t v;
@@ -67,6 +72,7 @@ void etc_user_done(struct etc_user *u)
 {
 	free(u->name);
 	free(u->home);
+	free(u->shell);
 	*u = (struct etc_user){};
 }
 
@@ -76,14 +82,13 @@ int etc_user_find(const char *passwd, const char *name, uid_t uid, struct etc_us
 
 	*out = (struct etc_user){};
 	while (next_line(&passwd, &l)) {
-		bool absolute = l.n >= 6 && l.f[5].n && *l.f[5].p == '/';
-
 		if (l.n < 6 || !field_id(&l, 2, &out->uid) || !field_id(&l, 3, &out->gid) ||
 		    !(name ? field_is(&l, 0, name) : out->uid == uid))
 			continue;
 		out->name = strndup(l.f[0].p, l.f[0].n);
-		out->home = absolute ? strndup(l.f[5].p, l.f[5].n) : strdup("/");
-		if (out->name && out->home)
+		out->home = is_absolute(&l, 5) ? strndup(l.f[5].p, l.f[5].n) : strdup("/");
+		out->shell = is_absolute(&l, 6) ? strndup(l.f[6].p, l.f[6].n) : NULL;
+		if (out->name && out->home && (out->shell || !is_absolute(&l, 6)))
 			return 0;
 		etc_user_done(out);
 		return -ENOMEM;

@@ -17,7 +17,8 @@ struct etc_user {
 	char *name;
 	uid_t uid;
 	gid_t gid;
-	char *home; /* absolute; "/" where the file has none */
+	char *home;  /* absolute; "/" where the file has none */
+	char *shell; /* absolute; NULL where the file has none */
 };
 
 void etc_user_done(struct etc_user *u);

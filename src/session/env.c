@@ -381,19 +381,26 @@ static void add_label(struct buf *b, const struct plan *p)
 		buf_putc(b, strchr("\\$`!\"'", *s) ? '_' : *s);
 }
 
-/* The host's own shell sets its prompt from its own files, with a host name that may be the
- * container's: what it is inside of is put in front once they have been read. */
+/* The host's own bash sets its prompt from its own files, with a host name that may be the
+ * container's: what it is inside of is put in front once they have been read. Other shells keep the
+ * prompt that they are given. */
 static int set_host_prompt(struct plan *p)
 {
 	_cleanup_buf_ struct buf b = {};
 	char names[64];
+	const char *name;
+	bool bash;
 
 	if (!p->shell || p->view != VIEW_NONE)
 		return 0;
-	buf_puts(&b, "PROMPT_COMMAND=[ -n \"$PORTHOLE_HERE\" ] || { PORTHOLE_HERE=1; PS1=\"(host "
-		     "tools, ");
+	name = strrchr(p->argv.v[0], '/');
+	bash = str_eq(name ? name + 1 : p->argv.v[0], "bash");
+	buf_puts(&b, bash ? "PROMPT_COMMAND=[ -n \"$PORTHOLE_HERE\" ] || { PORTHOLE_HERE=1; "
+			    "PS1=\"(host tools, "
+			  : "PS1=(host tools, ");
 	add_label(&b, p);
-	buf_printf(&b, "'s %s) $PS1\"; }", ns_names(p->ns_join, names, sizeof(names)));
+	buf_printf(&b, "'s %s) ", ns_names(p->ns_join, names, sizeof(names)));
+	buf_puts(&b, bash ? "$PS1\"; }" : p->who.uid == 0 ? "$PWD# " : "$PWD$ ");
 	return b.oom ? -ENOMEM : env_set(&p->env, b.data);
 }
 

@@ -35,6 +35,7 @@ void plan_done(struct plan *p)
 	free(p->who.groups);
 	free(p->who.name);
 	free(p->who.home);
+	free(p->who.shell);
 	strv_done(&p->argv);
 	strv_done(&p->env);
 	strv_done(&p->env_dropped);
@@ -331,7 +332,7 @@ static void plan_terminal(struct plan *p, const struct request *req)
 
 static int plan_argv(struct plan *p, const struct request *req)
 {
-	const char *shell = getenv("SHELL");
+	const char *shell = getenv("SHELL"); /* services and cron jobs have none */
 	int r = 0;
 
 	for (int i = 0; i < req->argc && r == 0; i++)
@@ -340,7 +341,7 @@ static int plan_argv(struct plan *p, const struct request *req)
 		return r;
 	p->shell = p->tty;
 	if (p->view == VIEW_NONE)
-		return strv_add(&p->argv, shell && *shell ? shell : "sh");
+		return strv_add(&p->argv, shell && *shell ? shell : p->who.shell ?: "sh");
 	if (p->kit.kind == KIT_NONE)
 		return strv_add(&p->argv, "sh");
 	r = strv_add(&p->argv, "bash");

@@ -56,6 +56,7 @@ struct who {
 	size_t ngroups;
 	char *name; /* "root", "app", or the number */
 	char *home;
+	char *shell; /* of the passwd file that was read; NULL: none there */
 };
 
 struct limits {

@@ -35,6 +35,8 @@ static int find_passwd(const struct plan *p, const char *name, struct who *w)
 	w->gid = u.gid;
 	w->name = TAKE_PTR(u.name);
 	w->home = TAKE_PTR(u.home);
+	free(w->shell);
+	w->shell = TAKE_PTR(u.shell);
 	return 0;
 }
 

@@ -49,9 +49,15 @@ teardown_file() {
 }
 
 @test "--ns without mnt: the host's own shell, with what it is inside of before its prompt" {
-	HOME=/nonexistent at_term "expect:[(]host tools, $WEB's net,uts[)] .*# " 'send:bash\r' \
+	local own
+	SHELL=/bin/bash HOME=/nonexistent at_term "expect:[(]host tools, $WEB's net,uts[)] .*# " 'send:bash\r' \
 		"expect:[(]host tools, $WEB's net,uts[)] [^(]*# " 'send:exit\r' 'send:exit\r' -- --ns net,uts "$WEB" >"$BATS_TEST_TMPDIR/t"
 	grep -q "The tools and files are the host's" "$BATS_TEST_TMPDIR/t"
+	# another shell, and none in the environment (a service, a cron job): the user's own
+	SHELL=/bin/dash at_term "expect:[(]host tools, $WEB's net[)] /.*# " 'send:readlink /proc/$$/exe; exit\r' -- \
+		-w / --ns net "$WEB" | grep -qa /dash
+	own=$(getent passwd root | cut -d: -f7)
+	env -u SHELL "$PORTHOLE" exec --ns net --explain -t "$WEB" | grep -qF "$own"
 }
 
 @test "without -i and -t it does what the terminal suggests" {

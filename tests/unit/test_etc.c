@@ -19,7 +19,7 @@ static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
 			     "big:x:99999999999999999999:0::/:\n"
 			     "short:x:8:8\n"
 			     "rel:x:9:9::home:\n"
-			     "app:x:1000:1001::/srv:/bin/sh\n"
+			     "app:x:1000:1001::/srv:/bin/ash\n"
 			     "app:x:0:0::/second:/bin/sh\n"
 			     "last:x:5:6:a:b";
 
@@ -50,6 +50,10 @@ static void expect_user(const char *name, uid_t uid, const char *want, uid_t wan
 	assert_int_equal(u.uid, want_uid);
 	assert_int_equal(u.gid, gid);
 	assert_string_equal(u.home, home);
+	if (!strcmp(want, "last"))
+		assert_null(u.shell);
+	else if (strcmp(want, "rel") != 0)
+		assert_string_equal(u.shell, !strcmp(want, "app") ? "/bin/ash" : "/bin/sh");
 }
 
 static void test_users(void **state)
