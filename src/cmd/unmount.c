@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "out/json_print.h"
 #include "session/visible.h"
+#include "watch/uses.h"
 
 enum { HOLDERS_SHOWN = 5 };
 
@@ -12,10 +13,36 @@ struct unmount_opts {
 	bool explain, json, quiet;
 };
 
+/* The processes that use it, each once. */
 struct users {
 	size_t n;
-	struct holder v[HOLDERS_SHOWN];
+	struct {
+		pid_t pid;
+		char name[PROC_COMM_MAX * 4]; /* printable */
+	} v[HOLDERS_SHOWN];
 };
+
+static int find_users(int proc_fd, const struct visible *v, struct users *out, struct err *e)
+{
+	_cleanup_uses_ struct uses all = {};
+	const struct used kit = {.dev = v->fs};
+
+	if (uses_of_processes(proc_fd, &kit, &all) < 0)
+		return err_set(e, ENOMEM, "looking for who uses the kit");
+	for (size_t i = 0; i < all.n; i++) {
+		const struct use *u = &all.v[i];
+
+		if (i && u->pid == all.v[i - 1].pid)
+			continue;
+		if (out->n < HOLDERS_SHOWN) {
+			out->v[out->n].pid = u->pid;
+			str_printable(u->comm, strlen(u->comm), out->v[out->n].name,
+				      sizeof(out->v[out->n].name));
+		}
+		out->n++;
+	}
+	return 0;
+}
 
 /* "process 12 (bash), process 14 (sleep) and 3 more" */
 static void name_users(const struct users *u, struct buf *b)
@@ -97,8 +124,8 @@ static int unmount_one(struct ctx *ctx, const struct unmount_opts *o, const char
 		return -e->num;
 	}
 	if (v.there)
-		u.n = holders_find(roots.proc_fd, v.fs, u.v, HOLDERS_SHOWN);
-	if (v.there && !o->explain)
+		r = find_users(roots.proc_fd, &v, &u, e);
+	if (r == 0 && v.there && !o->explain)
 		r = visible_unmount(&v, e);
 	return r < 0 ? r : report(ctx, o, &v, &u, e);
 }

@@ -70,15 +70,6 @@ int visible_unmount_host(const char *path, struct err *e);
 
 /* --- pieces, in files of their own --- */
 
-struct holder {
-	pid_t pid;
-	char name[64]; /* printable */
-};
-
-/* Processes that run from, stand in, map or have open something of the file system `fs`. Returns
- * how many there are, and describes the first `max`. */
-size_t holders_find(int proc_fd, dev_t fs, struct holder *out, size_t max);
-
 /* Where on the host to mount so that it appears at `path` of the target, which must be a mount that
  * receives from a peer group of ours. A new string; NULL when there is none. `ours`, `theirs`:
  * mount tables. */
