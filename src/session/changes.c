@@ -3,8 +3,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -13,7 +16,7 @@
 #include "base/str.h"
 #include "session/copy.h"
 
-enum { NAMES_MAX = 1 << 20 };
+enum { NAMES_MAX = 1 << 20, WALK_STACK = 4 << 20 };
 
 struct walk {
 	const struct plan *p;
@@ -24,6 +27,8 @@ struct walk {
 	int depth;
 	bool whole; /* not an upper directory, but a copy: what is not there was deleted */
 	const struct strv *mounts; /* where the pieces of the view are */
+	int scratch;
+	int result; /* of a walk in another process */
 };
 
 static int walk_dir(struct walk *w, int upper, int lower, bool opaque);
@@ -39,14 +44,14 @@ static bool is_special(const struct stat *st)
 	return S_ISSOCK(st->st_mode) || S_ISBLK(st->st_mode) || S_ISCHR(st->st_mode);
 }
 
-/* "trusted.overlay.opaque" = "y": nothing of the directory below is to be seen. */
-static bool is_opaque(int dir)
+/* "y": nothing of the directory below is to be seen. */
+static bool is_opaque(const struct walk *w, int dir)
 {
+	const char *mark = w->p->rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
 	char path[40], value[4];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);
-	return getxattr(path, "trusted.overlay.opaque", value, sizeof(value)) == 1 &&
-	       value[0] == 'y';
+	return getxattr(path, mark, value, sizeof(value)) == 1 && value[0] == 'y';
 }
 
 static const struct cow_mount *mount_at(const struct plan *p, const char *path)
@@ -129,7 +134,7 @@ static int walk_subdir(struct walk *w, int upper, int lower, const char *name)
 	if (lower >= 0)
 		low = openat(lower, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	w->depth++;
-	r = walk_dir(w, up, low, low >= 0 && (w->whole || is_opaque(up)));
+	r = walk_dir(w, up, low, low >= 0 && (w->whole || is_opaque(w, up)));
 	w->depth--;
 	return r;
 }
@@ -308,16 +313,50 @@ static int list_pieces(const struct plan *p, int scratch, struct strv *names, st
 	return r;
 }
 
+static int walk_all(struct walk *w)
+{
+	_cleanup_strv_ struct strv names = {}, mounts = {};
+	int r = list_pieces(w->p, w->scratch, &names, &mounts);
+
+	w->mounts = &mounts;
+	for (size_t i = 0; i < names.n && r == 0; i++)
+		r = walk_piece(w, w->scratch, names.v[i]);
+	buf_done(&w->path);
+	return r;
+}
+
+/* [child] shares our memory and descriptors, and nothing else */
+static int walk_child(void *arg)
+{
+	struct walk *w = arg;
+
+	w->result = setns(w->p->changes_ns, CLONE_NEWUSER) < 0 ? -errno : walk_all(w);
+	_exit(0);
+}
+
+/* Without root the files of other ids than ours can be read in the user namespace that has them. */
+static int walk_inside(struct walk *w)
+{
+	_cleanup_free_ char *stack = malloc(WALK_STACK);
+	pid_t pid;
+
+	w->result = -EIO;
+	pid = stack ? clone(walk_child, stack + WALK_STACK,
+			    CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, w)
+		    : -1;
+	if (pid < 0)
+		return -errno;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return w->result;
+}
+
 int changes_walk(const struct plan *p, const struct overlay_scratch *s, change_fn *fn, void *data,
 		 bool *cut, struct err *e)
 {
-	_cleanup_strv_ struct strv names = {}, mounts = {};
-	struct walk w = {.p = p, .fn = fn, .data = data, .mounts = &mounts};
-	int r = list_pieces(p, s->dir, &names, &mounts);
+	struct walk w = {.p = p, .scratch = s->dir, .fn = fn, .data = data};
+	int r = p->changes_ns >= 0 ? walk_inside(&w) : walk_all(&w);
 
-	for (size_t i = 0; i < names.n && r == 0; i++)
-		r = walk_piece(&w, s->dir, names.v[i]);
-	buf_done(&w.path);
 	if (cut)
 		*cut = w.cut;
 	return r < 0 && e && !e->num ? err_set(e, r, "finding what the session changed") : r;

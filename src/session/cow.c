@@ -140,15 +140,14 @@ int cow_plan(struct plan *p, struct err *e)
 {
 	struct cow *c = &p->cow;
 	size_t n = 0;
-	int r;
+	int r = p->store ? of_store(p, e) : of_target(p, e);
 
-	if (p->rootless) {
-		err_say(e, EPERM, "a view of '%s' that forgets needs root", p->label);
-		err_hint(e,
-			 "run with sudo; without root there is its live view, of 'porthole exec'");
-		return -EPERM;
+	if (r == 0 && p->rootless) {
+		p->changes_ns = p->mnt_owner >= 0 ? fcntl(p->mnt_owner, F_DUPFD_CLOEXEC, 3)
+						  : plan_userns(p);
+		if (p->changes_ns < 0)
+			return err_set(e, errno, "holding the user namespace of '%s'", p->label);
 	}
-	r = p->store ? of_store(p, e) : of_target(p, e);
 	if (r < 0)
 		return r;
 	c->on = true;

@@ -118,7 +118,19 @@ static void send_notes(const struct agent *a, const struct strv *notes)
 	}
 }
 
-/* Overlays are made with the host's rights, before the target's user namespace is joined. */
+/* Without root the room for changes can only be had in the target's user namespace. */
+static int make_scratch(const struct agent *a, struct err *e)
+{
+	const struct wire_msg m = {.type = WIRE_SCRATCH};
+	int r = overlay_scratch_open(a->parts.scratch, 0, e);
+
+	if (r == 0)
+		wire_send(a->sock, &m, a->parts.scratch->dir); /* a dead supervisor is seen later */
+	return r;
+}
+
+/* Overlays are made with the host's rights, before the target's user namespace is joined; without
+ * root, with those of that namespace. */
 static int enter_cow(struct agent *a, struct err *e)
 {
 	_cleanup_close_ int dev = -EBADF;
@@ -126,9 +138,14 @@ static int enter_cow(struct agent *a, struct err *e)
 	const struct plan *p = a->plan;
 	int r = p->store || p->hold.on ? fresh_namespaces(p, e) : 0;
 
-	make_proc(a);
+	if (!p->rootless)
+		make_proc(a);
 	if (r == 0 && !p->store)
 		r = join(a, ~(later(p) | CLONE_NEWUSER), e);
+	if (p->rootless) {
+		make_proc(a);
+		r = r < 0 ? r : make_scratch(a, e);
+	}
 	a->parts.notes = &notes;
 	a->parts.host_proc = a->host_proc;
 	if (r == 0)
@@ -136,6 +153,8 @@ static int enter_cow(struct agent *a, struct err *e)
 	send_notes(a, &notes);
 	if (r == 0)
 		r = add_kit(a, dev, e);
+	if (r == 0 && p->rootless && p->mnt_owner >= 0)
+		return join(a, CLONE_NEWUSER, e);
 	return r < 0 || p->store ? r : join(a, CLONE_NEWUSER & ~later(p), e);
 }
 

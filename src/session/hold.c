@@ -28,6 +28,12 @@ int plan_hold(struct plan *p, struct err *e)
 			    "--pid");
 		return -EPERM;
 	}
+	if (p->rootless) {
+		err_say(e, EPERM, "holding what '%s' leaves needs root", p->label);
+		err_hint(e, "run with sudo; without root there is its live view, and --view cow, "
+			    "of 'porthole exec'");
+		return -EPERM;
+	}
 	hold_done(&p->hold);
 	p->ns_join &= kept;
 	p->ns_new = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;

@@ -31,6 +31,7 @@ void plan_done(struct plan *p)
 	hold_done(&p->hold);
 	cleanup_close(&p->root_fd);
 	cleanup_close(&p->mnt_owner);
+	cleanup_close(&p->changes_ns);
 	cow_done(&p->cow);
 	free(p->who.groups);
 	free(p->who.name);

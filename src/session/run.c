@@ -215,6 +215,11 @@ static int await_ready(struct supervisor *s, struct err *e)
 			buf_printf(&s->notes, "porthole: %s\n", m.err.msg);
 			continue;
 		}
+		if (m.type == WIRE_SCRATCH) {
+			cleanup_close(&s->scratch.dir);
+			s->scratch.dir = fd;
+			continue;
+		}
 		if (m.type != WIRE_NS)
 			break;
 		cleanup_close(&s->mnt_ns);
@@ -398,7 +403,7 @@ static int prepare(struct supervisor *s, struct err *e)
 		r = freeze_begin(&s->freeze, &p->freeze, e);
 	if (r == 0)
 		r = session_cgroup_open(&s->cgroup, p, e);
-	if (r == 0 && p->cow.on)
+	if (r == 0 && p->cow.on && !p->rootless)
 		r = overlay_scratch_open(&s->scratch, 0, e);
 	if (r == 0 && p->view != VIEW_NONE && !p->shape.dev_dir && !s->agent.parts.classic)
 		view_basic_nodes(&s->nodes);

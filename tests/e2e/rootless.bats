@@ -70,6 +70,47 @@ cache() {
 		-- sh -c '"$@"; [ $? = 3 ]' sh "$BIN/porthole" exec "$RL"
 }
 
+# Files of other ids than the user's own, which he can neither read nor remove.
+WRITES='set -e
+	echo changed >>/etc/passwd; rm /etc/hostname; rm -r /home; mkdir -m 700 /home /mine; echo 1 >/home/new
+	echo secret >/theirs; chmod 600 /theirs; chown 5:5 /theirs /home; echo shm >/dev/shm/s; id -u'
+
+@test "--view cow: all can be written to, nothing reaches the container, --diff and --keep tell" {
+	local want kept=$PT_RUN/home/kept
+	want=$'A /dev/shm/s\nD /etc/hostname\nC /etc/passwd\nC /home\nD /home/app\nA /home/new\nA /mine\nA /theirs'
+	residue_snapshot "$BATS_TEST_TMPDIR/r" "$RL_PID"
+	run -0 --separate-stderr p exec --view cow --diff "$RL" sh -c "$WRITES"
+	[[ $output == 0 && $(grep -v '^C /etc$' <<<"$stderr") == "$want" ]] || die "$stderr"
+	run -0 p exec --view cow --keep "$kept" "$RL" sh -c "$WRITES"
+	[[ $(cat "$kept/files/theirs" "$kept/files/home/new") == $'secret\n1' && $(stat -c %U "$kept/files/theirs") == "$(test_user)" ]]
+	grep -qx /etc/hostname "$kept/deleted"
+	rm -rf "$kept"
+	residue_assert_same "$BATS_TEST_TMPDIR/r"
+	[[ ! -e /proc/$RL_PID/root/theirs && -d /proc/$RL_PID/root/home ]]
+	refute grep -q changed "/proc/$RL_PID/root/etc/passwd"
+	# with a terminal, another user, and the kit as the root
+	[[ $(p exec --view cow -u 1000 "$RL" sh -c 'echo 1 >/tmp/x; id -u') == 1000 ]]
+	run -0 as_user TERM=xterm timeout 30 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/term.py" 'expect:# $' 'send:>/new; tty; exit 3\r' 'expect:/dev/pts/\d' \
+		-- sh -c '"$@"; [ $? = 3 ]' sh "$BIN/porthole" exec --view cow "$RL"
+	[[ ! -e /proc/$RL_PID/root/new ]]
+}
+
+@test "--view cow: volumes, read-only roots, other user namespaces" {
+	local flag name pid vol=$PT_RUN/home/vol
+	as_user mkdir -p "$vol"
+	for flag in "--tmpfs /t -v $vol:/vol" --userns=keep-id "--read-only --user=1000 --cap-drop=all"; do
+		name=$(uniq_name rl)
+		# shellcheck disable=SC2086
+		pid=$(target_start podman-rootless "$name" busybox $flag)
+		residue_snapshot "$BATS_TEST_TMPDIR/r" "$pid"
+		run -0 --separate-stderr p exec --view cow --diff "$name" sh -c 'echo 1 >/q; for d in /t /vol; do [ ! -d $d ] || echo 1 >$d/x; done'
+		[[ $stderr == *"A /q" || $flag == *vol* && $stderr == *$'A /q\nA /t/x\nA /vol/x' ]] || die "$flag: $stderr"
+		residue_assert_same "$BATS_TEST_TMPDIR/r"
+		[[ ! -e $vol/x && ! -e /proc/$pid/root/q ]]
+		target_stop podman-rootless "$name"
+	done
+}
+
 @test "what is missing is said" {
 	run -0 p exec --explain "$RL" true
 	[[ $output == *"rights       not root's: "*"--cgroup own"* && $output == *"unpacked into"* ]]
@@ -77,7 +118,6 @@ cache() {
 	[[ $("$PORTHOLE" exec --explain --json "pid:$RL_PID" true | jq .rootless) == false ]]
 	says_user 125 "" exec --cgroup own --memory 64m "$RL" true
 	says_user 125 "run with sudo" mount "$RL"
-	says_user 125 "that forgets needs root" exec --view cow "$RL" true
 	says_user 125 "needs root" catch --timeout 1 "$RL" true
 	says_user 125 "run with sudo" exec --outlive "$RL" true
 	run -0 p mount --list
@@ -140,6 +180,7 @@ _user_app() {
 		residue_snapshot "$BATS_TEST_TMPDIR/$kind" "$U_PID"
 		[[ $(p exec "pid:$U_PID" bash -c 'jq -n 1+1; readlink /proc/self/ns/net') == $'2\n'"$(readlink "/proc/$U_PID/ns/net")" ]] || die "$kind"
 		[[ $(x "pid:$U_PID" jq -n 1+1) == 2 ]] || die "$kind, as root"
+		[[ $(p exec --view cow --diff "pid:$U_PID" sh -c 'echo 1 >/q' 2>&1) == "A /q" && ! -e /proc/$U_PID/root/q ]] || die "$kind, cow"
 		residue_assert_same "$BATS_TEST_TMPDIR/$kind"
 		kill -KILL "$U_PID"
 		wait_until 5 pid_gone "$U_PID"
