@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # The run: its directory, waiting, saying what went wrong.
 
+# Users of containers and of tests must get at what is made here, whoever calls.
+umask 022
+
 # Say it on stderr and fail.
 die() {
 	echo "$*" >&2
