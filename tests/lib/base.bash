@@ -121,9 +121,14 @@ test_user_remove() {
 
 # as_user COMMAND...: as the run's user, with nothing of root's environment.
 as_user() {
+	user_words && "${USER_WORDS[@]}" "$@"
+}
+
+# USER_WORDS becomes what as_user puts before a command.
+user_words() {
 	local name uid
 	name=$(test_user) && uid=$(id -u "$name") || return 1
 	install -d -m 755 /run/user && install -d -m 700 -o "$uid" "/run/user/$uid" || return 1
-	(cd / && exec setpriv --reuid "$uid" --regid "$(id -g "$name")" --init-groups --reset-env env \
-		HOME="$PT_RUN/home" XDG_RUNTIME_DIR="/run/user/$uid" PT_MARK="$PT_RUN" "$@")
+	USER_WORDS=(env -C / setpriv --reuid "$uid" --regid "$(id -g "$name")" --init-groups --reset-env env
+		HOME="$PT_RUN/home" XDG_RUNTIME_DIR="/run/user/$uid" PT_MARK="$PT_RUN")
 }

@@ -42,9 +42,8 @@ _nspawn_cli() { shift; "$@"; }
 
 _machined_default_image() { echo busybox; }
 
-# Where no systemd-machined runs: a bus and a machined of our own. State is in /run/systemd/machines.
-_machined_up() {
-	[[ -S /run/dbus/system_bus_socket && -d /run/systemd/system ]] && return 0
+# bus_start D: a system bus of our own at D/bus, on which everybody may do everything.
+bus_start() {
 	cat >"$1/bus.conf" <<-END
 		<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN"
 		 "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -52,9 +51,15 @@ _machined_up() {
 		<policy context="default"><allow own="*"/><allow send_destination="*"/>
 		<allow receive_sender="*"/><allow user="*"/></policy></busconfig>
 	END
-	mkdir -p /run/systemd/machines
 	spawn "$1/bus.pid" "$1/bus.log" dbus-daemon --nofork --nopidfile --config-file="$1/bus.conf"
-	wait_until 5 test -S "$1/bus" || return 1
+	wait_until 5 test -S "$1/bus"
+}
+
+# Where no systemd-machined runs: a bus and a machined of our own. State is in /run/systemd/machines.
+_machined_up() {
+	[[ -S /run/dbus/system_bus_socket && -d /run/systemd/system ]] && return 0
+	mkdir -p /run/systemd/machines
+	bus_start "$1" || return 1
 	spawn "$1/machined.pid" "$1/machined.log" env DBUS_SYSTEM_BUS_ADDRESS="unix:path=$1/bus" \
 		/lib/systemd/systemd-machined
 	wait_until 5 env DBUS_SYSTEM_BUS_ADDRESS="unix:path=$1/bus" busctl status org.freedesktop.machine1

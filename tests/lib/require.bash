@@ -7,7 +7,7 @@ declare -gA PT_PROGRAMS=(
 	[docker-default]="docker dockerd containerd runc" [podman]="podman conmon runc"
 	[podman-default]="podman conmon runc" [podman-rootless]="podman conmon runc newuidmap"
 	[containerd]="containerd ctr runc" [cri]="containerd ctr runc python3" [runc]=runc [crun]=crun
-	[lxc]="lxc-start lxc-stop" [nspawn]=systemd-nspawn [bwrap]=bwrap [flatpak]="flatpak bwrap"
+	[lxc]="lxc-start lxc-stop" [nspawn]=systemd-nspawn [bwrap]=bwrap [flatpak]="flatpak bwrap dbus-daemon"
 	[qemu]="qemu-system-x86_64 depmod cpio mke2fs"
 	[machined]="systemd-nspawn dbus-daemon" [plain]=unshare [unshare]=unshare [zsh]=zsh [fish]=fish
 )
