@@ -37,7 +37,7 @@ residue_host() {
 		$5 ~ "porthole" { $1 = $2 = ""; print }' /proc/self/mountinfo | sort
 	echo "# processes"
 	find /proc/[0-9]*/exe -maxdepth 0 \( -lname "$PORTHOLE" -o -lname "$PORTHOLE (deleted)" \) \
-		2>/dev/null | cut -d/ -f3 | sort -n
+		2>/dev/null | cut -d/ -f3 | sort -n | not_of_others
 	echo "# loop devices"
 	grep -HE "porthole|memfd:|^($PORTHOLE_SRC|$PORTHOLE_BUILD|${PT_RUN:-/nonexistent})/" \
 		/sys/block/loop*/loop/backing_file 2>/dev/null || true
@@ -48,6 +48,15 @@ residue_host() {
 		! -name 'porthole-deps.*' \
 		! -name 'porthole-fuzz.*' ! -name 'porthole-tree.*' 2>/dev/null | sort
 	find /dev -maxdepth 1 -printf '%p %y %m\n' | grep -v '^/dev/loop' | sort
+}
+
+# Of the processes on stdin, those that no other run of these tests has started.
+not_of_others() {
+	local pid run
+	while IFS= read -r pid; do
+		run=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^PT_RUN=//p')
+		[[ -n $run && $run != "$PT_RUN" ]] || echo "$pid"
+	done
 }
 
 # residue_target PID: its mount table, the entries and times of its /, /dev and /etc, who shares its
@@ -64,8 +73,8 @@ residue_target() {
 	done
 	echo "# processes in its namespaces"
 	ns_sharers "$pid"
-	echo "# cgroups"
-	cgroup_dirs "$pid" 2>/dev/null | sort -u | while IFS= read -r d; do
+	echo "# cgroups" # of its own: below ours are others' containers too
+	cgroup_dirs "$pid" 2>/dev/null | sort -u | comm -23 - <(cgroup_dirs self | sort -u) | while IFS= read -r d; do
 		[[ $d == */ ]] || find "$d" -mindepth 1 -type d 2>/dev/null
 	done || true
 }

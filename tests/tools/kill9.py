@@ -45,7 +45,11 @@ class Watch:
         self.exe = os.path.realpath(exe)
         self.mark = "PT_KILL9=%d.%d" % (os.getpid(), random.getrandbits(32))
         self.cgroups = our_cgroups()
-        self.mounts = read("/proc/self/mountinfo").count(b"porthole")
+        self.mounts = self.mount_table()
+
+    @staticmethod
+    def mount_table():
+        return {l for l in read("/proc/self/mountinfo").splitlines() if b"porthole" in l}
 
     def processes(self):
         found = []
@@ -70,8 +74,7 @@ class Watch:
         for f in glob.glob("/sys/block/loop*/loop/backing_file"):
             if os.path.dirname(self.exe).encode() in read(f):
                 found.append("loop device: " + f)
-        if read("/proc/self/mountinfo").count(b"porthole") != self.mounts:
-            found.append("a mount")
+        found += ["mount %s" % l for l in self.mount_table() - self.mounts]
         return found
 
 
