@@ -1,0 +1,111 @@
+/* What grants mean: a table of questions and their sentences. */
+#include "profile/meaning.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "profile/meaning_rules.h"
+#include "sys/caps.h"
+
+void meanings_done(struct meanings *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->v[i].text);
+	free(m->v);
+	*m = (struct meanings){};
+}
+
+/* The sentence with the rule's words in the place of '@'. */
+static char *fill(const char *sentence, const struct buf *words)
+{
+	_cleanup_buf_ struct buf b = {};
+	const char *at = strchr(sentence, '@');
+
+	buf_add(&b, sentence, at ? (size_t)(at - sentence) : strlen(sentence));
+	if (at) {
+		buf_puts(&b, words->data ? words->data : "");
+		buf_puts(&b, at + 1);
+	}
+	return buf_take(&b);
+}
+
+static int add(struct meanings *out, const struct meaning_rule *rule, const struct buf *words)
+{
+	struct meaning *v = reallocarray(out->v, out->n + 1, sizeof(*v));
+	char *text = fill(rule->sentence, words);
+
+	if (v)
+		out->v = v;
+	if (!v || !text) {
+		free(text);
+		return -ENOMEM;
+	}
+	v[out->n++] = (struct meaning){.id = rule->id, .kind = rule->kind, .text = text};
+	return 0;
+}
+
+int meanings_of(const struct grants *g, struct meanings *out)
+{
+	*out = (struct meanings){};
+	for (const struct meaning_rule *rule = meaning_rules; rule->sentence; rule++) {
+		_cleanup_buf_ struct buf words = {};
+
+		if (rule->is(g, &words) && (words.oom || add(out, rule, &words) < 0))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* --- enough --- */
+
+static bool path_is_below(const char *path, const char *above)
+{
+	size_t n = strlen(above);
+
+	return str_eq(above, "/") || (strncmp(path, above, n) == 0 && (!path[n] || path[n] == '/'));
+}
+
+/* /var/run is /run, on every system of this decade. */
+static const char *plain_path(const char *path)
+{
+	return str_starts(path, "/var/run/") || str_eq(path, "/var/run") ? path + 4 : path;
+}
+
+static bool has_mount(const struct grants *g, const struct grant_mount *m)
+{
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (path_is_below(plain_path(m->host), plain_path(g->mounts[i].host)) &&
+		    (m->ro || !g->mounts[i].ro))
+			return true;
+	return false;
+}
+
+static bool covers(const struct grants *p, const struct grants *g)
+{
+	if (g->host_ns & ~p->host_ns)
+		return false;
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (!g->mounts[i].volume && strchr("/", *g->mounts[i].host) &&
+		    !has_mount(p, &g->mounts[i]))
+			return false;
+	/* rights that were asked for one by one are wanted; all of them seldom are */
+	return g->privileged || g->caps == caps_all() || !(g->caps & ~p->caps);
+}
+
+bool meaning_enough(const struct grants *g, struct profile *out)
+{
+	_cleanup_strv_ struct strv names = {};
+	struct err e = {};
+
+	if (profile_names(&names) < 0)
+		return false;
+	for (size_t i = 0; i < names.n; i++) {
+		if (profile_find(names.v[i], out, &e) == 0 && covers(&out->g, g) &&
+		    (g->caps & ~out->g.caps || (g->seccomp_off && !out->g.seccomp_off)))
+			return true;
+		profile_done(out);
+	}
+	return false;
+}

@@ -1,0 +1,467 @@
+/* What each thing a container is given means. The order is that of the page: the worst first. */
+#include "profile/meaning_rules.h"
+
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/caps.h"
+
+#define RULE(name) static bool name(const struct grants *g, struct buf *b)
+
+enum {
+	SYS_MODULE = 16,
+	SYS_RAWIO = 17,
+	SYS_PTRACE = 19,
+	SYS_ADMIN = 21,
+	SYS_BOOT = 22,
+	SYS_TIME = 25,
+	NET_ADMIN = 12,
+	NET_RAW = 13,
+	DAC_READ_SEARCH = 2,
+	PERFMON = 38,
+	BPF = 39,
+};
+
+static bool has_cap(const struct grants *g, unsigned n)
+{
+	return g->caps & CAPS_BIT(n) && !g->userns;
+}
+
+static bool is_host(const struct grants *g, unsigned ns)
+{
+	return g->host_ns & ns;
+}
+
+static void item(struct buf *b, const char *text)
+{
+	buf_printf(b, "%s%s", b->len ? ", " : "", text);
+}
+
+static bool is_path(const struct grant_mount *m, const char *path)
+{
+	return str_eq(m->host, path);
+}
+
+static bool is_in(const struct grant_mount *m, const char *list)
+{
+	return str_has_word(list, m->host);
+}
+
+static void at(struct buf *b, const struct grant_mount *m)
+{
+	buf_printf(b, "%s%s", b->len ? ", " : "", m->host);
+	if (!str_eq(m->host, m->inside))
+		buf_printf(b, " (at %s)", m->inside);
+}
+
+/* Whose loss is root's loss, when they can be written to. */
+static const char dirs_of_root[] = "/etc /root /boot /usr /var /var/lib /home /opt /lib /bin /sbin "
+				   "/run /var/run /lib/modules /usr/lib /usr/bin /usr/sbin "
+				   "/var/lib/docker /var/lib/containers /var/lib/containerd "
+				   "/var/lib/kubelet /etc/systemd /var/spool/cron";
+
+/* --- root of the host --- */
+
+RULE(privileged)
+{
+	buf_puts(b, g->tool == TOOL_NSPAWN  ? "--capability=all with the host's processes"
+		    : g->tool == TOOL_BWRAP ? "Every capability"
+					    : "--privileged");
+	return g->privileged;
+}
+
+RULE(engine_socket)
+{
+	static const char *const names[] = {"docker.sock", "podman.sock", "containerd.sock",
+					    "crio.sock", "buildkitd.sock"};
+	bool found = false;
+
+	for (size_t i = 0; i < g->n_mounts; i++)
+		for (size_t k = 0; k < ARRAY_LEN(names); k++)
+			if (str_ends(g->mounts[i].host, names[k])) {
+				at(b, &g->mounts[i]);
+				found = true;
+			}
+	return found;
+}
+
+RULE(root_writable)
+{
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (is_path(&g->mounts[i], "/") && !g->mounts[i].ro) {
+			buf_puts(b, g->mounts[i].inside);
+			return true;
+		}
+	return false;
+}
+
+RULE(dirs_writable)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (!g->mounts[i].ro && is_in(&g->mounts[i], dirs_of_root)) {
+			at(b, &g->mounts[i]);
+			found = true;
+		}
+	return found;
+}
+
+RULE(modules)
+{
+	(void)b;
+	return has_cap(g, SYS_MODULE) && !g->privileged;
+}
+
+RULE(ptrace_host)
+{
+	(void)b;
+	return has_cap(g, SYS_PTRACE) && is_host(g, CLONE_NEWPID) && !g->privileged;
+}
+
+RULE(proc_writable)
+{
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (is_path(&g->mounts[i], "/proc") && !g->mounts[i].ro) {
+			buf_puts(b, g->mounts[i].inside);
+			return true;
+		}
+	return false;
+}
+
+RULE(devices)
+{
+	for (size_t i = 0; i < g->devices.n; i++)
+		item(b, g->devices.v[i]);
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (is_path(&g->mounts[i], "/dev"))
+			at(b, &g->mounts[i]);
+	return b->len > 0 && !g->privileged;
+}
+
+RULE(admin)
+{
+	(void)b;
+	return has_cap(g, SYS_ADMIN) && !g->privileged;
+}
+
+/* --- isolation that is gone --- */
+
+RULE(pid_gone)
+{
+	(void)b;
+	return is_host(g, CLONE_NEWPID);
+}
+
+RULE(net_gone)
+{
+	(void)b;
+	return is_host(g, CLONE_NEWNET);
+}
+
+RULE(ipc_gone)
+{
+	(void)b;
+	return is_host(g, CLONE_NEWIPC);
+}
+
+RULE(uts_gone)
+{
+	(void)b;
+	return is_host(g, CLONE_NEWUTS);
+}
+
+RULE(cgroup_gone)
+{
+	(void)b;
+	return is_host(g, CLONE_NEWCGROUP);
+}
+
+RULE(joined)
+{
+	for (size_t i = 0; i < g->joined.n; i++)
+		item(b, g->joined.v[i]);
+	return g->joined.n > 0;
+}
+
+RULE(filters_gone)
+{
+	if (g->seccomp_off)
+		item(b, "system calls are not filtered (seccomp)");
+	if (g->lsm_off)
+		item(b, "AppArmor's and SELinux's rules do not hold");
+	if (g->masks_off && g->tool != TOOL_BWRAP)
+		item(b, "/proc and /sys are not masked");
+	return b->len > 0;
+}
+
+/* --- read --- */
+
+RULE(reads_root)
+{
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (is_path(&g->mounts[i], "/")) {
+			buf_puts(b, g->mounts[i].inside);
+			return true;
+		}
+	return false;
+}
+
+RULE(reads_proc)
+{
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (is_path(&g->mounts[i], "/proc") && g->mounts[i].ro) {
+			buf_puts(b, g->mounts[i].inside);
+			return true;
+		}
+	return false;
+}
+
+/* What has a sentence of its own. */
+static bool is_told(const struct grant_mount *m)
+{
+	return m->volume || is_in(m, "/ /proc /dev") || str_ends(m->host, ".sock") ||
+	       (!m->ro && is_in(m, dirs_of_root));
+}
+
+static bool others(const struct grants *g, struct buf *b, bool ro)
+{
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (g->mounts[i].ro == ro && !is_told(&g->mounts[i]))
+			at(b, &g->mounts[i]);
+	return b->len > 0;
+}
+
+RULE(reads_paths)
+{
+	return others(g, b, true);
+}
+
+RULE(reads_any)
+{
+	(void)b;
+	return has_cap(g, DAC_READ_SEARCH) && !g->privileged;
+}
+
+/* --- write --- */
+
+/* What has mounts of its own below it on every host. */
+RULE(shallow_ro)
+{
+	for (size_t i = 0; i < g->n_mounts; i++)
+		if (g->mounts[i].ro && !g->mounts[i].deep_ro &&
+		    is_in(&g->mounts[i], "/ /sys /dev /run"))
+			at(b, &g->mounts[i]);
+	return b->len > 0;
+}
+
+RULE(writes_paths)
+{
+	return others(g, b, false);
+}
+
+RULE(net_admin)
+{
+	(void)b;
+	return has_cap(g, NET_ADMIN) && is_host(g, CLONE_NEWNET);
+}
+
+RULE(net_raw)
+{
+	(void)b;
+	return has_cap(g, NET_RAW) && is_host(g, CLONE_NEWNET);
+}
+
+RULE(kernel_watch)
+{
+	(void)b;
+	return (has_cap(g, BPF) || has_cap(g, PERFMON)) && !g->privileged;
+}
+
+RULE(host_state)
+{
+	if (has_cap(g, SYS_BOOT))
+		item(b, "reboot it");
+	if (has_cap(g, SYS_TIME))
+		item(b, "set its clock");
+	if (has_cap(g, SYS_RAWIO))
+		item(b, "read and write its hardware's ports and memory");
+	return b->len > 0;
+}
+
+RULE(signals)
+{
+	(void)b;
+	return is_host(g, CLONE_NEWPID) && !g->userns;
+}
+
+/* --- kept --- */
+
+RULE(kept_ns)
+{
+	static const struct {
+		unsigned flag;
+		const char *name;
+	} ns[] = {{CLONE_NEWPID, "processes"},
+		  {CLONE_NEWNET, "network"},
+		  {CLONE_NEWIPC, "shared memory"},
+		  {CLONE_NEWUTS, "host name"}};
+
+	item(b, "file systems");
+	for (size_t i = 0; i < ARRAY_LEN(ns); i++)
+		if (!is_host(g, ns[i].flag))
+			item(b, ns[i].name);
+	return true;
+}
+
+RULE(kept_caps)
+{
+	_cleanup_free_ char *words = caps_words(g->caps, caps_all());
+
+	buf_puts(b, words ? words : "");
+	return g->caps != caps_all();
+}
+
+RULE(kept_rest)
+{
+	if (g->userns)
+		item(b, "root in it is nobody outside (a user namespace)");
+	if (g->no_new_privs)
+		item(b, "set-id programs give no rights (no new privileges)");
+	if (g->read_only)
+		item(b, "its own root is read-only");
+	if (!g->seccomp_off)
+		item(b, "system calls are filtered (seccomp)");
+	return b->len > 0;
+}
+
+/* --- notes --- */
+
+RULE(pinned)
+{
+	for (size_t i = 0; i < g->n_mounts; i++) {
+		const struct grant_mount *m = &g->mounts[i];
+		bool follows = m->propagation && strstr(m->propagation, "slave");
+
+		if (is_path(m, "/") && !follows &&
+		    !(m->propagation && strstr(m->propagation, "shared"))) {
+			buf_puts(b, m->inside);
+			return true;
+		}
+	}
+	return false;
+}
+
+RULE(slave)
+{
+	for (size_t i = 0; i < g->n_mounts && g->tool == TOOL_DOCKER; i++)
+		if (g->mounts[i].propagation && strstr(g->mounts[i].propagation, "slave")) {
+			buf_puts(b, g->mounts[i].host);
+			return true;
+		}
+	return false;
+}
+
+RULE(ports)
+{
+	for (size_t i = 0; i < g->ports.n; i++)
+		item(b, g->ports.v[i]);
+	return g->ports.n > 0;
+}
+
+RULE(unbound)
+{
+	uint64_t lost = g->caps & ~caps_bounding();
+	_cleanup_free_ char *words = caps_list(lost);
+
+	buf_puts(b, words ? words : "");
+	return lost && !g->userns;
+}
+
+RULE(unknown)
+{
+	for (size_t i = 0; i < g->unknown.n; i++) {
+		buf_printf(b, "%s%s%s", b->len ? ", " : "", g->unknown.v[i][1] ? "--" : "-",
+			   g->unknown.v[i]);
+	}
+	return g->unknown.n > 0;
+}
+
+const struct meaning_rule meaning_rules[] = {
+	{"privileged", MEANS_ROOT, privileged,
+	 "@: every capability, every device, no filter and no mask. Root in it is root of the "
+	 "host."},
+	{"engine-socket", MEANS_ROOT, engine_socket,
+	 "@ is an engine's own socket: whoever may connect to it starts containers with any "
+	 "rights, and "
+	 "so is root of the host. Read-only changes nothing: one still connects."},
+	{"root-writable", MEANS_ROOT, root_writable,
+	 "The host's / is writable at @: /etc/shadow, cron, systemd's units, every container's "
+	 "files."},
+	{"dirs-writable", MEANS_ROOT, dirs_writable,
+	 "It can write to @: enough to have the host's root run what it likes."},
+	{"sys-module", MEANS_ROOT, modules,
+	 "It can load kernel modules (sys_module): code in the kernel is above root."},
+	{"ptrace-host", MEANS_ROOT, ptrace_host,
+	 "It can trace every process of the host (sys_ptrace with the host's pids), read and "
+	 "change its "
+	 "memory, and so be root."},
+	{"proc-writable", MEANS_ROOT, proc_writable,
+	 "The host's /proc is writable at @: core_pattern there runs a program as the host's "
+	 "root."},
+	{"devices", MEANS_ROOT, devices,
+	 "It has devices of the host's: @. A disk can be read and written behind every "
+	 "permission."},
+	{"sys-admin", MEANS_ROOT, admin,
+	 "It can mount, and much else (sys_admin); with seccomp or AppArmor off too, that is as "
+	 "good as "
+	 "root of the host."},
+	{"pid", MEANS_GONE, pid_gone,
+	 "Processes: it sees every one of the host, with its arguments."},
+	{"net", MEANS_GONE, net_gone,
+	 "Network: it has the host's own interfaces, and reaches what listens on 127.0.0.1 there, "
+	 "and "
+	 "abstract sockets."},
+	{"ipc", MEANS_GONE, ipc_gone,
+	 "Shared memory: the host's, /dev/shm and System V segments included."},
+	{"uts", MEANS_GONE, uts_gone, "Host name: the host's own, which root with sys_admin sets."},
+	{"cgroup", MEANS_GONE, cgroup_gone, "Cgroups: it sees the host's whole tree."},
+	{"joined", MEANS_GONE, joined, "It shares @."},
+	{"filters", MEANS_GONE, filters_gone, "Filters: @."},
+	{"reads-root", MEANS_READ, reads_root,
+	 "Every file of the host at @: passwords, keys, other containers' files and volumes."},
+	{"reads-proc", MEANS_READ, reads_proc,
+	 "Every process of the host at @: its arguments; environment and memory only with "
+	 "sys_ptrace."},
+	{"reads-paths", MEANS_READ, reads_paths, "@."},
+	{"reads-any", MEANS_READ, reads_any,
+	 "Any file of a file system it has a part of, by its handle (dac_read_search)."},
+	{"shallow-ro", MEANS_WRITE, shallow_ro,
+	 "Below @ all that is a mount of its own (such as /proc/sys, /dev/shm, /sys/fs/cgroup): "
+	 "'ro' is "
+	 "only for the top mount."},
+	{"writes-paths", MEANS_WRITE, writes_paths, "@."},
+	{"signals", MEANS_DO, signals,
+	 "Signal and kill the host's processes (its root, any of them)."},
+	{"net-admin", MEANS_DO, net_admin,
+	 "Change the host's interfaces, routes and firewall (net_admin)."},
+	{"net-raw", MEANS_DO, net_raw,
+	 "Read and forge packets on the host's interfaces (net_raw)."},
+	{"kernel-watch", MEANS_DO, kernel_watch,
+	 "Load BPF programs and use perf: it sees what every process does (bpf, perfmon)."},
+	{"host-state", MEANS_DO, host_state, "With the host itself: @."},
+	{"kept-ns", MEANS_KEPT, kept_ns, "Of its own: @."},
+	{"kept-caps", MEANS_KEPT, kept_caps, "Capabilities: @."},
+	{"kept-rest", MEANS_KEPT, kept_rest, "And: @."},
+	{"pinned", MEANS_NOTE, pinned,
+	 "What the host mounts later is not seen below @, and what it unmounts stays in use there: "
+	 "'rslave' would mend both."},
+	{"slave", MEANS_NOTE, slave,
+	 "Docker refuses 'rslave' where the host's @ is no shared mount (hosts without systemd)."},
+	{"ports", MEANS_NOTE, ports, "Ports that are reachable from outside: @."},
+	{"unbound", MEANS_NOTE, unbound,
+	 "This host cannot give @: docker, runc and crun then refuse to start it."},
+	{"unknown", MEANS_NOTE, unknown, "Not understood, and so not counted: @."},
+	{},
+};

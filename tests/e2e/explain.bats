@@ -1,0 +1,146 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154,SC2016 # run sets stderr; nothing is to be expanded
+# porthole explain, profile list and show: what a line gives a container; nothing of it is evaluated.
+load ../lib/porthole
+
+x() {
+	timeout -k 2 20 "$PORTHOLE" explain "$@"
+}
+
+# ids KIND LINE: the ids of what it means, of one kind.
+ids() {
+	x --json "$2" | jq -r --arg k "$1" '[.means[] | select(.kind == $k) | .id] | join(" ")'
+}
+
+# enough LINE: the profile that would do; "null": none.
+enough() {
+	x --json "$1" | jq -r .enough
+}
+
+refused() {
+	run -2 --separate-stderr x "${@:2}"
+	[[ $stderr == "porthole: "*"$1"* && -z $output ]] || die "not '$1': $stderr$output"
+}
+
+@test "explain: the lines of cases.md, each by what it gives" {
+	local agent='docker run -d --name dd-agent -h $(hostname) -v /var/run/docker.sock:/var/run/docker.sock -v /proc/:/host/proc/:ro -v /sys/fs/cgroup/:/host/sys/fs/cgroup:ro -e API_KEY=x datadog/docker-dd-agent'
+	[[ $(ids root "$agent") == engine-socket && -z $(ids gone "$agent") && -z $(ids write "$agent") ]]
+	[[ $(ids read "$agent") == "reads-proc reads-paths" ]]
+	local sysdig='docker run --privileged --net host --pid host -v /var/run/docker.sock:/host/var/run/docker.sock -v /dev:/host/dev -v /proc:/host/proc:ro -v /boot:/host/boot:ro -v /lib/modules:/host/lib/modules:ro -v /usr:/host/usr:ro sysdig/sysdig'
+	[[ $(ids root "$sysdig") == "privileged engine-socket" && $(ids gone "$sysdig") == "pid net filters" ]]
+	[[ $(enough "$sysdig") == introspect ]]
+	local spc='docker run --privileged --net=host --ipc=host --pid=host -v /:/host -v /run:/run -v /dev:/dev -v /sys:/sys -e sysimage=/host -e container=docker spc'
+	[[ $(ids root "$spc") == "privileged root-writable dirs-writable"* && $(ids gone "$spc") == "pid net ipc filters" ]]
+	[[ $(enough "$spc") == null ]] # no profile of less has / writable with /run and /sys
+	local kmod='docker run --rm --privileged foobar /sbin/modprobe PATHTO/foobar-kmod'
+	[[ $(ids root "$kmod") == privileged && $(enough "$kmod") == monitor ]]
+	local nspawn='systemd-nspawn --directory=/x --capability=all --share-system --bind=/:/media/root --bind=/usr:/media/root/usr --bind=/run:/media/root/run --user=core'
+	[[ $(ids root "$nspawn") == "privileged root-writable"* && $(ids gone "$nspawn") == "pid net ipc uts" ]]
+	local plain='docker run --rm -ti --cap-drop ALL --read-only --user 1000 --security-opt no-new-privileges web -p 80'
+	[[ -z $(ids root "$plain")$(ids gone "$plain")$(ids read "$plain")$(ids write "$plain")$(ids do "$plain") ]]
+	x "$plain" | grep -q 'Capabilities: none'
+	x "$plain" | grep -q 'root is read-only'
+}
+
+@test "explain: one right at a time, with the line that does not have it" {
+	local base='docker run'
+	check() { # KIND ID OPTIONS
+		[[ " $(ids "$1" "$base $3 img") " == *" $2 "* ]] || die "$3: no $2"
+		[[ " $(ids "$1" "$base img") " != *" $2 "* ]] || die "$2 without $3"
+	}
+	check gone pid --pid=host
+	check gone pid '--pid host'
+	check gone net '--network host'
+	check gone ipc --ipc=host
+	check gone uts --uts=host
+	check gone cgroup --cgroupns=host
+	check gone joined '--net container:web'
+	check gone filters '--security-opt seccomp=unconfined'
+	check root sys-module '--cap-add SYS_MODULE'
+	check root sys-admin '--cap-add=CAP_SYS_ADMIN'
+	check root ptrace-host '--pid host --cap-add SYS_PTRACE'
+	check root root-writable '-v /:/host'
+	check root dirs-writable '-v/etc:/e'
+	check root proc-writable '-v /proc:/hp'
+	check root devices '--device /dev/sda'
+	check read reads-any '--cap-add dac_read_search'
+	check read reads-root '--mount type=bind,source=/,target=/h,readonly'
+	check write shallow-ro '-v /:/host:ro'
+	check write writes-paths '-v /srv/data:/data'
+	check do net-admin '--net=host --cap-add net_admin'
+	check do kernel-watch '--cap-add BPF'
+	check note pinned '-v /:/host:ro'
+	check note slave '-v /:/host:ro,rslave'
+	check note ports '-itp 80:80'
+	check note unknown --frobnicate
+	# podman's and bwrap's read-only of their own: bwrap's is recursive
+	[[ $(ids write 'bwrap --ro-bind / / --unshare-all true') != *shallow-ro* ]]
+	[[ $(ids gone 'bwrap --ro-bind / / --unshare-all --share-net true') == "net"* ]]
+	# a value that is written with the option, and false
+	[[ -z $(ids root 'docker run --privileged=false img') ]]
+	[[ $(ids root 'docker -H unix:///x.sock container run --privileged img') == privileged ]]
+}
+
+@test "explain: nothing is evaluated, in any way of writing it" {
+	local t=$BATS_TEST_TMPDIR/ran
+	for line in "docker run \$(touch $t) img" "docker run \`touch $t\` img" "docker run -e \"A=\$(touch $t)\" img" \
+		"docker run img; touch $t" "docker run img && touch $t" "docker run img | tee $t" "docker run img >$t"; do
+		run -0 x "$line"
+		[[ $output == *"nothing is evaluated"* || $output == *"Not looked at"* ]] || die "$line: $output"
+		[[ ! -e $t ]]
+	done
+	run -0 x "docker run '\$(touch $t)' img" # in single quotes it is text for a shell, too
+	[[ $output != *evaluated* && ! -e $t ]]
+	printf 'docker run \\\n  --privileged \\\n  img\n' | x - | grep -q 'Root in it is root of the host'
+	run -0 x docker run --privileged img
+	[[ $output == *"--privileged:"* ]]
+}
+
+@test "explain: bad lines: one sentence each, and what to do" {
+	refused "no command in this line" ''
+	refused "'ls' is no command that starts a container" 'ls -l'
+	[[ $stderr == *"reads docker run, podman run, systemd-nspawn and bwrap"* ]]
+	refused "this is 'ps'" 'docker ps -a'
+	refused "a ' that is not closed" "docker run 'img"
+	refused "a '(' that is not closed" 'docker run $(date'
+	refused "should have a value" 'docker run -v'
+	refused "no capability" 'docker run --cap-add NONSENSE img'
+	refused "should have 2 words" 'bwrap --bind /'
+	refused "not closed" $'docker run "\e[31m'
+	run -125 --separate-stderr x - < <(head -c 140000 /dev/zero | tr '\0' x)
+	[[ $stderr == *"reading the line from standard input: File too large"* ]]
+	run -0 x $'docker run -v /a\e[31mb:/c img'
+	refute grep -qP '[\x00-\x09\x0b-\x1f\x7f]' <<<"$output"
+}
+
+@test "profile list and show: what comes with Porthole, one's own, and what is not right" {
+	run -0 "$PORTHOLE" profile list
+	for name in monitor inspect net trace introspect disk kmod libvirt cockpit admin toolbox; do
+		[[ $output == *$'\n'"$name "* ]] || die "no $name"
+		run -0 "$PORTHOLE" profile show "$name"
+		diff <(echo "$output") "$PORTHOLE_SRC/profiles/$name.profile"
+		run -0 "$PORTHOLE" profile list
+	done
+	# the least: nothing it has is root's, but what a socket gives; inspect writes nothing
+	[[ $("$PORTHOLE" profile show --json inspect | jq -r '[.means[].id] | join(" ")') != *writ* ]]
+	[[ $("$PORTHOLE" profile show --json admin | jq -r '[.means[].id] | join(" ")') == *root-writable* ]]
+	run -125 --separate-stderr "$PORTHOLE" profile show nonsense
+	[[ $stderr == *"no profile 'nonsense'"*"there are: monitor"* ]]
+	local f=$BATS_TEST_TMPDIR/mine.profile
+	printf 'summary = mine\nmount = /srv /srv rw\n' >"$f"
+	"$PORTHOLE" profile show "$f" | grep -q mine
+	while IFS='|' read -r text words; do
+		printf '%b\n' "$text" >"$f"
+		run -125 --separate-stderr "$PORTHOLE" profile show "$f"
+		[[ $stderr == *"$words"* ]] || die "$text: $stderr"
+	done <<-'END'
+		share = moon\nsummary = x|line 1: 'moon' is no value of 'share'
+		summary = x\nfrob = 1|line 2: there is no key 'frob'
+		summary = x\nmount = srv /srv rw|line 2: a mount is HOST-PATH INSIDE-PATH
+		summary = x\ncaps = everything|line 2:
+		summary = x\nrubbish|line 2: 'rubbish' is not KEY = VALUE
+		share = pid|has no summary
+	END
+	run -125 --separate-stderr "$PORTHOLE" profile show ../../etc/shadow
+	[[ $stderr != *root:* ]]
+}
