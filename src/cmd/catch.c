@@ -308,7 +308,7 @@ static void save_layers(struct catcher *c)
 		    rescue_copy(s->layers[1].fd, &c->init) == 0)
 			layers[1].fd = c->init.mnt;
 		mine.layers = layers;
-		c->plan.hold.root = store_mount_ro(&mine, NULL);
+		c->plan.hold.root = store_mount_ro(&mine, NULL, NULL);
 	}
 	if (c->plan.hold.root < 0)
 		c->plan.hold.over = fcntl(c->rescue.mnt, F_DUPFD_CLOEXEC, 3);

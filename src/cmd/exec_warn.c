@@ -27,6 +27,20 @@ static void warn_lost_caps(const struct plan *p)
 			lost);
 }
 
+static void warn_owners(const struct plan *p)
+{
+	const struct cow *c = &p->cow;
+	_cleanup_free_ char *dest = c->unmapped ? str_printable_dup(c->unmapped) : NULL;
+
+	if (!dest)
+		return;
+	fprintf(stderr, "porthole: owners in %s", dest);
+	if (c->n_unmapped > 1)
+		fprintf(stderr, " and %zu other%s of its mounts", c->n_unmapped - 1,
+			c->n_unmapped > 2 ? "s" : "");
+	fputs(" are shown as they are on disk: what it lies on cannot be id-mapped\n", stderr);
+}
+
 /* A tracer waits for its tracee to stop, which a frozen one does not before it is thawed. */
 static void warn_tracer(const struct plan *p)
 {
@@ -49,4 +63,5 @@ void exec_warn(const struct plan *p)
 	warn_foreign(p);
 	warn_lost_caps(p);
 	warn_tracer(p);
+	warn_owners(p);
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 
 #include "base/path.h"
 #include "sys/fsmount.h"
@@ -15,12 +14,14 @@
 static int mount_source(const struct store_mount *m, int userns)
 {
 	static const struct fs_opt none[] = {{"size", "4k"}, {}};
-	int fd = m->tmpfs ? fs_mount_detached("tmpfs", none, ATTRS, NULL, NULL)
-			  : fs_clone_detached(m->fd, ATTRS, NULL);
+	int fd = -EINVAL;
 
-	if (fd >= 0 && userns >= 0 && !m->tmpfs && !m->ids_inside)
-		fs_idmap(fd, userns, NULL); /* else owners are as on disk: they are only shown */
-	return fd;
+	if (m->tmpfs)
+		return fs_mount_detached("tmpfs", none, ATTRS, NULL, NULL);
+	if (userns >= 0)
+		fd = store_mount_mapped(m, ATTRS, userns);
+	/* else owners are as on disk: they are only shown */
+	return fd < 0 ? fs_clone_detached(m->fd, ATTRS, NULL) : fd;
 }
 
 static void mount_all(const struct store *s, int root, int userns)
@@ -41,14 +42,10 @@ static void mount_all(const struct store *s, int root, int userns)
 
 int entry_root_of_store(const struct store *s, struct entry *en, struct err *e)
 {
-	_cleanup_close_ int root = store_mount_ro(s, e), userns = -EBADF;
-	struct stat st;
+	_cleanup_close_ int root = store_mount_ro(s, &en->ids_inside, e), userns = -EBADF;
 
 	if (root < 0)
 		return root;
-	/* id-mapped, a root is its container's own root's */
-	if (en->uids.n && fstat(root, &st) == 0)
-		en->ids_inside = idmap_to_inside(&en->uids, st.st_uid) == (uint32_t)-1;
 	if (en->ids_inside)
 		userns = idmap_userns(s->uid_map, s->gid_map, NULL);
 	mount_all(s, root, userns);

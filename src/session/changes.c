@@ -166,8 +166,8 @@ static int walk_entry(struct walk *w, int upper, int lower, const char *name)
 	was = lower >= 0 && fstatat(lower, name, &old, AT_SYMLINK_NOFOLLOW) == 0;
 	if (is_whiteout(&st))
 		return was ? say(w, 'D', upper, name, NULL) : 0;
-	if (m && m->how == COW_COPY && fstat(m->fd, &old) == 0) {
-		return same_file(upper, name, &st, m->fd, true, &old)
+	if (m && m->how == COW_COPY && fstat(cow_source(m), &old) == 0) {
+		return same_file(upper, name, &st, cow_source(m), true, &old)
 			       ? 0
 			       : say(w, 'C', upper, name, &st);
 	}
@@ -243,8 +243,8 @@ static int open_lower(const struct plan *p, const char *dest)
 
 	if (str_eq(dest, "/"))
 		return openat(p->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (m && m->fd >= 0)
-		return openat(m->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (m && cow_source(m) >= 0)
+		return openat(cow_source(m), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return path_open_in_root(p->root_fd, dest, O_RDONLY | O_DIRECTORY);
 }
 

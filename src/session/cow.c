@@ -7,12 +7,24 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "session/plan.h"
+#include "sys/idmap.h"
 #include "sys/mountinfo.h"
+
+static void mount_done(struct cow_mount *m)
+{
+	free(m->dest);
+	cleanup_close(&m->mapped);
+}
+
+int cow_source(const struct cow_mount *m)
+{
+	return m->mapped >= 0 ? m->mapped : m->fd;
+}
 
 void cow_done(struct cow *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		free(c->v[i].dest);
+		mount_done(&c->v[i]);
 	free(c->v);
 	*c = (struct cow){};
 }
@@ -62,7 +74,8 @@ static int add(struct plan *p, const char *dest, enum cow_how how, int fd, struc
 			return err_set(e, ENOMEM, "planning the session");
 		c->v = v;
 	}
-	c->v[c->n] = (struct cow_mount){.dest = strdup(dest), .how = how, .fd = fd, .order = c->n};
+	c->v[c->n] = (struct cow_mount){
+		.dest = strdup(dest), .how = how, .fd = fd, .mapped = -EBADF, .order = c->n};
 	return c->v[c->n].dest ? (c->n++, 0) : err_set(e, ENOMEM, "planning the session");
 }
 
@@ -110,10 +123,33 @@ static int of_target(struct plan *p, struct err *e)
 	return r;
 }
 
+/* Owners as the container sees them. Where that cannot be, which somebody else says, those on disk.
+ */
+static void map_owners(struct plan *p, const struct store_mount *m, int userns)
+{
+	struct cow_mount *c = &p->cow.v[p->cow.n - 1];
+
+	if (m->ids_inside || (c->how != COW_OVERLAY && c->how != COW_COPY))
+		return;
+	if (userns >= 0)
+		c->mapped = store_mount_mapped(m, 0, userns);
+	if (c->mapped >= 0)
+		return;
+	p->cow.unmapped = p->cow.unmapped ?: m->dest;
+	p->cow.n_unmapped++;
+}
+
 static int of_store(struct plan *p, struct err *e)
 {
+	_cleanup_close_ int userns = -EBADF;
 	int r = 0;
 
+	if (p->ids_inside)
+		userns = idmap_userns(p->store->uid_map, p->store->gid_map, NULL);
+	else if (p->store->uid_map) {
+		p->cow.unmapped = "/";
+		p->cow.n_unmapped++;
+	}
 	for (size_t i = 0; i < p->store->n_mounts && r == 0; i++) {
 		const struct store_mount *m = &p->store->mounts[i];
 
@@ -124,6 +160,8 @@ static int of_store(struct plan *p, struct err *e)
 			: m->tmpfs ? COW_TMPFS
 				   : how_of(m->fd),
 			m->fd, e);
+		if (r == 0 && p->store->uid_map)
+			map_owners(p, m, userns);
 	}
 	return r;
 }
@@ -155,7 +193,7 @@ int cow_plan(struct plan *p, struct err *e)
 		qsort(c->v, c->n, sizeof(*c->v), by_dest);
 	for (size_t i = 0; i < c->n; i++) { /* mounted over each other: the last is what is seen */
 		if (i + 1 < c->n && str_eq(c->v[i].dest, c->v[i + 1].dest))
-			free(c->v[i].dest);
+			mount_done(&c->v[i]);
 		else
 			c->v[n++] = c->v[i];
 	}

@@ -28,17 +28,25 @@ enum cow_how {
 struct cow_mount {
 	char *dest; /* absolute, inside; hostile. Also its name in messages */
 	enum cow_how how;
-	int fd; /* the source, borrowed from the store; -EBADF: what is at `dest` in the root */
+	int fd;	    /* the source, borrowed from the store; -EBADF: what is at `dest` in the root */
+	int mapped; /* the same with owners as in the container, in place of fd; -EBADF: none */
 	size_t order; /* of mounting */
 };
 
 struct cow {
 	bool on;
+	/* a store's: owners of this one, and of n_unmapped in all, are those on disk, since its
+	 * file system cannot be id-mapped; borrowed, NULL: of none */
+	const char *unmapped;
+	size_t n_unmapped;
 	struct cow_mount *v; /* sorted: what lies below comes later */
 	size_t n;
 };
 
 void cow_done(struct cow *c);
+
+/* What is to be read in place of `m`, borrowed; -EBADF: what is at its `dest` in the root. */
+int cow_source(const struct cow_mount *m);
 
 /* Fill p->cow with the mounts of the plan's running target (its root is open already), or of its
  * store. 0 or -errno; -E2BIG beyond COW_MOUNTS_MAX. */

@@ -102,8 +102,10 @@ int pieces_clone(int fd, uint64_t attrs)
 
 int pieces_source(const struct plan *p, const struct cow_mount *m)
 {
-	return m->fd >= 0 ? fcntl(m->fd, F_DUPFD_CLOEXEC, 3)
-			  : path_open_in_root(p->root_fd, m->dest, O_PATH | O_NOFOLLOW);
+	int fd = cow_source(m);
+
+	return fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 3)
+		       : path_open_in_root(p->root_fd, m->dest, O_PATH | O_NOFOLLOW);
 }
 
 /* The mount that goes to m->dest, or -errno. */

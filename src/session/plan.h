@@ -95,8 +95,9 @@ struct plan {
 	enum view view;
 	struct kit kit;
 	struct shape shape;
-	struct cow cow; /* what is written is forgotten */
-	int root_fd;	/* the target's root, O_PATH; -EBADF when its mounts are not joined */
+	struct cow cow;	 /* what is written is forgotten */
+	bool ids_inside; /* a store's: the owners in its root are those that the container sees */
+	int root_fd;	 /* the target's root, O_PATH; -EBADF when its mounts are not joined */
 	struct who who;
 	bool groups_denied; /* the target's user namespace denies setgroups(2) */
 	bool scratch;	    /* TMPDIR is PLAN_SCRATCH, for want of a /tmp */

@@ -34,7 +34,7 @@ int store_plan_ns(struct plan *p, const struct request *req, struct err *e)
 
 int store_plan_root(struct plan *p, struct err *e)
 {
-	p->root_fd = store_mount_ro(p->store, e);
+	p->root_fd = store_mount_ro(p->store, &p->ids_inside, e);
 	p->shape.root_ro = p->store->config.root_ro;
 	return p->root_fd < 0 ? p->root_fd : 0;
 }

@@ -69,7 +69,15 @@ static int mount_plain(const struct store *s, struct err *e)
 	return overlay_mount(&o, e);
 }
 
-int store_mount_ro(const struct store *s, struct err *e)
+int store_mount_mapped(const struct store_mount *m, uint64_t attrs, int userns)
+{
+	_cleanup_close_ int fd = fs_clone_detached(m->fd, attrs, NULL);
+	int r = fd < 0 || m->ids_inside ? fd : fs_idmap(fd, userns, NULL);
+
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int store_mount_ro(const struct store *s, bool *mapped, struct err *e)
 {
 	struct err own = {};
 	int r = -EINVAL;
@@ -80,6 +88,8 @@ int store_mount_ro(const struct store *s, struct err *e)
 		return err_say(e, ENOENT, "'%s' has no files", s->label ? s->label : "?");
 	if (s->uid_map)
 		r = mount_mapped(s, e);
+	if (mapped)
+		*mapped = r >= 0;
 	if (r == -EINVAL)
 		r = mount_plain(s, e);
 	if (r == -EPERM && !e->hint[0])

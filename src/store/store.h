@@ -107,7 +107,13 @@ int store_of_path(const char *path, const char *name, uint64_t limit,
 /* The layers put together, read-only, as a detached mount that nobody else sees: its descriptor is
  * a directory, and a root for openat2(RESOLVE_IN_ROOT) and path_open_in_root(). What is mounted
  * over them in the container is not there. Owners are shown as the container sees them (`uid_map`)
- * where layers' file system and kernel can (5.19), else as they are on disk. Nothing on it counts
- * as a device or sets ids. Returns a descriptor the caller owns, or -errno. Linux 5.12; needs
- * CAP_SYS_ADMIN. */
-int store_mount_ro(const struct store *s, struct err *e);
+ * where layers' file system and kernel can (5.19), else as they are on disk: *mapped (may be NULL)
+ * tells. Nothing on it counts as a device or sets ids. Returns a descriptor the caller owns, or
+ * -errno. Linux 5.12; needs CAP_SYS_ADMIN. */
+int store_mount_ro(const struct store *s, bool *mapped, struct err *e);
+
+/* What is mounted at `m` (no tmpfs, not missing), with its owners as the container sees them: a
+ * detached copy, without what is mounted on it, with MOUNT_ATTR_* `attrs`. `userns`: of the store's
+ * maps (idmap_userns()). Returns a descriptor the caller owns, or -errno; -EINVAL: this file system
+ * cannot be id-mapped. Linux 5.12. */
+int store_mount_mapped(const struct store_mount *m, uint64_t attrs, int userns);

@@ -25,7 +25,8 @@ left() {
 	NAME=$(uniq_name left)
 	PID=$(target_start "$ENGINE" "$NAME" "$@")
 	xd "$NAME" sh -c 'echo left >/left; rm /etc/os-release; mkdir -p /data; echo v >/data/v; ln -s /left /link
-		rm -rf /home; mkdir /home; chown 1000:1001 /left'
+		rm -rf /home; mkdir /home; chown 1000:1001 /left
+		[ ! -d /vol ] || { echo v >/vol/v; chown 7:8 /vol/v; }'
 	kill -KILL "$PID"
 	wait_until 10 _is_over
 }
@@ -139,6 +140,35 @@ teardown() {
 
 @test "podman" { left podman-default busybox && as_left; }
 @test "rootless podman: owners as the container sees them" { left podman-rootless busybox && as_left; }
+# owners ENGINE FLAG...: in a volume they are those that the container sees, and can be written to as such.
+owners() {
+	local dir flags=("${@:2}")
+	require "$1" kit
+	dir=$(test_dir)
+	[[ $1 != podman-rootless ]] || chown "$(test_user)" "$dir"
+	left "$1" busybox -v "vol$BASHPID:/vol" -v "$dir:/bound" "${flags[@]}"
+	ENGINE=$1
+	run -0 --separate-stderr xd --diff "$NAME" sh -c 'echo more >>/vol/v; stat -c "%n %u:%g" /vol /vol/v /data; chown 5:6 /vol/v; stat -c %u:%g /vol/v'
+	[[ $output == $'/vol 0:0\n/vol/v 7:8\n/data 0:0\n5:6' && $stderr == *'C /vol/v' ]] || die "$ENGINE: $output $stderr"
+}
+
+@test "docker with --userns-remap: owners in volumes as the container sees them" { owners docker-userns; }
+@test "rootless podman: owners in volumes" { owners podman-rootless; }
+@test "podman with --uidmap: owners in volumes" {
+	local dir
+	require podman-default
+	engine_start podman-default
+	dir=$(test_dir)
+	mkdir "$dir/lower" "$dir/ov"
+	chown 200007:200008 "$dir/lower"
+	in_engine podman-default mount -t overlay none "$dir/ov" -o "lowerdir=$dir/lower:$(mktemp -d -p "$dir")"
+	owners podman-default --uidmap 0:200000:65536 --gidmap 0:200000:65536 -v "$dir/ov:/ov:ro"
+	# an overlay cannot be id-mapped: said once
+	run -0 --separate-stderr xd "$NAME" stat -c %u:%g /ov /vol/v
+	[[ $output == $'200007:200008\n7:8' && $stderr == "porthole: owners in /ov are shown as they are on disk: what it lies on cannot be id-mapped" ]] ||
+		die "$output $stderr"
+}
+
 @test "cri" { left cri busybox && as_left; }
 @test "lxc" { left lxc busybox && as_left; }
 

@@ -71,7 +71,7 @@ static void say_store(struct store *s)
 
 static int run(const struct store *s, char **argv, struct err *e)
 {
-	int fd = store_mount_ro(s, e);
+	int fd = store_mount_ro(s, NULL, e);
 
 	if (fd < 0)
 		return fd;

@@ -65,7 +65,7 @@ static void tell(const struct store *s)
 static void show(const struct store *s, const char *dir)
 {
 	struct err e = {};
-	int m = store_mount_ro(s, &e);
+	int m = store_mount_ro(s, NULL, &e);
 
 	check_err(m, &e);
 	check(unshare(CLONE_NEWNS) == 0, "unshare");
