@@ -118,6 +118,13 @@ static void send_notes(const struct agent *a, const struct strv *notes)
 	}
 }
 
+/* In a view that stands: what tools that look names up would wait for. */
+static void cover_names(const struct agent *a, int dev)
+{
+	if (a->plan->kit.kind != KIT_NONE && dev >= 0)
+		view_cover_names(&a->parts, dev);
+}
+
 /* Without root the room for changes can only be had in the target's user namespace. */
 static int make_scratch(const struct agent *a, struct err *e)
 {
@@ -147,9 +154,10 @@ static int enter_cow(struct agent *a, struct err *e)
 		r = r < 0 ? r : make_scratch(a, e);
 	}
 	a->parts.notes = &notes;
-	a->parts.host_proc = a->host_proc;
 	if (r == 0)
 		r = view_build_cow(p, &a->parts, &dev, e);
+	if (r == 0)
+		cover_names(a, dev);
 	send_notes(a, &notes);
 	if (r == 0)
 		r = add_kit(a, dev, e);
@@ -175,11 +183,19 @@ static int join_to_build(struct agent *a, struct err *e)
 
 static int enter_classic(struct agent *a, struct err *e)
 {
+	_cleanup_close_ int dev = -EBADF;
+	_cleanup_strv_ struct strv notes = {};
 	const struct plan *p = a->plan;
 	int r = join(a, ~(later(p) | CLONE_NEWUSER), e);
 
+	a->parts.notes = &notes;
 	if (r == 0)
 		r = view_build_classic(p, &a->parts, e);
+	if (r == 0) {
+		dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		cover_names(a, dev);
+		send_notes(a, &notes);
+	}
 	return r < 0 ? r : join(a, CLONE_NEWUSER & ~later(p), e);
 }
 
@@ -187,6 +203,7 @@ static int enter_live(struct agent *a, struct err *e)
 {
 	const struct plan *p = a->plan;
 	_cleanup_close_ int dev = -EBADF;
+	_cleanup_strv_ struct strv notes = {};
 	bool proc = p->kit.kind != KIT_NONE || p->ns_new;
 	int r;
 
@@ -195,8 +212,13 @@ static int enter_live(struct agent *a, struct err *e)
 	r = join_to_build(a, e);
 	if (proc && p->rootless)
 		make_proc(a); /* allowed where the target has a whole one somewhere */
+	a->parts.notes = &notes;
 	if (r == 0)
 		r = view_build(p, &a->parts, &dev, e);
+	if (r == 0) {
+		cover_names(a, dev);
+		send_notes(a, &notes);
+	}
 	if (r == 0)
 		r = add_kit(a, dev, e);
 	return r < 0 || p->mnt_owner < 0 ? r : join(a, CLONE_NEWUSER, e);
@@ -208,6 +230,7 @@ int agent_enter(struct agent *a, struct err *e)
 	const struct plan *p = a->plan;
 	int r = p->rootless ? take_inside_id(a, e) : 0;
 
+	a->parts.host_proc = a->host_proc;
 	if (r < 0)
 		return r;
 	if (p->cow.on && a->parts.classic)

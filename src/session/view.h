@@ -24,7 +24,7 @@ struct view_parts {
 	bool classic;			   /* no mount calls by descriptor on this kernel */
 	const struct kit_ready *kit_ready; /* classic: the kit's loop device */
 	struct overlay_scratch *scratch;   /* for p->cow: where changes go */
-	struct strv *notes;		   /* for p->cow: sentences for the user */
+	struct strv *notes;		   /* sentences for the user */
 };
 
 /* Unshare the mount namespace and build the plan's view in it; the caller has joined the target's
@@ -108,6 +108,11 @@ void view_entries_done(struct view_entries *l);
 /* Clones of the host's /dev/null and its like, for a target without /dev. Call it outside. 0 or
  * -errno. */
 int view_basic_nodes(struct view_entries *l);
+
+/* Lie an empty file over those of the view's /etc that are read to look names up, where they are
+ * FIFOs, sockets or devices, and say so in parts->notes. `dev`: the session's private /dev. What
+ * cannot be covered stays. */
+void view_cover_names(const struct view_parts *parts, int dev);
 
 /* Make the directory PLAN_SCRATCH in the private /dev `dev`, for everybody to write to. 0 or
  * -errno. */

@@ -195,12 +195,43 @@ trapped() {
 	local k before
 	for k in passwd-fifo passwd-dev passwd-big; do
 		odd_start $k
-		run -0 timeout 5 "$PORTHOLE" exec "$ODD_PID" bash -c 'echo $HOME $USER'
+		run -0 --separate-stderr timeout 5 "$PORTHOLE" exec "$ODD_PID" bash -c 'echo $HOME $USER'
 		[[ $output == "/ root" ]]
 		says 125 "there is no user 'app' in the /etc/passwd" -u app "$ODD_PID" true
 		[[ $(timeout 5 "$PORTHOLE" exec -u 1000 "$ODD_PID" bash -c 'echo $UID $HOME') == "1000 /" ]]
 		odd_stop
 	done
+}
+
+@test "FIFOs, sockets and devices where names are looked up: empty files in the session's own view, said in one line" {
+	local root f how
+	local said="porthole: in this session only, /etc/passwd (a FIFO), /etc/group (a FIFO), /etc/nsswitch.conf (a FIFO), /etc/hosts (a device), /etc/services (a socket)*are empty files: whatever looks names up would hang on them"
+	odd_start passwd-fifo
+	root=/proc/$ODD_PID/root
+	rm -f "$root"/etc/{group,nsswitch.conf,hosts,services,resolv.conf,localtime}
+	mkfifo "$root"/etc/{group,nsswitch.conf,localtime}
+	mknod "$root/etc/hosts" c 1 5
+	python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$root/etc/services"
+	echo nameserver 192.0.2.7 >"$root/etc/resolv.real"
+	ln -s resolv.real "$root/etc/resolv.conf"
+	residue_snapshot "$BATS_TEST_TMPDIR/r" "$ODD_PID"
+	for how in "" "--view cow" "--view kit"; do
+		# shellcheck disable=SC2086,SC2016
+		run -0 --separate-stderr timeout 20 "$PORTHOLE" exec $how "$ODD_PID" bash -c 'id -un; ls -ld / >/dev/null && getent hosts nobody.invalid
+			wc -c </etc/passwd; cat /etc/resolv.conf; ls -A /dev | grep empty; bash -ic "echo interactive" 2>/dev/null'
+		[[ $output == *$'\n0\nnameserver 192.0.2.7\ninteractive' && $stderr == *$said* ]] || die "$how: $output / $stderr"
+	done
+	# on kernels without the mount calls by descriptor
+	run -0 --separate-stderr timeout 20 "$PT_TOOLS/enosys" fsopen,open_tree,move_mount,mount_setattr -- \
+		"$PORTHOLE" exec "$ODD_PID" sh -c 'wc -c </etc/passwd; ls -ld / >/dev/null'
+	# shellcheck disable=SC2053
+	[[ $output == 0 && $stderr == *$said* ]] || die "$output / $stderr"
+	residue_assert_same "$BATS_TEST_TMPDIR/r"
+	[[ -p $root/etc/passwd && -c $root/etc/hosts && -S $root/etc/services ]]
+	rm "$root/etc/passwd" && ln -s /dev/null "$root/etc/passwd" && rm "$root"/etc/{group,nsswitch.conf,hosts,services,localtime}
+	run -0 --separate-stderr timeout 20 "$PORTHOLE" exec "$ODD_PID" stat -Lc %t /etc/passwd
+	[[ $output == 1 && $stderr != *"this session"* ]] || die "$output / $stderr"
+	odd_stop
 }
 
 @test "/etc/passwd is a link that leads to the host's: never followed there" {
