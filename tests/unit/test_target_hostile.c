@@ -254,26 +254,65 @@ static void test_many_entries(void **state)
 	assert_true(resolves("web"));
 }
 
-/* What is damaged hides no names, and is named from the root on. */
+/* What is damaged hides no names, and is named from the root on: before them what may hold the name
+ * that was asked for, after them what may not. */
 static void test_near_names(void **state)
 {
-	static const char *const damaged[] = {
-		"run/runc/bad/state.json",
-		"var/lib/containers/storage/vfs-containers/containers.json"};
+	static const struct {
+		const char *path, *asked;
+		bool could;
+	} damaged[] = {
+		{"run/runc/bad/state.json", "prod_d", true},
+		{"run/runc/bad/state.json", "podman://prod_d", false},
+		{"var/lib/containers/storage/vfs-containers/containers.json", "prod_d", true},
+		{"var/lib/containers/storage/vfs-containers/containers.json", "docker://prod_d",
+		 false}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
-		_cleanup_free_ char *path = path_of(damaged[i]),
-				    *shown = str_fmt("; /%s ", damaged[i]);
+		_cleanup_free_ char *path = path_of(damaged[i].path),
+				    *shown = str_fmt("/%s ", damaged[i].path);
 		_cleanup_target_ struct target t = TARGET_INIT;
 		struct err e = {};
 
-		tree_puts(&tree, damaged[i], "{");
-		assert_int_equal(target_resolve(&tree.roots, "prod_d", &t, &e), -ENOENT);
-		assert_ptr_equal(strstr(e.hint, "did you mean prod_db?"), e.hint);
-		assert_non_null(strstr(e.hint, shown));
+		const char *names, *warning;
+
+		tree_puts(&tree, damaged[i].path, "{");
+		assert_int_equal(target_resolve(&tree.roots, damaged[i].asked, &t, &e), -ENOENT);
+		names = strstr(e.hint, "did you mean prod_db? 'porthole ps -a' lists all");
+		warning = strstr(e.hint, shown);
+		assert_non_null(names);
+		assert_non_null(warning);
+		assert_int_equal(warning < names, damaged[i].could);
+		assert_ptr_equal(damaged[i].could ? warning : names, e.hint);
+		assert_string_not_equal(e.hint + strlen(e.hint) - 2, "; ");
 		assert_int_equal(unlink(path), 0);
 	}
+}
+
+/* All that matter are told: what bears the name first, however many others there are. */
+static void test_much_damage(void **state)
+{
+	static const char id[] = "docker/containers/abcabcabc";
+	_cleanup_target_ struct target t = TARGET_INIT;
+	const char *mine, *other;
+	struct err e = {};
+	char path[128];
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		snprintf(path, sizeof(path), "var/lib/docker/containers/%s%055d/config.v2.json",
+			 i == 13 ? "abcabcabc" : "000000000", i);
+		tree_puts(&tree, path, "{");
+	}
+	assert_int_equal(target_resolve(&tree.roots, "abcabcabc", &t, &e), -ENOENT);
+	mine = strstr(e.hint, id);
+	other = strstr(e.hint, "docker/containers/000000000");
+	assert_non_null(mine);
+	assert_non_null(other);
+	assert_true(mine < other);
+	assert_non_null(strstr(e.hint, "18 more files are damaged"));
+	assert_non_null(strstr(e.hint, "'porthole ps -a'"));
 }
 
 /* Nothing but /proc, and not even that. */
@@ -315,6 +354,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_files, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_entries, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_much_damage, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_near_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bare_host, setup, teardown),
 	};
