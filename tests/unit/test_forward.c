@@ -196,8 +196,8 @@ static void test_socks_bad(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_spec),   cmocka_unit_test(test_spec_bad),
-		cmocka_unit_test(test_lookup), cmocka_unit_test(test_socks),
+		cmocka_unit_test(test_spec),	  cmocka_unit_test(test_spec_bad),
+		cmocka_unit_test(test_lookup),	  cmocka_unit_test(test_socks),
 		cmocka_unit_test(test_socks_bad),
 	};
 
