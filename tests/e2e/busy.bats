@@ -119,6 +119,6 @@ time.sleep(60)' "$M/file" 3>&- &
 	run -0 busy "$odd"
 	refute grep -qP '[\x00-\x09\x0b-\x1f\x7f]' <<<"$output"
 	[[ $output == *'a\x0ab\x1b[31m'* ]]
-	run -0 --separate-stderr as_user "$PORTHOLE" busy /
+	run -0 --separate-stderr as_user "$(for_users "$PORTHOLE")" busy /
 	[[ $stderr == *"could not be looked into: run with sudo to see all"* ]]
 }

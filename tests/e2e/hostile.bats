@@ -233,9 +233,9 @@ teardown() {
 
 @test "not root: it says what is missing" {
 	local bare
-	run --separate-stderr -125 setpriv --reuid 65534 --regid 65534 --clear-groups "$PORTHOLE" exec "pid:$WEB_PID" true
+	run --separate-stderr -125 setpriv --reuid 65534 --regid 65534 --clear-groups "$(for_users "$PORTHOLE")" exec "pid:$WEB_PID" true
 	[[ $stderr == "porthole: "*"needs root: run with sudo"* ]]
-	run --separate-stderr -125 setpriv --reuid 65534 --regid 65534 --clear-groups "$PORTHOLE" exec "$WEB" true
+	run --separate-stderr -125 setpriv --reuid 65534 --regid 65534 --clear-groups "$(for_users "$PORTHOLE")" exec "$WEB" true
 	[[ $stderr == "porthole: needs root to find '$WEB'"*"run with sudo"* ]]
 	# root without the capabilities
 	run --separate-stderr -125 setpriv --bounding-set=-sys_admin "$PORTHOLE" exec "$WEB" true

@@ -422,7 +422,7 @@ _runs() {
 @test "without root: what may be read, and what could not be" {
 	require docker
 	cd /
-	run as_user "$PORTHOLE" inspect "$WEB_PID"
+	run as_user "$(for_users "$PORTHOLE")" inspect "$WEB_PID"
 	[[ $status == 0 && $output == *"Could not read"* && $output == *"sudo"* ]]
 	[[ $output != *hunter2* && $output != *"DB_PASSWORD"* ]]
 	run "$PORTHOLE" inspect "$WEB_PID"

@@ -69,7 +69,7 @@ empty() {
 	cmp small.erofs "$WORK/again.erofs"
 	chmod 777 "$WORK"
 	chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$(dirname "$WORK")"
-	as_user env XDG_CACHE_HOME="$XDG_CACHE_HOME" "$PORTHOLE" kit build -q -o "$WORK/user.erofs" \
+	as_user env XDG_CACHE_HOME="$XDG_CACHE_HOME" "$(for_users "$PORTHOLE")" kit build -q -o "$WORK/user.erofs" \
 		bash coreutils jq
 	cmp small.erofs "$WORK/user.erofs"
 }

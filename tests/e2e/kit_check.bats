@@ -135,10 +135,10 @@ descendants() {
 
 @test "kit check: works without root" {
 	chmod -R a+rX "$BATS_RUN_TMPDIR"
-	run -0 as_user "$PORTHOLE" kit check "$PWD/kit"
+	run -0 as_user "$(for_users "$PORTHOLE")" kit check "$PWD/kit"
 	[[ $output == *" 0 failed" ]]
 	mkfs.erofs --quiet -x-1 -zlz4hc kit.erofs kit >/dev/null 2>&1
-	run -0 as_user "$PORTHOLE" kit check -p jq "$PWD/kit.erofs"
+	run -0 as_user "$(for_users "$PORTHOLE")" kit check -p jq "$PWD/kit.erofs"
 }
 
 @test "kit check: no kit, an empty one, and what is none" {

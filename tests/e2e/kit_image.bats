@@ -186,10 +186,10 @@ no_loops() {
 
 @test "not root: it says what is missing" {
 	chmod 755 "$BATS_FILE_TMPDIR" "$BATS_FILE_TMPDIR/.." "$BATS_FILE_TMPDIR/../.."
-	run setpriv --reuid 65534 --regid 65534 --clear-groups "$PT_TOOLS/kitmount" -n 1 -k kit.erofs
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$(for_users "$PT_TOOLS/kitmount")" -n 1 -k kit.erofs
 	[[ $status == 125 && ${lines[0]} == "kitmount: mounting the kit needs CAP_SYS_ADMIN" ]]
 	[[ ${lines[1]} == *"run with sudo" ]]
-	run setpriv --reuid 65534 --regid 65534 --clear-groups "$PORTHOLE" kit info kit.erofs
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$(for_users "$PORTHOLE")" kit info kit.erofs
 	[[ $status == 0 && $output == *"rung 'file', expected: only root can try"* ]]
 }
 

@@ -207,7 +207,7 @@ by_engine() {
 	refused "there is nothing to mount with --kit none" --kit none "$T_PID"
 	run -125 --separate-stderr setpriv --bounding-set=-sys_admin "$PORTHOLE" mount "$T_PID"
 	[[ $stderr == "porthole: "*"run with sudo"* ]] || die "$stderr"
-	run -125 --separate-stderr setpriv --reuid 65534 --regid 65534 --clear-groups "$PORTHOLE" mount "$T_PID"
+	run -125 --separate-stderr setpriv --reuid 65534 --regid 65534 --clear-groups "$(for_users "$PORTHOLE")" mount "$T_PID"
 	[[ $stderr == "porthole: "*"run with sudo"* ]]
 	residue_assert_same "$BATS_TEST_TMPDIR/before"
 	mkdir "/proc/$T_PID/root/dev/p"

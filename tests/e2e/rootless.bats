@@ -66,7 +66,7 @@ cache() {
 	[[ $stderr == *"proof: nothing changed" ]]
 	[[ $(p exec --view kit "$RL" ls /target/app) == /target/app ]]
 	[[ $(echo 'in and out' | p exec "$RL" cat) == 'in and out' ]]
-	run -0 as_user TERM=xterm timeout 30 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/term.py" 'expect:# $' 'send:tty; exit 3\r' 'expect:/dev/pts/\d' \
+	run -0 as_user TERM=xterm timeout 30 /usr/bin/python3 "$(for_users "$PORTHOLE_SRC/tests/tools/term.py")" 'expect:# $' 'send:tty; exit 3\r' 'expect:/dev/pts/\d' \
 		-- sh -c '"$@"; [ $? = 3 ]' sh "$BIN/porthole" exec "$RL"
 }
 
@@ -90,7 +90,7 @@ WRITES='set -e
 	refute grep -q changed "/proc/$RL_PID/root/etc/passwd"
 	# with a terminal, another user, and the kit as the root
 	[[ $(p exec --view cow -u 1000 "$RL" sh -c 'echo 1 >/tmp/x; id -u') == 1000 ]]
-	run -0 as_user TERM=xterm timeout 30 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/term.py" 'expect:# $' 'send:>/new; tty; exit 3\r' 'expect:/dev/pts/\d' \
+	run -0 as_user TERM=xterm timeout 30 /usr/bin/python3 "$(for_users "$PORTHOLE_SRC/tests/tools/term.py")" 'expect:# $' 'send:>/new; tty; exit 3\r' 'expect:/dev/pts/\d' \
 		-- sh -c '"$@"; [ $? = 3 ]' sh "$BIN/porthole" exec --view cow "$RL"
 	[[ ! -e /proc/$RL_PID/root/new ]]
 }

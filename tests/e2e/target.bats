@@ -305,11 +305,10 @@ orphaned() {
 	local name
 	name=$(uniq_name web)
 	target_start docker-default "$name" >/dev/null
-	cp "$PORTHOLE" "$PT_RUN/porthole.user" && chmod 755 "$PT_RUN/porthole.user"
 	run -125 --separate-stderr in_engine docker-default setpriv --reuid 65534 --regid 65534 --clear-groups \
-		"$PT_RUN/porthole.user" inspect "$name"
+		"$(for_users "$PORTHOLE")" inspect "$name"
 	[[ $stderr == "porthole: needs root to find '$name'"*"run with sudo"* ]]
 	run -0 --separate-stderr in_engine docker-default setpriv --reuid 65534 --regid 65534 --clear-groups \
-		"$PT_RUN/porthole.user" ps
+		"$(for_users "$PORTHOLE")" ps
 	[[ $stderr == *"run with sudo"* ]]
 }

@@ -119,6 +119,14 @@ test_user_remove() {
 	rm -rf --one-file-system "/run/user/$uid"
 }
 
+# for_users FILE: a copy that every user may read and run; the checkout may be root's alone.
+for_users() {
+	local copy=$PT_RUN/all/${1##*/}
+	[[ -e $copy ]] || { mkdir -p "${copy%/*}" && install -m 755 "$1" "$copy.$BASHPID" &&
+		mv "$copy.$BASHPID" "$copy"; } || return 1
+	echo "$copy"
+}
+
 # as_user COMMAND...: as the run's user, with nothing of root's environment.
 as_user() {
 	user_words && "${USER_WORDS[@]}" "$@"

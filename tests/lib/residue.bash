@@ -42,12 +42,20 @@ residue_host() {
 	grep -HE "porthole|memfd:|^($PORTHOLE_SRC|$PORTHOLE_BUILD|${PT_RUN:-/nonexistent})/" \
 		/sys/block/loop*/loop/backing_file 2>/dev/null || true
 	echo "# cgroups"
-	find /sys/fs/cgroup -type d -name '*porthole*' 2>/dev/null | sort
+	cgroups_left
 	echo "# files"
 	find /tmp /var/tmp /run /dev /dev/shm -maxdepth 1 -name '*porthole*' ! -path "$PT_CACHE" \
 		! -name 'porthole-deps.*' \
-		! -name 'porthole-fuzz.*' ! -name 'porthole-tree.*' 2>/dev/null | sort
+		! -name 'porthole-fuzz.*' ! -name 'porthole-test.*' ! -name 'porthole-tree.*' 2>/dev/null | sort
 	find /dev -maxdepth 1 -printf '%p %y %m\n' | grep -v '^/dev/loop' | sort
+}
+
+# Cgroups of sessions that nobody is in: those with somebody in them belong to a session that runs.
+cgroups_left() {
+	local d
+	find /sys/fs/cgroup -type d -name '*porthole*' 2>/dev/null | sort | while IFS= read -r d; do
+		[[ -n $(cat "$d/cgroup.procs" 2>/dev/null) ]] || echo "$d"
+	done
 }
 
 # Of the processes on stdin, those that no other run of these tests has started.

@@ -70,7 +70,9 @@ class Watch:
     def left(self):
         found = self.processes()
         for d in self.cgroups:
-            found += ["cgroup " + c for c in glob.glob(d + "/porthole-*")]
+            # those with somebody in them are other sessions'; ours show as processes
+            found += ["cgroup " + c for c in glob.glob(d + "/porthole-*")
+                      if not read(c + "/cgroup.procs")]
         for f in glob.glob("/sys/block/loop*/loop/backing_file"):
             if os.path.dirname(self.exe).encode() in read(f):
                 found.append("loop device: " + f)
