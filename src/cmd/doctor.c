@@ -1,0 +1,267 @@
+/* porthole doctor: where we are, and which verbs work here. */
+#include <sched.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "facts/here.h"
+#include "out/json_print.h"
+#include "out/table.h"
+#include "sys/caps.h"
+
+struct doctor_opts {
+	bool json;
+};
+
+enum { CAP_PTRACE = 19, CAP_ADMIN = 21, LABEL = 12 };
+
+/* What a verb can need of the place it is run in. */
+enum need {
+	NEED_PIDS = 1 << 0,    /* the host's processes in /proc */
+	NEED_ADMIN = 1 << 1,   /* CAP_SYS_ADMIN */
+	NEED_PTRACE = 1 << 2,  /* CAP_SYS_PTRACE */
+	NEED_USERNS = 1 << 3,  /* the host's user namespace */
+	NEED_STORAGE = 1 << 4, /* the engines' own directories */
+	NEED_LSM = 1 << 5,     /* no profile of AppArmor's that forbids mounts */
+	NEED_ENTER = NEED_PIDS | NEED_ADMIN | NEED_PTRACE | NEED_USERNS | NEED_LSM,
+};
+
+static const struct {
+	const char *what;
+	unsigned needs;
+} verbs[] = {
+	{"ps", NEED_PIDS | NEED_PTRACE},
+	{"inspect", NEED_PIDS | NEED_PTRACE},
+	{"busy", NEED_PIDS | NEED_PTRACE},
+	{"exec, of what runs", NEED_ENTER},
+	{"exec, of what is stopped; image://", NEED_ADMIN | NEED_USERNS | NEED_STORAGE | NEED_LSM},
+	{"exec, of FILE.tar and DIR/", NEED_ADMIN | NEED_USERNS | NEED_LSM},
+	{"catch", NEED_ENTER},
+	{"mount, unmount", NEED_ENTER},
+	{"entrypoint, of what runs", NEED_PIDS | NEED_PTRACE},
+	{"entrypoint, of what is stopped", NEED_STORAGE | NEED_ADMIN},
+	{"explain, profile, kit list", 0},
+};
+
+/* How one asks for what is missing, in each engine's words. */
+static const struct {
+	enum need need;
+	const char *missing, *docker, *kubernetes, *nspawn, *host;
+} remedies[] = {
+	{NEED_PIDS, "the host's processes", "--pid host", "hostPID: true",
+	 "SYSTEMD_NSPAWN_SHARE_SYSTEM=1", "run it outside of this pid namespace"},
+	{NEED_ADMIN, "CAP_SYS_ADMIN", "--cap-add SYS_ADMIN", "capabilities: {add: [SYS_ADMIN]}",
+	 "--capability=CAP_SYS_ADMIN", "sudo"},
+	{NEED_PTRACE, "CAP_SYS_PTRACE", "--cap-add SYS_PTRACE", "capabilities: {add: [SYS_PTRACE]}",
+	 "--capability=CAP_SYS_PTRACE", "sudo"},
+	{NEED_USERNS, "the host's user namespace", "--userns host, with a rootful engine",
+	 "hostUsers: true", "--private-users=no", "run it as root of the host"},
+	{NEED_STORAGE, "the engines' storage", "-v /var/lib:/var/lib -v /run:/run",
+	 "hostPath volumes of /var/lib and /run", "--bind=/var/lib --bind=/run", ""},
+	{NEED_LSM, "mounts, which AppArmor forbids", "--security-opt apparmor=unconfined",
+	 "appArmorProfile: {type: Unconfined}", "", ""},
+};
+
+static unsigned missing_here(const struct here *h)
+{
+	bool confined = h->label[0] && !str_starts(h->label, "unconfined") &&
+			str_ends(h->label, "(enforce)");
+
+	return (h->proc_is_hosts ? 0 : NEED_PIDS) |
+	       (h->cred.cap_eff & CAPS_BIT(CAP_ADMIN) ? 0 : NEED_ADMIN) |
+	       (h->cred.cap_eff & CAPS_BIT(CAP_PTRACE) ? 0 : NEED_PTRACE) |
+	       (here_ns(h, CLONE_NEWUSER) == NS_HOST ? 0 : NEED_USERNS) |
+	       (h->storage ? 0 : NEED_STORAGE) | (confined ? NEED_LSM : 0);
+}
+
+static const char *remedy(const struct here *h, size_t i)
+{
+	if (!h->engine)
+		return remedies[i].host;
+	if (str_eq(h->engine, "kubernetes"))
+		return remedies[i].kubernetes;
+	return str_eq(h->engine, "systemd-nspawn") ? remedies[i].nspawn : remedies[i].docker;
+}
+
+/* "the host's processes, CAP_SYS_ADMIN" and "--pid host --cap-add SYS_ADMIN" of what is missing. */
+static void words_of(const struct here *h, unsigned missing, struct buf *what, struct buf *add)
+{
+	if (missing && !h->engine && h->cred.euid) {
+		buf_puts(what, "root; your own rootless containers need none");
+		buf_puts(add, "sudo");
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(remedies); i++) {
+		const char *text = remedy(h, i);
+
+		if (!(missing & remedies[i].need))
+			continue;
+		buf_printf(what, "%s%s", what->len ? ", " : "", remedies[i].missing);
+		if (*text && !(add->data && strstr(add->data, text)))
+			buf_printf(add, "%s%s", add->len ? " " : "", text);
+	}
+}
+
+/* --- for a person --- */
+
+static void list_ns(const struct here *h, enum ns_kind kind, struct buf *b)
+{
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if (h->ns[i] == kind)
+			buf_printf(b, "%s%s", b->len ? ", " : "", ns_types[i].name);
+}
+
+static int line(const struct out_style *style, const char *label, const char *text)
+{
+	return out_labelled(stdout, style, LABEL, 0, label, text);
+}
+
+static int print_place(const struct out_style *style, const struct here *h)
+{
+	_cleanup_buf_ struct buf own = {}, hosts = {}, unread = {}, rights = {};
+	_cleanup_free_ char *place = NULL, *caps = caps_words(h->cred.cap_eff, caps_all());
+
+	if (!h->engine)
+		place = strdup("on the host itself");
+	else if (str_eq(h->engine, "a container"))
+		place = str_fmt("in a container of an engine that left no mark");
+	else
+		place = str_fmt("in a container of %s (%s)", h->engine, h->mark);
+	list_ns(h, NS_OWN, &own);
+	list_ns(h, NS_HOST, &hosts);
+	list_ns(h, NS_UNREAD, &unread);
+	buf_printf(&rights, "%s, capabilities: %s%s%s%s", h->cred.euid ? "not root" : "root",
+		   caps ? caps : "?", h->cred.no_new_privs ? ", no new privileges" : "",
+		   h->cred.seccomp == 2 ? ", a seccomp filter" : "",
+		   h->label[0] && !str_starts(h->label, "unconfined") ? ", confined as " : "");
+	if (h->label[0] && !str_starts(h->label, "unconfined"))
+		buf_puts(&rights, h->label);
+	if (!place || rights.oom)
+		return -ENOMEM;
+	if (line(style, "where", place) < 0 || line(style, "own", own.data ? own.data : "") < 0 ||
+	    line(style, "the host's", hosts.data ? hosts.data : "nothing") < 0 ||
+	    line(style, "not known", unread.data ? unread.data : "") < 0 ||
+	    line(style, "rights", rights.data) < 0 || line(style, "kernel", h->kernel) < 0)
+		return -ENOMEM;
+	if (h->root_is_hosts)
+		return 0;
+	return line(style, "host's files",
+		    h->host_root ? h->host_root : "not seen (-v /:/host would show them)");
+}
+
+static const struct column columns[] = {
+	{.name = "VERB"},
+	{.name = "WORKS"},
+	{.name = "WHAT IS MISSING", .flags = COL_HIDE | COL_SHRINK, .min = 20},
+};
+
+static int print_verbs(const struct out_style *style, const struct here *h, struct err *e)
+{
+	_cleanup_table_ struct table t = TABLE_INIT(columns);
+	_cleanup_buf_ struct buf all_what = {}, all_add = {};
+	unsigned here = missing_here(h), any = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		_cleanup_buf_ struct buf what = {}, add = {};
+		unsigned missing = verbs[i].needs & here;
+
+		words_of(h, missing, &what, &add);
+		table_add(&t, OUT_PLAIN, verbs[i].what);
+		table_add(&t, missing ? OUT_RED : OUT_GREEN, missing ? "no" : "yes");
+		table_add(&t, OUT_PLAIN, what.data);
+		any |= missing;
+	}
+	putchar('\n');
+	if (table_print(stdout, &t, style) < 0)
+		return err_set(e, ENOMEM, "printing the table");
+	words_of(h, any, &all_what, &all_add);
+	if (any && all_add.len)
+		printf("\nFor all of them%s, add: %s\n",
+		       h->engine ? ", when this container is started" : "", all_add.data);
+	return 0;
+}
+
+/* --- for programs --- */
+
+static json_t *verbs_json(const struct here *h)
+{
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		_cleanup_buf_ struct buf what = {}, add = {};
+		unsigned missing = verbs[i].needs & missing_here(h);
+
+		words_of(h, missing, &what, &add);
+		json_array_append_new(all,
+				      json_pack("{s:s,s:b,s:o,s:o}", "verb", verbs[i].what, "works",
+						!missing, "missing", json_text(what.data), "add",
+						json_text(add.data)));
+	}
+	return all;
+}
+
+static int print_json(const struct out_style *style, const struct here *h, struct err *e)
+{
+	static const char *const kinds[] = {[NS_ABSENT] = "absent",
+					    [NS_UNREAD] = "unknown",
+					    [NS_HOST] = "host",
+					    [NS_OWN] = "own"};
+	_cleanup_free_ char *caps = caps_list(h->cred.cap_eff);
+	_cleanup_json_ json_t *j = NULL;
+	json_t *ns = json_object();
+
+	for (size_t i = 0; i < NS_COUNT; i++)
+		json_object_set_new(ns, ns_types[i].name, json_string(kinds[h->ns[i]]));
+	j = json_pack("{s:o,s:o,s:o,s:i,s:o,s:o,s:s,s:o,s:b,s:b,s:o}", "engine",
+		      json_text(h->engine), "mark", json_text(h->mark), "namespaces", ns, "uid",
+		      (int)h->cred.euid, "capabilities", json_text(caps), "label",
+		      json_text(h->label), "kernel", h->kernel, "host_root",
+		      json_text(h->root_is_hosts ? "/" : h->host_root), "cgroups_writable",
+		      h->cgroups_writable, "btf", h->btf, "verbs", verbs_json(h));
+	return out_json(stdout, j, style, e);
+}
+
+static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
+{
+	struct out_style style = out_style_of(STDOUT_FILENO, ctx->color);
+	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
+	_cleanup_here_ struct here h = {};
+	int r = target_roots_open(&roots, e);
+
+	(void)opts;
+	(void)argc;
+	(void)argv;
+	if (r == 0)
+		r = here_read(&roots, &h, e);
+	if (r < 0)
+		return r;
+	if (ctx->json)
+		return print_json(&style, &h, e);
+	if (print_place(&style, &h) < 0)
+		return err_set(e, ENOMEM, "printing where we are");
+	return print_verbs(&style, &h, e);
+}
+
+static const struct opt options[] = {
+	{OPT_FLAG, offsetof(struct doctor_opts, json), 0, "json", NULL, "print JSON", NULL},
+	{},
+};
+
+const struct verb verb_doctor = {
+	.name = "doctor",
+	.args = "",
+	.summary = "Say where this runs and which verbs work here",
+	.details =
+		"On a host or inside a container: which engine's container it is, which namespaces "
+		"are the real\n"
+		"host's and which are its own, what rights there are, and for each verb whether it "
+		"will work, what\n"
+		"is missing, and what to add when the container is started. Nothing is changed or "
+		"tried out.",
+	.examples = "  porthole doctor\n"
+		    "  docker run --rm -v $(which porthole):/p:ro debian /p doctor\n"
+		    "  porthole doctor --json | jq '.verbs[] | select(.works | not)'\n",
+	.opts = options,
+	.opts_size = sizeof(struct doctor_opts),
+	.max_args = 0,
+	.run = run,
+};

@@ -1,0 +1,196 @@
+/* Where we are: namespaces by their numbers, engines by the marks they leave. */
+#include "facts/here.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include "base/fd.h"
+#include "sys/proc.h"
+
+enum { ENVIRON_MAX = 1 << 20 };
+
+/* include/linux/proc_ns.h, include/uapi/linux/nsfs.h: never used for another namespace. */
+static const struct {
+	unsigned flag;
+	uint64_t inode;
+	bool always; /* not only from Linux 6.18 on */
+} booted[] = {
+	{CLONE_NEWPID, 0xEFFFFFFC, true},    {CLONE_NEWUSER, 0xEFFFFFFD, true},
+	{CLONE_NEWUTS, 0xEFFFFFFE, true},    {CLONE_NEWIPC, 0xEFFFFFFF, true},
+	{CLONE_NEWCGROUP, 0xEFFFFFFB, true}, {CLONE_NEWTIME, 0xEFFFFFFA, true},
+	{CLONE_NEWNET, 0xEFFFFFF9, false},   {CLONE_NEWNS, 0xEFFFFFF8, false},
+};
+
+void here_done(struct here *h)
+{
+	free(h->host_root);
+	*h = (struct here){};
+}
+
+enum ns_kind here_ns(const struct here *h, unsigned flag)
+{
+	for (size_t i = 0; i < NS_COUNT; i++)
+		if (ns_types[i].flag == flag)
+			return h->ns[i];
+	return NS_ABSENT;
+}
+
+/* kthreadd, where it is seen, is in the namespaces the machine booted with. */
+static uint64_t inode_of_kthreadd(const struct target_roots *r, const struct ns_type *t)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char comm[32];
+
+	if (file_read_small_at(r->proc_fd, "2/comm", comm, sizeof(comm)) <= 0 ||
+	    !str_eq(comm, "kthreadd\n"))
+		return 0;
+	fd = openat(r->proc_fd, "2", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? 0 : ns_inode(fd, t);
+}
+
+/* Linux 6.18 or later: all of the numbers above are constants. */
+static bool all_are_fixed(void)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 18));
+}
+
+static enum ns_kind kind_of(const struct target_roots *r, int self, const struct ns_type *t)
+{
+	bool fixed = all_are_fixed();
+	uint64_t inode, theirs;
+
+	errno = 0;
+	inode = ns_inode(self, t);
+	if (!inode)
+		return errno == ENOENT ? NS_ABSENT : NS_UNREAD;
+	for (size_t i = 0; i < ARRAY_LEN(booted); i++)
+		if (booted[i].flag == t->flag && inode == booted[i].inode)
+			return NS_HOST;
+		else if (booted[i].flag == t->flag && (booted[i].always || fixed))
+			return NS_OWN;
+	theirs = inode_of_kthreadd(r, t);
+	return !theirs ? NS_UNREAD : theirs == inode ? NS_HOST : NS_OWN;
+}
+
+/* --- whose container --- */
+
+static bool is_there(const struct target_roots *r, const char *path)
+{
+	return faccessat(r->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* The value of `container` in the environment of our pid 1, or our own. */
+static const char *container_word(const struct target_roots *r)
+{
+	static const char *const known[] = {"lxc",	"systemd-nspawn", "podman",
+					    "porthole", "docker",	  "bwrap"};
+	_cleanup_free_ char *text = NULL;
+	_cleanup_close_ int fd = openat(r->proc_fd, "1/environ", O_RDONLY | O_CLOEXEC);
+	const char *value = getenv("container");
+	size_t len = 0;
+
+	if (fd >= 0 && fd_read_all(fd, ENVIRON_MAX, &text, &len) == 0)
+		for (size_t i = 0; i < len; i += strlen(text + i) + 1)
+			if (str_starts(text + i, "container="))
+				value = text + i + strlen("container=");
+	for (size_t i = 0; i < ARRAY_LEN(known) && value; i++)
+		if (str_eq(value, known[i]))
+			return known[i];
+	return value && *value ? "a container" : NULL;
+}
+
+static void find_engine(const struct target_roots *r, struct here *h)
+{
+	static const struct {
+		const char *path, *engine, *mark;
+	} files[] = {
+		{"run/.containerenv", "podman", "/run/.containerenv"},
+		{".dockerenv", "docker", "/.dockerenv"},
+		{"run/host/container-manager", "systemd-nspawn", "/run/host/container-manager"},
+		{".flatpak-info", "bwrap", "/.flatpak-info"},
+	};
+	const char *word = container_word(r);
+
+	if (here_ns(h, CLONE_NEWNS) == NS_HOST)
+		return;
+	if (getenv("KUBERNETES_SERVICE_HOST")) {
+		h->engine = "kubernetes";
+		h->mark = "KUBERNETES_SERVICE_HOST";
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+		if (is_there(r, files[i].path)) {
+			h->engine = files[i].engine;
+			h->mark = files[i].mark;
+			return;
+		}
+	h->engine = word ? word : "a container";
+	h->mark = word ? "container= in the environment" : "a mount namespace of our own";
+}
+
+/* --- what of the host is seen --- */
+
+/* The host's own / bound somewhere: the top of a file system of its own, with a host's files. */
+static char *find_host_root(const struct target_roots *r, int self)
+{
+	static const char *const usual[] = {"/host", "/rootfs", "/media/root", "/run/host",
+					    "/.bottlerocket/rootfs"};
+	_cleanup_(mountinfo_done) struct mountinfo m = {};
+
+	if (mountinfo_read(self, &m) < 0)
+		return NULL;
+	for (size_t i = 0; i < m.n; i++)
+		for (size_t k = 0; k < ARRAY_LEN(usual); k++) {
+			_cleanup_free_ char *proc = str_fmt("%s/etc/passwd", usual[k] + 1);
+
+			if (str_eq(m.v[i].target, usual[k]) && proc && is_there(r, proc))
+				return strdup(usual[k]);
+		}
+	return NULL;
+}
+
+static bool sees_storage(const struct target_roots *r)
+{
+	static const char *const dirs[] = {"var/lib/docker", "var/lib/containers/storage",
+					   "var/lib/containerd", "var/lib/lxc", "var/lib/machines"};
+
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		if (is_there(r, dirs[i]))
+			return true;
+	return false;
+}
+
+int here_read(const struct target_roots *r, struct here *out, struct err *e)
+{
+	_cleanup_close_ int self = openat(r->proc_fd, "self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct utsname u;
+
+	*out = (struct here){};
+	if (self < 0)
+		return err_set(e, errno, "opening /proc/self");
+	for (size_t i = 0; i < NS_COUNT; i++)
+		out->ns[i] = kind_of(r, self, &ns_types[i]);
+	cred_read(self, &out->cred);
+	if (file_read_small_at(self, "attr/current", out->label, sizeof(out->label)) < 0)
+		out->label[0] = '\0';
+	out->label[strcspn(out->label, "\n")] = '\0';
+	if (uname(&u) == 0)
+		snprintf(out->kernel, sizeof(out->kernel), "%s", u.release);
+	find_engine(r, out);
+	out->root_is_hosts = !out->engine;
+	out->host_root = out->root_is_hosts ? NULL : find_host_root(r, self);
+	out->proc_is_hosts = here_ns(out, CLONE_NEWPID) == NS_HOST;
+	out->storage = out->root_is_hosts || sees_storage(r);
+	out->cgroups_writable = faccessat(r->root_fd, "sys/fs/cgroup", W_OK, AT_EACCESS) == 0;
+	out->btf = is_there(r, "sys/kernel/btf/vmlinux");
+	return 0;
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env bats
+# porthole doctor: where we are, and what it says works does, and what it says does not, does not.
+load ../lib/porthole
+
+teardown() {
+	[[ -z ${T_NAME:-} ]] || target_stop "$T_ENGINE" "$T_NAME"
+	[[ -z ${WEB:-} ]] || target_stop runc "$WEB"
+}
+
+# inside ENGINE FLAG...: a container that has our binary at /b/porthole; WEB_PID is what it looks for.
+inside() {
+	T_ENGINE=$1 T_NAME=$(uniq_name doc)
+	cp "$PORTHOLE" "$BATS_TEST_TMPDIR/porthole"
+	target_start "$1" "$T_NAME" bookworm -v "$BATS_TEST_TMPDIR:/b:ro" "${@:2}" >/dev/null
+	WEB=$(uniq_name web)
+	WEB_PID=$(target_start runc "$WEB" busybox)
+}
+
+# in_it ARG...: porthole there.
+in_it() {
+	"${CLI[@]}" exec "$T_NAME" /b/porthole "$@"
+}
+
+# says VERB: "true" or "false"
+says() {
+	in_it doctor --json | jq --arg v "$1" '.verbs[] | select(.verb == $v) | .works'
+}
+
+# agrees VERB COMMAND...: what it says is what happens.
+agrees() {
+	local works=false
+	"${@:2}" >"$BATS_TEST_TMPDIR/out" 2>&1 && works=true
+	[[ $(says "$1") == "$works" ]] || die "$1: says $(says "$1"), is $works: $(cat "$BATS_TEST_TMPDIR/out")"
+}
+
+ns() {
+	in_it doctor --json | jq -r --arg k "$1" '[.namespaces | to_entries[] | select(.value == $k) | .key] | sort | join(" ")'
+}
+
+@test "doctor on the host: everything is the host's, and everything works" {
+	run -0 "$PORTHOLE" doctor
+	[[ $output == *"where "*"on the host itself"* && $output != *" no "* ]]
+	[[ $("$PORTHOLE" doctor --json | jq -c '[.engine, .host_root, ([.verbs[].works] | all)]') == '[null,"/",true]' ]]
+	run -0 as_user "$PORTHOLE" doctor
+	[[ $output == *"not root"* && $output == *"exec, of what runs "*" no "*"root; your own rootless containers need none"* ]]
+	[[ $output == *"add: sudo"* ]]
+}
+
+@test "doctor in docker's default container: whose it is, what is missing and how one gets it" {
+	require docker runc
+	CLI=(engine_cli docker)
+	inside docker
+	[[ $(in_it doctor --json | jq -r .engine) == docker ]]
+	[[ $(ns own) == *ipc*mnt*pid*uts* && $(ns host) == *user* ]]
+	agrees "exec, of what runs" in_it exec --kit none "pid:$WEB_PID" true
+	[[ $(says "exec, of what runs") == false && $(says "explain, profile, kit list") == true ]]
+	in_it explain 'docker run x' >/dev/null
+	run -0 in_it doctor
+	[[ $output == *"add: --pid host --cap-add SYS_ADMIN --cap-add SYS_PTRACE"* ]]
+}
+
+@test "doctor: with the flags it names, what it promised works" {
+	require docker runc
+	CLI=(engine_cli docker)
+	inside docker --pid host --cap-add SYS_ADMIN --cap-add SYS_PTRACE
+	[[ $(ns host) == *pid* && $(ns own) == *mnt* ]]
+	agrees "exec, of what runs" in_it exec --kit none "pid:$WEB_PID" true
+	agrees inspect in_it inspect "pid:$WEB_PID"
+	[[ $(says "exec, of what runs") == true && $(says "exec, of what is stopped; image://") == false ]]
+	# one of them alone is not enough, and it says which is missing
+	target_stop docker "$T_NAME"
+	target_start docker "$T_NAME" bookworm -v "$BATS_TEST_TMPDIR:/b:ro" --pid host --cap-add SYS_PTRACE >/dev/null
+	agrees "exec, of what runs" in_it exec --kit none "pid:$WEB_PID" true
+	run -0 in_it doctor
+	[[ $output == *"exec, of what runs "*" no "*"CAP_SYS_ADMIN"* && $output == *"add: --cap-add SYS_ADMIN"* ]]
+}
+
+@test "doctor in podman's, in another user namespace, and where the host's files are seen" {
+	require podman runc
+	CLI=(engine_cli podman)
+	inside podman -v /:/host:ro
+	[[ $(in_it doctor --json | jq -c '[.engine, .host_root]') == '["podman","/host"]' ]]
+	run -0 unshare -Ur "$PORTHOLE" doctor
+	[[ $output == *"own "*"user"* && $output == *"exec, of what runs "*" no "*"the host's user namespace"* ]]
+}
