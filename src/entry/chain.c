@@ -224,7 +224,7 @@ static void lint_chain(struct lint *l, const char *asked, const char *by, enum e
 			from = strdup(k.p.real);
 			path = strdup(s.interp);
 		}
-		place_done(&k.p);
+		root_place_done(&k.p);
 	}
 	l->oom |= !path;
 	if (script.kind == SHEBANG_OK)

@@ -141,7 +141,7 @@ static void lint_loader(struct link *k, const struct elf_head *h, int fd, size_t
 				       k->p.st.st_mode & (S_ISUID | S_ISGID),
 				       &k->l->out->files[at]);
 	}
-	place_done(&loader.p);
+	root_place_done(&loader.p);
 }
 
 void link_elf(struct link *k, struct entry_file *f)

@@ -48,8 +48,8 @@ struct place {
 };
 
 #define PLACE_INIT	((struct place){.fd = -EBADF})
-#define _cleanup_place_ _cleanup_(place_done)
-void place_done(struct place *p);
+#define _cleanup_place_ _cleanup_(root_place_done)
+void root_place_done(struct place *p);
 
 /* Follow `path` (from the working directory when it is relative) below the root. p->err tells. */
 void place_find(const struct lint *l, const char *path, struct place *p);

@@ -11,7 +11,7 @@
 
 enum { PLACE_LINKS = 40, PLACE_STEPS = 256 };
 
-void place_done(struct place *p)
+void root_place_done(struct place *p)
 {
 	cleanup_close(&p->fd);
 	p->fd = -EBADF;
@@ -102,7 +102,7 @@ static int step(const struct lint *l, struct walk *w, struct place *p, const cha
 		return -ENAMETOOLONG;
 	p->real[n] = '/';
 	memcpy(p->real + n + 1, name, len + 1);
-	place_done(p);
+	root_place_done(p);
 	p->fd = path_open_in_root(l->root, p->real, O_PATH | O_NOFOLLOW);
 	if (p->fd < 0)
 		return p->fd;
@@ -122,7 +122,7 @@ static int step(const struct lint *l, struct walk *w, struct place *p, const cha
 /* The root itself, or what p->real is after "..". */
 static int reopen(const struct lint *l, struct place *p)
 {
-	place_done(p);
+	root_place_done(p);
 	p->fd = path_open_in_root(l->root, *p->real ? p->real : "/", O_PATH);
 	if (p->fd < 0)
 		return p->fd;
@@ -177,7 +177,7 @@ void place_find(const struct lint *l, const char *path, struct place *p)
 	if (p->err == 0 && n > 0 && path[strlen(path) - 1] == '/' && !S_ISDIR(p->st.st_mode))
 		p->err = -ENOTDIR;
 	if (p->err < 0)
-		place_done(p);
+		root_place_done(p);
 }
 
 ssize_t place_head(const struct place *p, unsigned char out[LINT_HEAD])

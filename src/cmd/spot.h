@@ -1,0 +1,26 @@
+/*
+ * TARGET:PATH, found: its place opened, whether it runs or not, or is the host's own.
+ *
+ * Layer: cmd.
+ */
+#pragma once
+
+#include "cmd/subject.h"
+#include "files/location.h"
+#include "files/place.h"
+
+struct spot {
+	struct location at;
+	struct subject s; /* empty on the host */
+	struct place place;
+};
+
+#define SPOT_INIT      ((struct spot){.s = SUBJECT_INIT, .place = PLACE_INIT})
+#define _cleanup_spot_ _cleanup_(spot_done)
+void spot_done(struct spot *s);
+
+/* Open the place of s->at, which is there already. 0 or -errno with `e`. */
+int spot_open(const struct target_roots *r, struct spot *s, struct err *e);
+
+/* Take `arg` apart, which must be in a target (a TARGET alone is its root), and open it. */
+int spot_of_target(const struct target_roots *r, const char *arg, struct spot *s, struct err *e);

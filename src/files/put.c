@@ -1,0 +1,165 @@
+#include "files/put.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/str.h"
+
+/* From this size on a file has no name before it is whole: nothing stays even of a process that is
+ * killed. Below it, a name is cheaper. */
+enum { NAMELESS_MIN = 1 << 20, TRIES = 16 };
+
+static void temp_name(char out[32])
+{
+	uint64_t id = 0;
+
+	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+		id = (uint64_t)(uintptr_t)out ^ (uint64_t)getpid();
+	snprintf(out, 32, ".porthole-%016llx", (unsigned long long)id);
+}
+
+static int open_named(struct put *p)
+{
+	for (int i = 0; i < TRIES; i++) {
+		temp_name(p->temp);
+		p->fd = openat(p->dir, p->temp,
+			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (p->fd >= 0 || errno != EEXIST)
+			break;
+	}
+	if (p->fd >= 0)
+		return 0;
+	p->temp[0] = '\0';
+	return -errno;
+}
+
+int put_begin(struct put *p, const struct place *to, int dir, const char *name, uint64_t size)
+{
+	*p = (struct put){.to = to, .dir = dir, .name = name, .fd = -EBADF};
+	if (size >= NAMELESS_MIN)
+		p->fd = openat(dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+	return p->fd >= 0 ? 0 : open_named(p);
+}
+
+void put_drop(struct put *p)
+{
+	cleanup_close(&p->fd);
+	p->fd = -EBADF;
+	if (p->temp[0])
+		unlinkat(p->dir, p->temp, 0);
+	p->temp[0] = '\0';
+}
+
+/* Give the name to what has the temporary one. */
+static int take_name(int dir, const char *temp, const char *name)
+{
+	int r = renameat(dir, temp, dir, name) < 0 ? -errno : 0;
+
+	if (r < 0)
+		unlinkat(dir, temp, 0);
+	return r == -ENOTEMPTY || r == -EEXIST ? -EISDIR : r;
+}
+
+static int link_fd(int fd, int dir, const char *name)
+{
+	char self[40];
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, self, dir, name, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+/* `name` becomes another name of `fd`, in place of what is there. */
+static int link_over(int fd, int dir, const char *name)
+{
+	char temp[32];
+	struct stat a, b;
+	int r = link_fd(fd, dir, name);
+
+	if (r != -EEXIST)
+		return r;
+	/* renaming one name of a file to another does nothing and leaves both */
+	if (fstat(fd, &a) == 0 && fstatat(dir, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		return 0;
+	temp_name(temp);
+	r = link_fd(fd, dir, temp);
+	return r < 0 ? r : take_name(dir, temp, name);
+}
+
+int put_end(struct put *p, const struct attrs *a, size_t *lost)
+{
+	int r = attrs_apply(p->to, p->fd, a, lost);
+
+	if (r == 0 && p->temp[0]) {
+		r = take_name(p->dir, p->temp, p->name);
+		if (r == 0)
+			p->temp[0] = '\0';
+	} else if (r == 0) {
+		r = link_over(p->fd, p->dir, p->name);
+	}
+	put_drop(p);
+	return r;
+}
+
+int put_dir(int dir, const char *name, bool *made)
+{
+	int fd;
+
+	*made = mkdirat(dir, name, 0700) == 0;
+	if (!*made && errno != EEXIST)
+		return -errno;
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ELOOP ? -ENOTDIR : -errno;
+	return fd;
+}
+
+static int make_node(int dir, const char *name, const struct attrs *a, const char *link)
+{
+	int r = link ? symlinkat(link, dir, name)
+		     : mknodat(dir, name, a->mode & (S_IFMT | 0777), a->rdev);
+
+	return r < 0 ? -errno : 0;
+}
+
+/* Owner and times, of just what was made: another thing may have its name by now. */
+static int dress(const struct place *to, int dir, const char *name, const struct attrs *a)
+{
+	_cleanup_close_ int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if ((st.st_mode & S_IFMT) != (a->mode & S_IFMT) || st.st_nlink != 1)
+		return -ESTALE;
+	return attrs_apply_path(to, fd, a);
+}
+
+int put_node(const struct place *to, int dir, const char *name, const struct attrs *a,
+	     const char *link)
+{
+	char temp[32];
+	int r = make_node(dir, name, a, link);
+
+	if (r == 0)
+		return dress(to, dir, name, a);
+	if (r != -EEXIST)
+		return r;
+	temp_name(temp);
+	r = make_node(dir, temp, a, link);
+	if (r < 0)
+		return r;
+	r = dress(to, dir, temp, a);
+	if (r < 0)
+		unlinkat(dir, temp, 0);
+	return r < 0 ? r : take_name(dir, temp, name);
+}
+
+int put_link(int dir, const char *name, int of)
+{
+	return link_over(of, dir, name);
+}
