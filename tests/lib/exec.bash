@@ -61,3 +61,20 @@ end_session() {
 	kill -TERM "$S_PID"
 	wait "$S_PID" || true
 }
+
+# unchanged JSON: what --prove --json says of the target is that nothing has changed. (Of the host's mounts
+# and loop devices others may change some meanwhile.)
+unchanged() {
+	[[ $(jq -c '[.mounts, .processes, .cgroup, .root, .dev] | map(.changed)' <<<"$1") == '[[],[],[],[],[]]' ]] || die "$1"
+}
+
+# proves COMMAND...: such a visit with --prove ends with that nothing at all has changed, at one of several
+# tries for what others do to the host.
+proves() {
+	wait_until 20 _proves "$@" || { "$@"; die "something changed, every time"; }
+}
+
+_proves() {
+	local said
+	said=$("$@" 2>&1 >/dev/null) && [[ ${said##*$'\n'} == "proof: nothing changed" ]]
+}
