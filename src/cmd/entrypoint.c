@@ -39,20 +39,6 @@ bool entrypoint_ended(const struct target *t)
 	return (ended || (t->state == TARGET_CREATED && t->exit_code > 0)) && t->exit_code >= 0;
 }
 
-/* The image a container was made of, to tell what it inherited; empty where it is not found. */
-static void find_image(const struct target_roots *roots, const struct target *t,
-		       struct store *image)
-{
-	const char *id = t->image_id ? t->image_id : t->image;
-	_cleanup_free_ char *ref = NULL;
-
-	if (!id)
-		return;
-	ref = str_fmt("%s/%s", t->engine, str_starts(id, "sha256:") ? id + 7 : id);
-	if (!ref || store_of_image(roots, ref, image, NULL) < 0)
-		store_of_image(roots, t->image ? t->image : id, image, NULL);
-}
-
 /* A target that runs: what its engine was told, and the files as it has them now. */
 static int open_running(const struct target_roots *roots, struct subject *s,
 			const struct store *image, struct entrypoint *ep, struct err *e)
@@ -94,7 +80,7 @@ static int examine(const struct target_roots *roots, const char *spec, struct su
 	ep->t = s->image ? NULL : &s->t;
 	ep->label = s->t.name;
 	if (!s->image)
-		find_image(roots, &s->t, &image);
+		subject_image(roots, &s->t, &image);
 	of = image.n_layers ? &image : NULL;
 	root = s->runs ? open_running(roots, s, of, ep, e) : open_stopped(s, of, ep, e);
 	if (root < 0)

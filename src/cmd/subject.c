@@ -133,3 +133,15 @@ int subject_open(const struct target_roots *r, const char *spec, struct subject 
 	}
 	return open_target(r, spec, s, e);
 }
+
+void subject_image(const struct target_roots *r, const struct target *t, struct store *image)
+{
+	const char *id = t->image_id ? t->image_id : t->image;
+	_cleanup_free_ char *ref = NULL;
+
+	if (!id)
+		return;
+	ref = str_fmt("%s/%s", t->engine, str_starts(id, "sha256:") ? id + 7 : id);
+	if (!ref || store_of_image(r, ref, image, NULL) < 0)
+		store_of_image(r, t->image ? t->image : id, image, NULL);
+}

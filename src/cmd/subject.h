@@ -24,3 +24,7 @@ void subject_done(struct subject *s);
  * container is called so; FILE:NAME is the image NAME of several in it), which is unpacked to
  * memory, with a count on standard error when that is a terminal. 0 or -errno with `e`. */
 int subject_open(const struct target_roots *r, const char *spec, struct subject *s, struct err *e);
+
+/* The image that a container was made of, into an empty store; which stays so where it is not
+ * found. */
+void subject_image(const struct target_roots *r, const struct target *t, struct store *image);
