@@ -211,7 +211,7 @@ static int visit(const struct target_roots *roots, const struct subject *s,
 
 	if (r == 0)
 		r = check_keep(o, &p, &k, e);
-	if (r == 0 && !o->explain && p.rootless)
+	if (r == 0 && !o->explain && p.user_xattr)
 		r = kit_from_cache_shown(&p.kit, ctx, e);
 	if (r == 0 && !o->explain)
 		r = session_seal(&p, e);

@@ -14,7 +14,11 @@ void subject_done(struct subject *s)
 static int open_stopped(const struct target_roots *r, struct subject *s, struct err *e)
 {
 	struct err why = {}, state = {};
-	int ret = store_of_target(r, &s->t, &s->store, &why);
+	int ret = store_rights(r, e);
+
+	if (ret < 0)
+		return ret;
+	ret = store_of_target(r, &s->t, &s->store, &why);
 
 	if (ret == 0)
 		return 0;
@@ -42,11 +46,15 @@ static void progress(uint64_t done, uint64_t total, void *data)
 	*last = percent;
 }
 
-static int open_path(const char *path, const char *name, struct subject *s, struct err *e)
+static int open_path(const struct target_roots *roots, const char *path, const char *name,
+		     struct subject *s, struct err *e)
 {
 	unsigned percent = 0;
 	struct stat st;
-	int r = store_of_path(path, name, 0, progress, &percent, &s->store, e);
+	int r = store_rights(roots, e);
+
+	if (r == 0)
+		r = store_of_path(path, name, 0, progress, &percent, &s->store, e);
 
 	if (percent && isatty(STDERR_FILENO))
 		fputs("\r\033[K", stderr);
@@ -64,18 +72,19 @@ static bool is_file(const char *path, bool or_dir)
 }
 
 /* FILE or FILE:NAME, which no container is called. 1: there is no such file. */
-static int open_named_path(const char *spec, struct subject *s, struct err *e)
+static int open_named_path(const struct target_roots *r, const char *spec, struct subject *s,
+			   struct err *e)
 {
 	_cleanup_free_ char *path = strdup(spec);
 
 	if (!path)
 		return err_set(e, ENOMEM, "opening %s", spec);
 	if (is_file(spec, strchr(spec, '/')))
-		return open_path(spec, NULL, s, e);
+		return open_path(r, spec, NULL, s, e);
 	for (char *colon = strchr(path, ':'); colon; colon = strchr(colon + 1, ':')) {
 		*colon = '\0';
 		if (is_file(path, strchr(path, '/')))
-			return open_path(path, colon + 1, s, e);
+			return open_path(r, path, colon + 1, s, e);
 		*colon = ':';
 	}
 	return 1;
@@ -88,7 +97,7 @@ static int open_target(const struct target_roots *r, const char *spec, struct su
 
 	if (ret == -ENOENT || ret == -EINVAL) {
 		struct err why = {};
-		int file = open_named_path(spec, s, &why);
+		int file = open_named_path(r, spec, s, &why);
 
 		if (file < 0)
 			*e = why;
@@ -123,12 +132,14 @@ int subject_open(const struct target_roots *r, const char *spec, struct subject 
 	int ret;
 
 	if (str_starts(spec, "image://")) {
-		ret = store_of_image(r, spec + strlen("image://"), &s->store, e);
+		ret = store_rights(r, e);
+		if (ret == 0)
+			ret = store_of_image(r, spec + strlen("image://"), &s->store, e);
 		return ret < 0 ? ret : be_files(s, "image", e);
 	}
 	/* no container's name starts so */
 	if (*spec == '/' || str_starts(spec, "./") || str_starts(spec, "../")) {
-		ret = open_named_path(spec, s, e);
+		ret = open_named_path(r, spec, s, e);
 		return ret > 0 ? no_file(spec, e) : ret;
 	}
 	return open_target(r, spec, s, e);

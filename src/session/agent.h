@@ -28,6 +28,10 @@ _Noreturn void agent_main(struct agent *a);
 /* Join or make the plan's namespaces and build its view. 0 or -errno with `e`. */
 int agent_enter(struct agent *a, struct err *e);
 
+/* fork(2), as the first process of a new pid namespace; other children of ours stay where we are.
+ * Returns as fork(2), or -errno with `e`. */
+pid_t fork_apart(const struct plan *p, struct err *e);
+
 /* fork(2) for plans that are rootless: a child of ours that is born in the target's user namespace,
  * and in its pid namespace where that is joined. Returns as fork(2), or -errno with `e`. */
 pid_t fork_inside(const struct plan *p, struct err *e);

@@ -158,8 +158,13 @@ static int make_in(struct session_cgroup *c, const struct plan *p, const struct 
 		return err_set(e, r, "enabling the cgroup controller '%s' below %s", controllers[i],
 			       h->mount);
 	made = mkdirat(c->parent[i], c->name, 0755) == 0;
-	if (!made && errno != EEXIST) /* EEXIST: controllers that share a hierarchy */
-		return err_set(e, errno, "making a cgroup below %s", h->mount);
+	if (!made && errno != EEXIST) { /* EEXIST: controllers that share a hierarchy */
+		err_set(e, errno, "making a cgroup below %s", h->mount);
+		if (e->num == EACCES || e->num == EPERM)
+			err_hint(e, "without root there is no cgroup of its own, and no limit: run "
+				    "with sudo, or leave out --cgroup own and the limits");
+		return -e->num;
+	}
 	dir = openat(c->parent[i], c->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err_set(e, errno, "opening the session's cgroup");

@@ -47,7 +47,7 @@ static bool is_special(const struct stat *st)
 /* "y": nothing of the directory below is to be seen. */
 static bool is_opaque(const struct walk *w, int dir)
 {
-	const char *mark = w->p->rootless ? "user.overlay.opaque" : "trusted.overlay.opaque";
+	const char *mark = w->p->user_xattr ? "user.overlay.opaque" : "trusted.overlay.opaque";
 	char path[40], value[4];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", dir);

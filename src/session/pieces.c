@@ -74,7 +74,7 @@ int pieces_overlay(const struct plan *p, const struct view_parts *parts, struct 
 		.scratch = parts->scratch,
 		.name = name,
 		.attrs = attrs_of(p, fd),
-		.user_xattr = p->rootless,
+		.user_xattr = p->user_xattr,
 	};
 	size_t nr = c->names++;
 	int m;

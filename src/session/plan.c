@@ -362,6 +362,13 @@ static int make_cookie(struct plan *p)
 	return 0;
 }
 
+static bool in_userns(void)
+{
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return power_of(proc, 0) == POWER_USERNS;
+}
+
 static int make(struct plan *p, const struct request *req, struct err *e)
 {
 	int r;
@@ -370,8 +377,10 @@ static int make(struct plan *p, const struct request *req, struct err *e)
 		return err_set(e, EIO, "planning the session");
 	plan_terminal(p, req);
 	r = p->store ? store_plan_ns(p, req, e) : plan_ns(p, req, e);
-	if (r == 0)
+	if (r == 0) {
+		p->user_xattr = p->rootless || in_userns();
 		r = plan_kit(p, req, e);
+	}
 	if (r == 0)
 		r = p->store ? store_plan_root(p, e) : plan_shape(p, e);
 	if (r == 0 && (p->store || str_eq(req->view, "cow")))

@@ -86,10 +86,11 @@ struct plan {
 	unsigned ns_same;	     /* wanted, and the same as ours already */
 	unsigned ns_new;	     /* made for the session */
 	bool outlive;		     /* the session does not end with the target */
-	bool rootless;	/* we have no rights but those that joining the target's user namespace
-			   gives: it is joined first */
-	int mnt_owner;	/* the user namespace that owns the target's mount namespace, where that is
-			   another than the target's own; else -EBADF */
+	bool rootless;	 /* we have no rights but those that joining the target's user namespace
+			    gives: it is joined first */
+	bool user_xattr; /* overlays can be marked as users may only: this is not the host's root */
+	int mnt_owner;	 /* the user namespace that owns the target's mount namespace, where that is
+			     another than the target's own; else -EBADF */
 	int changes_ns; /* the user namespace with whose rights alone can be read what is written in
 			   a view that forgets; -EBADF: ours will do */
 	enum view view;

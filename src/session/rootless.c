@@ -1,4 +1,5 @@
-/* The way in for those who are not root. */
+/* The agent's birth where fork(2) is not enough: apart, and the way in for those who are not root.
+ */
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/nsfs.h>
@@ -74,6 +75,18 @@ static int join_first(const struct plan *p, unsigned flags)
 	return ns_join(p->target->pidfd, p->target->proc_fd, flags & ~CLONE_NEWUSER);
 }
 
+pid_t fork_apart(const struct plan *p, struct err *e)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid >= 0)
+		return pid;
+	err_set(e, errno, "making a pid namespace for '%s'", p->label);
+	if (e->num == EPERM)
+		err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
+	return -e->num;
+}
+
 /* A process in between joins, since who has joined cannot come back; its child is made ours. */
 pid_t fork_inside(const struct plan *p, struct err *e)
 {
@@ -91,7 +104,9 @@ pid_t fork_inside(const struct plan *p, struct err *e)
 	if (between == 0) {
 		pid = join_first(p, p->ns_join);
 		if (pid == 0) {
-			pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+			pid = (pid_t)syscall(SYS_clone,
+					     CLONE_PARENT | SIGCHLD | (p->ns_new & CLONE_NEWPID), 0,
+					     0, 0, 0);
 			if (pid == 0)
 				return 0;
 			pid = pid < 0 ? -errno : pid;

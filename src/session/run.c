@@ -104,12 +104,6 @@ static int start_agent(struct supervisor *s, struct err *e)
 		return err_set(e, errno, "making a socket pair");
 	s->sock = pair[0];
 	s->agent.sock = pair[1];
-	if (p->ns_new & CLONE_NEWPID && unshare(CLONE_NEWPID) < 0) {
-		err_set(e, errno, "making a pid namespace for '%s'", p->label);
-		if (errno == EPERM)
-			err_hint(e, "this needs CAP_SYS_ADMIN: run with sudo");
-		return -e->num;
-	}
 	if (p->ns_join & CLONE_NEWPID && !p->rootless) {
 		/* only children are affected: the agent is born in the target's pid namespace */
 		int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWPID);
@@ -124,7 +118,9 @@ static int start_agent(struct supervisor *s, struct err *e)
 			return r;
 		}
 	}
-	s->agent_pid = p->rootless ? fork_inside(p, e) : fork();
+	s->agent_pid = p->rootless		  ? fork_inside(p, e)
+		       : p->ns_new & CLONE_NEWPID ? fork_apart(p, e)
+						  : fork();
 	if (s->agent_pid == 0) {
 		channels_forget(&s->channels);
 		close(s->sock);
@@ -133,7 +129,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 			close(p->kit.fd); /* the supervisor mounts it */
 		agent_main(&s->agent);
 	}
-	if (s->agent_pid < 0 && p->rootless)
+	if (s->agent_pid < 0 && (p->rootless || p->ns_new & CLONE_NEWPID))
 		return s->agent_pid;
 	if (s->agent_pid < 0 && errno == ENOMEM && p->ns_join & CLONE_NEWPID)
 		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);

@@ -16,13 +16,13 @@ enum wire_type {
 			 failed */
 	WIRE_CGROUP,  /* supervisor -> agent: a cgroup.procs file to enter, as a descriptor */
 	WIRE_GUARDED, /* supervisor -> agent: the command may start */
-	WIRE_NS,    /* agent -> supervisor, guard: the session's mount namespace, as a descriptor */
-	WIRE_DONE,  /* agent -> guard: all is cleared up */
+	WIRE_NS,   /* agent -> supervisor, guard: the session's mount namespace, as a descriptor */
+	WIRE_DONE, /* agent -> guard: all is cleared up */
 	WIRE_SCRATCH, /* agent -> supervisor: where a view that forgets writes, made inside */
-	WIRE_NOTE,  /* agent -> supervisor: a sentence for the user, in `err` */
-	WIRE_READY, /* agent -> supervisor: the view stands; maybe a pty master */
-	WIRE_FAIL,  /* agent -> supervisor: `err` */
-	WIRE_SIGNAL, /* supervisor -> agent: pass signal `num` on to the command */
+	WIRE_NOTE,    /* agent -> supervisor: a sentence for the user, in `err` */
+	WIRE_READY,   /* agent -> supervisor: the view stands; maybe a pty master */
+	WIRE_FAIL,    /* agent -> supervisor: `err` */
+	WIRE_SIGNAL,  /* supervisor -> agent: pass signal `num` on to the command */
 };
 
 struct wire_msg {

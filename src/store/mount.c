@@ -6,6 +6,7 @@
 #include "sys/fsmount.h"
 #include "sys/idmap.h"
 #include "sys/overlay.h"
+#include "sys/userns.h"
 
 /* Atimes on the engine's disks are no business of ours either. */
 #define ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME)
@@ -86,7 +87,8 @@ int store_mount_ro(const struct store *s, bool *mapped, struct err *e)
 		e = &own;
 	if (s->n_layers == 0)
 		return err_say(e, ENOENT, "'%s' has no files", s->label ? s->label : "?");
-	if (s->uid_map)
+	/* in a user namespace with the container's own map its ids are as it sees them already */
+	if (s->uid_map && !userns_is_ours(s->uid_map, s->gid_map))
 		r = mount_mapped(s, e);
 	if (mapped)
 		*mapped = r >= 0;

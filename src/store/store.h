@@ -104,6 +104,11 @@ int store_of_path(const char *path, const char *name, uint64_t limit,
 		  void (*progress)(uint64_t done, uint64_t total, void *data), void *data,
 		  struct store *out, struct err *e);
 
+/* For those without root, before the files of what is their own are opened: go where they have all
+ * rights over them (sys/userns.h), and open the roots again there, by the same numbers. Does
+ * nothing for root. 0 or -errno; after an error nothing but its report is left to be done. */
+int store_rights(const struct target_roots *r, struct err *e);
+
 /* The layers put together, read-only, as a detached mount that nobody else sees: its descriptor is
  * a directory, and a root for openat2(RESOLVE_IN_ROOT) and path_open_in_root(). What is mounted
  * over them in the container is not there. Owners are shown as the container sees them (`uid_map`)

@@ -95,6 +95,11 @@ int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e)
 	if (m < 0)
 		return err_set(e, errno, "cannot clone a mount");
 	r = set_attr(m, &attr);
+	if (r == -EPERM && attr.attr_clr) { /* locked, as it came from another user namespace */
+		attr.attr_set &= ~(uint64_t)MOUNT_ATTR__ATIME & ~(uint64_t)MOUNT_ATTR_NODIRATIME;
+		attr.attr_clr = 0;
+		r = set_attr(m, &attr);
+	}
 	if (r == -ENOSYS)
 		return fs_too_old(e);
 	if (r < 0)

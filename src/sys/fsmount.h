@@ -35,6 +35,7 @@ int fs_idmap(int mnt_fd, int userns_fd, struct err *e);
 /* Say that mount_setattr(2) is missing. Returns -ENOSYS. */
 int fs_too_old(struct err *e);
 
-/* A detached, not recursive, copy of the mount at `dir_fd` with `attrs` added. Returns a mount
+/* A detached, not recursive, copy of the mount at `dir_fd` with `attrs` added, but for what is done
+ * with access times, where another user namespace has locked that. Returns a mount
  * descriptor the caller owns, or -errno; -ENOSYS without mount_setattr(2). */
 int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e);

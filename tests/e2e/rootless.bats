@@ -110,15 +110,70 @@ WRITES='set -e
 	done
 }
 
+# Files that only the container's root can read, and only he could remove.
+OWNS='echo secret >/theirs; chmod 600 /theirs; chown 5:5 /theirs; mkdir /gone; rm -r /home'
+
+@test "a stopped container of one's own: exec, --diff, --keep, entrypoint, a rehearsal" {
+	local name dir kept=$PT_RUN/home/kept
+	name=$(uniq_name rl)
+	target_start podman-rootless "$name" busybox -e A=B -w /usr -v "$PT_RUN/home:/vol" >/dev/null
+	engine_cli podman-rootless exec "$name" sh -c "$OWNS"
+	engine_cli podman-rootless kill "$name" >/dev/null
+	wait_until 10 eval 'p ps -a | grep -q "$name .*exited (137)"'
+	dir=$(echo "$PT_RUN"/home/.local/share/containers/storage/overlay)
+	engine_cli podman-rootless unshare sh -c 'cd "$1" && find . -path "*/diff*" -printf "%p %U %s %T@ %m\n" 2>/dev/null | sort' sh "$dir" >"$BATS_TEST_TMPDIR/before"
+	run -0 --separate-stderr p exec --diff "$name" bash -c 'id -u; pwd; echo $A; cat /theirs; stat -c %u /theirs; [ -e /home ] || jq -n 1+1; echo 1 >/new; rm -rf /etc; mkdir /etc; echo $$'
+	[[ $output == $'0\n/usr\nB\nsecret\n5\n2\n2' ]] || die "$output"
+	[[ $stderr == *"exited with code 137"*"forgotten"*"D /etc/passwd"*"A /new" ]] || die "$stderr"
+	run -0 p exec --keep "$kept" "$name" sh -c 'cp /theirs /mine; ls -A /vol'
+	[[ $(<"$kept/files/mine") == secret && $(stat -c %U "$kept/files/mine") == "$(test_user)" && $output == *.cache* ]]
+	rm -rf "$kept"
+	run -0 p entrypoint "$name"
+	[[ $output == *"137: killed by SIGKILL"*"command      /app"*"Nothing that its files tell"* ]] || die "$output"
+	run -124 --separate-stderr p entrypoint --run --timeout 1 "$name"
+	[[ $stderr == *"it does start"* ]]
+	engine_cli podman-rootless unshare sh -c 'cd "$1" && find . -path "*/diff*" -printf "%p %U %s %T@ %m\n" 2>/dev/null | sort' sh "$dir" >"$BATS_TEST_TMPDIR/after"
+	diff "$BATS_TEST_TMPDIR/before" "$BATS_TEST_TMPDIR/after"
+	target_stop podman-rootless "$name"
+}
+
+@test "one's own images, archives and directories" {
+	[[ $(p exec image://docker.io/pt/busybox:1 sh -c 'echo 1 >/etc/x; stat -c %u /app; jq -n 1+1') == $'0\n2' ]]
+	run -0 p entrypoint image://docker.io/pt/busybox:1
+	[[ $output == *"command      /app"* ]]
+	cp "$(image_archive busybox)" "$PT_RUN/home/busybox.tar"
+	chmod 644 "$PT_RUN/home/busybox.tar"
+	[[ $(p exec "$PT_RUN/home/busybox.tar" sh -c 'echo 1 >/x; ls /x /app') == $'/app\n/x' ]]
+	as_user mkdir -p "$PT_RUN/home/files"
+	as_user sh -c 'echo 1 >"$1"' sh "$PT_RUN/home/files/x"
+	[[ $(p exec "$PT_RUN/home/files/" sh -c 'cat /x; echo 2 >/x; cat /x') == $'1\n2' && $(<"$PT_RUN/home/files/x") == 1 ]]
+}
+
+@test "without newuidmap it is said" {
+	run -125 --separate-stderr as_user PATH="$BIN" "$BIN/porthole" exec image://docker.io/pt/busybox:1 true
+	[[ $stderr == *"newuidmap is not there"*"sudo"* ]] || die "$stderr"
+}
+
+@test "--outlive goes on when its container has ended" {
+	local name out=$BATS_TEST_TMPDIR/out
+	name=$(uniq_name rl)
+	target_start podman-rootless "$name" busybox >/dev/null
+	p exec --outlive "$name" sh -c 'echo in; until [ -e /tmp/on ]; do sleep 0.1; done; [ -e /app ] && echo still' </dev/null >"$out" 2>&1 3>&- &
+	wait_until 10 grep -q in "$out"
+	engine_cli podman-rootless kill "$name" >/dev/null
+	wait_until 10 grep -q "was killed by signal 9" "$out"
+	kill %% 2>/dev/null || true
+	target_stop podman-rootless "$name"
+}
+
 @test "what is missing is said" {
 	run -0 p exec --explain "$RL" true
 	[[ $output == *"rights       not root's: "*"--cgroup own"* && $output == *"unpacked into"* ]]
 	[[ $(p exec --explain --json "$RL" true | jq .rootless) == true ]]
 	[[ $("$PORTHOLE" exec --explain --json "pid:$RL_PID" true | jq .rootless) == false ]]
-	says_user 125 "" exec --cgroup own --memory 64m "$RL" true
+	says_user 125 "run with sudo, or leave out --cgroup own" exec --cgroup own --memory 64m "$RL" true
 	says_user 125 "run with sudo" mount "$RL"
 	says_user 125 "needs root" catch --timeout 1 "$RL" true
-	says_user 125 "run with sudo" exec --outlive "$RL" true
 	run -0 p mount --list
 	refute grep -q "$RL" <<<"$output"
 	# root's, and another user's
