@@ -11,13 +11,15 @@ enum {
 	STEP_MS = 100,
 	KNOWN_STEP_MS = 10, /* one that is there already costs little to look at */
 	CODE_WAIT_MS = 500,
+	GONE_MS = 10000, /* compose(1) removes a container and makes it anew under its name */
 };
 
 /* What was seen of one that does not run. */
 struct seen {
-	bool known;   /* it is there */
-	bool restart; /* its engine is about to start it again */
-	bool missed;  /* it has started and ended since we wait */
+	bool known;    /* it is there */
+	bool restart;  /* its engine is about to start it again */
+	bool missed;   /* it has started and ended since we wait */
+	int64_t there; /* ms of CLOCK_MONOTONIC: it was there then; 0: never since we wait */
 };
 
 char *again_ended(const struct target_roots *r, const struct target *t, const char *label)
@@ -45,6 +47,7 @@ static int look(const struct target_roots *r, const char *spec, const struct tar
 	if (ret < 0)
 		return ret;
 	seen->known = true;
+	seen->there = clock_ms();
 	seen->restart = t.state == TARGET_RESTARTING;
 	seen->missed = seen->missed || ((t.state == TARGET_EXITED || seen->restart) &&
 					t.started >= since && t.finished >= since);
@@ -68,10 +71,28 @@ static int too_fast(const char *spec, struct err *e)
 	return -ETIMEDOUT;
 }
 
+/* What engines keep when it has ended, and so was removed when it is not there. */
+static bool was_removed(const struct target *old, const struct seen *seen, int64_t began)
+{
+	bool kept = seen->there ||
+		    (old && (str_eq(old->engine, "docker") || str_eq(old->engine, "podman")));
+
+	return old && kept && clock_ms() - (seen->there ?: began) >= GONE_MS;
+}
+
+static int removed(const char *spec, struct err *e)
+{
+	err_say(e, ENOENT,
+		"'%s' was removed, and has not come back for %d seconds: no longer "
+		"waiting for it",
+		spec, GONE_MS / 1000);
+	return -ENOENT;
+}
+
 int again_wait(const struct target_roots *r, const char *spec, const struct target *old,
 	       uint64_t timeout, struct target *out, struct err *e)
 {
-	int64_t since = time(NULL), until = clock_ms() + (int64_t)timeout * 1000;
+	int64_t since = time(NULL), began = clock_ms(), until = began + (int64_t)timeout * 1000;
 	struct seen seen = {};
 	sigset_t set;
 
@@ -91,6 +112,8 @@ int again_wait(const struct target_roots *r, const char *spec, const struct targ
 			return ret < 0 ? ret : 0;
 		if (!old && seen.missed && !seen.restart)
 			return too_fast(spec, e);
+		if (!seen.known && was_removed(old, &seen, began))
+			return removed(spec, e);
 		step.tv_nsec = (seen.known ? KNOWN_STEP_MS : STEP_MS) * 1000000L;
 		sig = sigtimedwait(&set, NULL, &step);
 		if (sig > 0) {

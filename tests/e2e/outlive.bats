@@ -203,6 +203,17 @@ follows() {
 	engine_cli docker rm "$NAME"
 }
 
+@test "follow: a container that is removed ends the waiting" {
+	require docker kit
+	lives docker
+	session --follow "$NAME" sh -c 'echo in; sleep 20'
+	wait_until 5 out_has in
+	engine_cli docker rm -f "$NAME"
+	wait_until 10 err_has "waiting for it"
+	wait_until 20 err_has "'$NAME' was removed, and has not come back for 10 seconds"
+	ends 125 "$S"
+}
+
 @test "follow: a process without a name" {
 	require kit
 	ENGINE=plain NAME=$(uniq_name anon)
