@@ -5,8 +5,7 @@
 
 #include "base/cleanup.h"
 #include "cmd/diff_report.h"
-#include "cmd/subject.h"
-#include "files/location.h"
+#include "cmd/spot.h"
 
 enum { DIFF_DIFFERENT = 1, DIFF_TROUBLE = 2 };
 
@@ -163,41 +162,32 @@ static int diff_one(const struct target_roots *roots, const char *arg, const str
 /* --- two --- */
 
 struct side {
-	struct location at;
-	struct subject s;
-	struct place place;
+	struct spot spot;
 	char *below;
 	int fd;
 };
 
-#define SIDE_INIT ((struct side){.s = SUBJECT_INIT, .place = PLACE_INIT, .fd = -EBADF})
+#define SIDE_INIT ((struct side){.spot = SPOT_INIT, .fd = -EBADF})
 
 static void side_done(struct side *s)
 {
 	cleanup_close(&s->fd);
-	place_done(&s->place);
-	subject_done(&s->s);
-	location_done(&s->at);
+	spot_done(&s->spot);
 	free(s->below);
 }
 
 static int side_open(const struct target_roots *roots, const char *arg, struct side *s,
 		     struct err *e)
 {
-	int r = location_parse_target(arg, &s->at, e);
+	int r = spot_of_target(roots, arg, &s->spot, e);
 
-	if (r == 0)
-		r = subject_open(roots, s->at.target, &s->s, e);
-	if (r == 0)
-		r = s->s.runs ? place_of_target(&s->s.t, &s->place, e)
-			      : place_of_store(&s->s.store, &s->place, e);
 	if (r < 0)
 		return r;
-	s->below = normal(s->at.path);
+	s->below = normal(s->spot.at.path);
 	if (!s->below)
 		return err_set(e, ENOMEM, "comparing '%s'", arg);
-	s->fd = place_open(&s->place, s->at.path, O_PATH);
-	return s->fd < 0 ? place_err(&s->place, s->fd, "opening", s->at.path, e) : 0;
+	s->fd = place_open(&s->spot.place, s->spot.at.path, O_PATH);
+	return s->fd < 0 ? place_err(&s->spot.place, s->fd, "opening", s->spot.at.path, e) : 0;
 }
 
 static int diff_two(const struct target_roots *roots, char **argv, const struct diff_opts *o,
@@ -205,7 +195,7 @@ static int diff_two(const struct target_roots *roots, char **argv, const struct 
 {
 	_cleanup_(side_done) struct side a = SIDE_INIT, b = SIDE_INIT;
 	_cleanup_differences_ struct differences d = {};
-	struct compare c = {.upper = -EBADF, .in_a = &a.place, .in_b = &b.place};
+	struct compare c = {.upper = -EBADF, .in_a = &a.spot.place, .in_b = &b.spot.place};
 	int r = side_open(roots, argv[0], &a, e);
 
 	if (r == 0)

@@ -125,6 +125,19 @@ static char *outlived_words(void *data)
 	return how ? str_fmt("%s; its files stay here until you leave", how) : NULL;
 }
 
+static void report_not_kept(const struct keep *k)
+{
+	for (size_t i = 0; i < k->why.n; i++)
+		fprintf(stderr, "%s%s", i ? ", " : "porthole: not kept: ", k->why.v[i]);
+	if (k->left_out > k->why.n)
+		fprintf(stderr, " and %zu more", k->left_out - k->why.n);
+	if (k->why.n)
+		fputc('\n', stderr);
+	if (k->cut)
+		fprintf(stderr, "porthole: not kept: what lies deeper than %d directories\n",
+			CHANGES_DEPTH);
+}
+
 /* What was written in a view that forgets. */
 static int report_changes(const struct plan *p, const struct exec_opts *o, struct keep *k,
 			  const struct overlay_scratch *scratch, struct ctx *ctx, struct err *e)
@@ -136,10 +149,8 @@ static int report_changes(const struct plan *p, const struct exec_opts *o, struc
 		r = changes_report(&c, ctx, e);
 	if (r == 0 && o->keep)
 		r = keep_save(k, p, scratch, e);
-	if (r == 0 && o->keep && k->left_out)
-		fprintf(stderr,
-			"porthole: not kept: %zu devices, sockets or files that lie too deep\n",
-			k->left_out);
+	if (r == 0 && o->keep)
+		report_not_kept(k);
 	return r;
 }
 

@@ -65,6 +65,28 @@ static int mount_dir(const struct view_parts *parts, size_t name, int r)
 	return r;
 }
 
+int pieces_scratch(const struct view_parts *parts, struct pieces *c, const char *dest, mode_t mode,
+		   uint64_t attrs)
+{
+	struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
+	_cleanup_close_ int m = -EBADF;
+	size_t name;
+	char path[32];
+	int r = new_name(parts, c, dest, &name);
+
+	if (r < 0)
+		return r;
+	snprintf(path, sizeof(path), "%zu/t", name);
+	r = mkdirat(parts->scratch->dir, path, 0700) < 0 ||
+			    fchmodat(parts->scratch->dir, path, mode, 0) < 0
+		    ? -errno
+		    : 0;
+	m = mount_dir(parts, name, r);
+	if (m >= 0 && mount_setattr(m, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
+		return -errno;
+	return m < 0 ? m : TAKE_FD(m);
+}
+
 static int copied(const struct view_parts *parts, struct pieces *c, int fd, const char *dest)
 {
 	struct copy_budget b = {.entries = COPY_ENTRIES, .bytes = COPY_BYTES};

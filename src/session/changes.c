@@ -274,6 +274,7 @@ static int dest_of(int scratch, const char *name, char *dest, size_t size)
 static int walk_piece(struct walk *w, int scratch, const char *name)
 {
 	_cleanup_close_ int upper = -EBADF, lower = -EBADF;
+	const struct cow_mount *m;
 	char dest[PATH_MAX];
 
 	if (dest_of(scratch, name, dest, sizeof(dest)) < 0)
@@ -281,7 +282,9 @@ static int walk_piece(struct walk *w, int scratch, const char *name)
 	upper = open_piece(scratch, name, &w->whole);
 	if (upper < 0)
 		return 0;
-	lower = open_lower(w->p, dest);
+	m = mount_at(w->p, dest);
+	if (!m || m->how != COW_TMPFS) /* which hides what lies below */
+		lower = open_lower(w->p, dest);
 	if (lower < 0)
 		lower = -EBADF;
 	w->path.len = 0;

@@ -42,14 +42,17 @@ void changes_done(struct changes *c);
 int changes_read(const struct plan *p, const struct overlay_scratch *s, struct changes *out,
 		 struct err *e);
 
+enum { KEEP_WHY = 5 };
+
 /* Where --keep puts things: the parent directory, opened before the session, and a name in it. */
 struct keep {
 	const char *path; /* for messages; borrowed */
 	int parent;
 	char *name;
-	/* out: files and directories saved; paths deleted; what is neither file, directory nor
-	 * link, or could not be made */
-	size_t saved, deleted, left_out;
+	size_t saved, deleted; /* out */
+	size_t left_out;       /* out: could not be kept; */
+	struct strv why;       /* the first KEEP_WHY of them, printable: "PATH (why)" */
+	bool cut;	       /* out: something lay deeper than CHANGES_DEPTH */
 };
 
 #define KEEP_INIT      ((struct keep){.parent = -EBADF})
@@ -61,5 +64,6 @@ int keep_open(struct keep *k, const char *path, struct err *e);
 
 /* Make the new directory, only the caller can look into: `files/` holds what was added or changed,
  * at its place, with its mode (without set-id bits) and times, owned by the caller; `deleted` lists
- * the rest, a printable path a line. Devices, FIFOs and sockets are left out. 0 or -errno. */
+ * the rest, a printable path a line. Sockets are left out, and devices where they may not be made;
+ * those that are have the caller's rights alone (0600). 0 or -errno. */
 int keep_save(struct keep *k, const struct plan *p, const struct overlay_scratch *s, struct err *e);

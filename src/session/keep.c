@@ -44,6 +44,7 @@ void keep_done(struct keep *k)
 {
 	cleanup_close(&k->parent);
 	free(k->name);
+	strv_done(&k->why);
 	*k = KEEP_INIT;
 }
 
@@ -105,11 +106,31 @@ static int save_one(const struct change *c, int dir, const char *name, int to_di
 	}
 	if (S_ISREG(c->st.st_mode))
 		return save_file(dir, name, to_dir, to);
+	if (S_ISFIFO(c->st.st_mode))
+		return mknodat(to_dir, to, S_IFIFO | (c->st.st_mode & 0777), 0) < 0 ? -errno : 0;
+	if (S_ISCHR(c->st.st_mode) || S_ISBLK(c->st.st_mode))
+		return mknodat(to_dir, to, (c->st.st_mode & S_IFMT) | 0600, c->st.st_rdev) < 0
+			       ? -errno
+			       : 0;
 	if (!S_ISLNK(c->st.st_mode))
 		return -ENOTSUP;
 	if (link_read_at(dir, name, link, sizeof(link)) < 0)
 		return -EIO;
 	return symlinkat(link, to_dir, to) < 0 ? -errno : 0;
+}
+
+/* Which one it is, and why. */
+static int leave_out(struct keep *k, const struct change *c, int r)
+{
+	_cleanup_free_ char *path = str_printable_dup(c->path);
+
+	if (k->left_out++ >= KEEP_WHY)
+		return 0;
+	return strv_push(
+		&k->why,
+		str_fmt("%s (%s%s)", path ? path : "?",
+			S_ISCHR(c->st.st_mode) || S_ISBLK(c->st.st_mode) ? "a device: " : "",
+			S_ISSOCK(c->st.st_mode) ? "a socket" : strerror(-r)));
 }
 
 /* A change_fn. A full disk ends it; one file that cannot be does not. */
@@ -133,7 +154,9 @@ static int save_change(const struct change *c, int dir, const char *name, void *
 	r = to < 0 ? to : save_one(c, dir, name, to, last);
 	if (r == -ENOSPC || r == -EDQUOT || r == -EIO || r == -ENOMEM)
 		return r;
-	*(r < 0 ? &s->k->left_out : &s->k->saved) += 1;
+	if (r < 0)
+		return leave_out(s->k, c, r);
+	s->k->saved++;
 	return 0;
 }
 
@@ -143,7 +166,6 @@ int keep_save(struct keep *k, const struct plan *p, const struct overlay_scratch
 	_cleanup_close_ int dir = -EBADF, files = -EBADF, list = -EBADF;
 	_cleanup_file_ FILE *deleted = NULL;
 	struct saving s = {.k = k};
-	bool cut = false;
 	int r;
 
 	if (mkdirat(k->parent, k->name, 0700) < 0)
@@ -159,9 +181,8 @@ int keep_save(struct keep *k, const struct plan *p, const struct overlay_scratch
 	TAKE_FD(list);
 	s.files = files;
 	s.deleted = deleted;
-	r = changes_walk(p, scratch, save_change, &s, &cut, NULL);
+	r = changes_walk(p, scratch, save_change, &s, &k->cut, NULL);
 	if (r == 0 && fflush(deleted) != 0)
 		r = -errno;
-	k->left_out += cut;
 	return r < 0 ? err_set(e, r, "keeping what the session changed in %s", k->path) : 0;
 }

@@ -115,10 +115,9 @@ static int mount_of(const struct plan *p, const struct view_parts *parts, struct
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
-	if (m->how == COW_TMPFS) {
-		r = view_new_tmpfs("50%", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
-		return r >= 0 && fchmodat(r, ".", 01777, 0) < 0 ? -errno : r; /* engines' default */
-	}
+	if (m->how == COW_TMPFS) /* mode and flags are engines' default */
+		return pieces_scratch(parts, c, m->dest, 01777,
+				      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	fd = pieces_source(p, m);
 	if (fd < 0)
 		return fd;

@@ -47,6 +47,11 @@ int pieces_overlay(const struct plan *p, const struct view_parts *parts, struct 
 /* As it is in the target, with what is mounted on it, and with these MOUNT_ATTR_* added. */
 int pieces_clone(int fd, uint64_t attrs);
 
+/* A new empty directory of the scratch (NAME/t, with NAME/d) with this mode, as a mount with
+ * MOUNT_ATTR_* `attrs`: a descriptor, or -errno. */
+int pieces_scratch(const struct view_parts *parts, struct pieces *c, const char *dest, mode_t mode,
+		   uint64_t attrs);
+
 /* A directory that cannot lie below an overlay as a whole: it is one itself of an overlay, or
  * mounts on it may not be taken off (user namespaces). In its place a directory of the scratch
  * (NAME/t) with what it holds: small files are copied, directories become pieces of their own,

@@ -182,15 +182,17 @@ parts_root() {
 	run -0 --separate-stderr x -e V="$victim" --view cow --keep "$out" --diff --json "$name" bash -c '
 		mkdir -p /d/e && echo data >/d/e/f && chmod 4755 /d/e/f && chown 1000 /d/e/f && ln -s "$V" /d/link
 		ln -s / /d/root && mkfifo /d/fifo && touch $'"'"'/d/new\nline\e[31m'"'"' && rm /bin/busybox && rm /etc/passwd
+		python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\"/d/sock\")"; mknod /d/null c 1 3; mkfifo -m 640 /d/fifo2
 		ln -s "$V" /etc/passwd && ln /d/e/f /d/hard && truncate -s 3G /d/sparse'
 	[[ $(stat -c '%a %U' "$out" "$out/files") == $'700 root\n700 root' ]]
 	[[ $(<"$out/files/d/e/f") == data && $(stat -c '%a %u' "$out/files/d/e/f") == '755 0' ]]
 	[[ $(<"$out/files/d/hard") == data && $(readlink "$out/files/d/link") == "$victim" ]]
 	[[ $(readlink "$out/files/etc/passwd") == "$victim" && $(<"$victim") == safe ]]
-	[[ -e $out/files/d/$'new\nline\e[31m' && ! -e $out/files/d/fifo ]]
+	[[ -e $out/files/d/$'new\nline\e[31m' && -p $out/files/d/fifo && ! -e $out/files/d/sock ]]
+	[[ $(stat -c '%F %a' "$out/files/d/fifo2") == 'fifo 640' && $(stat -c '%F %t:%T %a %u' "$out/files/d/null") == 'character special file 1:3 600 0' ]]
 	[[ $(stat -c %s "$out/files/d/sparse") == 3221225472 && $(du -k "$out/files/d/sparse" | cut -f1) -lt 1000 ]]
 	[[ $(<"$out/deleted") == /bin/busybox ]]
-	[[ $stderr == *"not kept: 1 "* ]]
+	[[ $stderr == *$'\nporthole: not kept: /d/sock (a socket)' ]] || die "$stderr"
 	refute grep -q $'\e' <<<"$stderr"
 	jq -e '[.changes[] | select(.kind == "A" and .path == "/d/new\nline\u001b[31m" and .type == "file")] | length == 1' \
 		<<<"$(head -n 1 <<<"$stderr")"

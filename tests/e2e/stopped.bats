@@ -62,8 +62,8 @@ teardown() {
 	run -0 xd --caps all "$NAME" grep CapEff /proc/self/status
 	[[ $output != *a80425fb ]]
 	# all can be written; --diff tells exactly what was
-	run -0 --separate-stderr xd --diff "$NAME" sh -c 'rm /left; echo w >>/data/v; echo n >/new; echo h >>/etc/hosts'
-	[[ $stderr == $'C /data/v\nC /etc/hosts\nD /left\nA /new' ]] || die "$stderr"
+	run -0 --separate-stderr xd --diff --keep "$BATS_TEST_TMPDIR/kept" "$NAME" sh -c 'rm /left; echo w >>/data/v; echo n >/new; echo h >>/etc/hosts; echo t >/t/in'
+	[[ $stderr == $'C /data/v\nC /etc/hosts\nD /left\nA /new\nA /t/in' && $(<"$BATS_TEST_TMPDIR/kept/files/t/in") == t ]] || die "$stderr"
 	as_left
 	run -0 --separate-stderr xd --prove "$NAME" sh -c 'rm -rf /left /data/v /etc'
 	[[ $stderr == *"entries of its /"*"nothing changed"* ]] || die "$stderr"
