@@ -32,6 +32,25 @@ int wire_send(int sock, const struct wire_msg *m, int fd)
 	return 0;
 }
 
+/* The descriptors of a message: one is kept, of more none. -EBADMSG for more, and for some that
+ * were cut off. */
+static int take_fds(const struct msghdr *mh, const struct cmsghdr *h, int *fd)
+{
+	size_t n = 0;
+
+	if (mh->msg_controllen >= CMSG_LEN(sizeof(int)) && h->cmsg_level == SOL_SOCKET &&
+	    h->cmsg_type == SCM_RIGHTS)
+		n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+		if (n > 1)
+			cleanup_close(fd);
+	}
+	if (n > 1)
+		*fd = -EBADF;
+	return n > 1 || mh->msg_flags & MSG_CTRUNC ? -EBADMSG : 0;
+}
+
 int wire_recv(int sock, struct wire_msg *m, int *fd)
 {
 	union {
@@ -43,7 +62,7 @@ int wire_recv(int sock, struct wire_msg *m, int *fd)
 			    .msg_iovlen = 1,
 			    .msg_control = c.space,
 			    .msg_controllen = sizeof(c.space)};
-	int reset = 0;
+	int reset = 0, r;
 	ssize_t n;
 
 	*fd = -EBADF;
@@ -57,13 +76,13 @@ int wire_recv(int sock, struct wire_msg *m, int *fd)
 		return errno == ECONNRESET ? 0 : -errno;
 	if (n == 0)
 		return 0;
-	if (mh.msg_controllen >= sizeof(struct cmsghdr) && c.h.cmsg_level == SOL_SOCKET &&
-	    c.h.cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(&c.h), sizeof(int));
-	if ((size_t)n != sizeof(*m) && (size_t)n != HEAD_SIZE) {
+	r = take_fds(&mh, &c.h, fd);
+	if (r < 0 || mh.msg_flags & MSG_TRUNC ||
+	    ((size_t)n != sizeof(*m) && (size_t)n != HEAD_SIZE)) {
 		cleanup_close(fd);
 		*fd = -EBADF;
 		return -EBADMSG;
 	}
+	m->err.msg[sizeof(m->err.msg) - 1] = m->err.hint[sizeof(m->err.hint) - 1] = '\0';
 	return 1;
 }

@@ -35,5 +35,5 @@ struct wire_msg {
 int wire_send(int sock, const struct wire_msg *m, int fd);
 
 /* Wait for a message. 1, 0 at the end of file, or -errno. *fd is a new descriptor or -EBADF. A
- * message of another size is -EBADMSG. */
+ * message of another size, or with more descriptors than one, is -EBADMSG; texts end with NUL. */
 int wire_recv(int sock, struct wire_msg *m, int *fd);
