@@ -31,5 +31,7 @@ int guard_open(struct guard *g, struct err *e);
 int guard_start(struct guard *g, int host_proc, const char *cookie, const struct session_cgroup *c,
 		const struct freeze *f, struct err *e);
 
-/* All is cleared up: end it and wait for it. */
-void guard_stop(struct guard *g);
+/* All is cleared up: end it and wait for it. The kernel drops `mnt_ns`, a descriptor of the
+ * session's mount namespace, and what else is left of that, a moment after we have ended (on Linux
+ * before 6.10, right here); -EBADF: nothing to drop so. Takes it over. */
+void guard_stop(struct guard *g, int mnt_ns);

@@ -44,6 +44,7 @@ struct supervisor {
 	pid_t agent_pid;
 	int mnt_ns; /* of the session, once it stands: a descriptor, so that its number is not used
 		       again */
+	bool loop;  /* the kit is mounted from a loop device, which is seen until it is unmounted */
 	int sock, sigfd;
 	struct channels channels;
 	unsigned asked_to_end;
@@ -55,7 +56,8 @@ static void supervisor_done(struct supervisor *s)
 {
 	channels_done(&s->channels);
 	freeze_thaw(&s->freeze, s->agent.host_proc);
-	cleanup_close(&s->mnt_ns);
+	if (s->loop)
+		cleanup_close(&s->mnt_ns);
 	cleanup_close(&s->sock);
 	cleanup_close(&s->agent.sock);
 	cleanup_close(&s->agent.host_proc);
@@ -63,7 +65,7 @@ static void supervisor_done(struct supervisor *s)
 	view_entries_done(&s->nodes);
 	kit_ready_done(&s->kit_ready);
 	session_cgroup_done(&s->cgroup);
-	guard_stop(&s->guard);
+	guard_stop(&s->guard, s->loop ? -EBADF : s->mnt_ns);
 	overlay_scratch_done(&s->scratch);
 	buf_done(&s->notes);
 	freeze_end(&s->freeze);
@@ -164,6 +166,7 @@ static int send_kit(struct supervisor *s, struct err *e)
 		kit = kit_mount(&p->kit, userns, &rung, e);
 		if (kit < 0)
 			return kit;
+		s->loop = rung == KIT_RUNG_LOOP;
 	}
 	wire_send(s->sock, &m, kit); /* a dead agent is seen when its message is awaited */
 	if (kit >= 0 && rung == KIT_RUNG_FILE && kit_program(p->argv.v[0]))
