@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/late.h"
 #include "base/str.h"
 
 #define BUF_SIZE ((size_t)128 << 10)
@@ -94,6 +95,7 @@ int stream_open(struct stream *s, const struct blob *blob, struct budget *budget
 	struct archive_entry *entry;
 	int r;
 
+	late_init();
 	*s = (struct stream){.blob = blob, .budget = budget, .buf = malloc(BUF_SIZE)};
 	s->a = archive_read_new();
 	if (!s->a || !s->buf)
