@@ -2,25 +2,41 @@
 
 #include <errno.h>
 
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 /* Characters that no writer of JSON escapes. */
 static bool is_plain(const char *s)
 {
 	for (; *s; s++)
-		if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-		      (*s >= '0' && *s <= '9') || *s == '_' || *s == '.' || *s == '-'))
+		if (!is_alnum(*s) && *s != '_' && *s != '.' && *s != '-')
 			return false;
 	return true;
 }
 
-static bool contains(struct slice text, const char *s)
+/* Whether `s` starts a word of the text (`whole`: and ends it); "one" is not in "none", which is
+ * said of every container's network. */
+static bool contains(struct slice text, const char *s, bool whole)
 {
-	return !s || !is_plain(s) || memmem(text.p, text.n, s, strlen(s));
+	const char *end = text.p + text.n;
+	size_t n = s && is_plain(s) ? strlen(s) : 0;
+
+	if (n == 0)
+		return true;
+	for (const char *p = text.p; (p = memmem(p, (size_t)(end - p), s, n)); p++)
+		if ((p == text.p || !is_alnum(p[-1])) &&
+		    (!whole || p + n == end || !is_alnum(p[n])))
+			return true;
+	return false;
 }
 
 bool want_maybe(const struct want *w, struct slice text)
 {
 	return w->how == WANT_ALL ||
-	       (contains(text, w->pod) && contains(text, w->pod_ns) && contains(text, w->text));
+	       (contains(text, w->pod, true) && contains(text, w->pod_ns, true) &&
+		contains(text, w->text, w->how == WANT_EXACT));
 }
 
 bool id_is_full(const char *id)

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "target/engine.h"
 #include "target_tree.h"
 
 static struct tree tree;
@@ -334,6 +335,27 @@ static void test_labels(void **state)
 	}
 }
 
+static bool maybe(enum want_how how, const char *wanted, const char *text)
+{
+	const struct want w = {.how = how, .text = wanted};
+
+	return want_maybe(&w, (struct slice){text, strlen(text)});
+}
+
+/* What is parsed: words, not what a word happens to contain. */
+static void test_maybe(void **state)
+{
+	(void)state;
+	assert_false(maybe(WANT_EXACT, "one", "{\"NetworkMode\":\"none\",\"Name\":\"/ones\"}"));
+	assert_true(maybe(WANT_EXACT, "one", "{\"NetworkMode\":\"none\",\"Name\":\"/one\"}"));
+	assert_true(maybe(WANT_EXACT, "one", "{\\\"name\\\":\\\"one\\\"}"));
+	assert_true(maybe(WANT_EXACT, "one", "one"));
+	assert_true(maybe(WANT_PREFIX, "ab1", "\"ab12\""));
+	assert_false(maybe(WANT_PREFIX, "ab1", "\"cab12\""));
+	assert_true(maybe(WANT_EXACT, "a b", "written in whatever way"));
+	assert_true(maybe(WANT_ALL, NULL, ""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +366,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pids, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_labels, setup, teardown),
+		cmocka_unit_test(test_maybe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
