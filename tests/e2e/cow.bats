@@ -208,7 +208,7 @@ parts_root() {
 	local name
 	name=$(uniq_name many)
 	target_start runc "$name" busybox >/dev/null
-	run -0 --separate-stderr timeout 60 "$PORTHOLE" exec --view cow --diff "$name" bash -c '
+	run -0 --separate-stderr timeout 200 "$PORTHOLE" exec --view cow --diff "$name" bash -c '
 		mkdir /m && cd /m && seq 100100 | xargs -n 5000 touch
 		mkdir /deep && cd /deep && for ((i = 0; i < 1000; i++)); do mkdir d && cd d; done'
 	[[ $(grep -c '^A ' <<<"$stderr") == 100000 && $stderr == *"there is more"* ]]
