@@ -101,6 +101,9 @@ static int open_target(const struct target_roots *r, const char *spec, struct su
 
 		if (file < 0)
 			*e = why;
+		else if (file > 0 && e && is_file(spec, true))
+			err_hint(e, "there is a directory '%s': that is named with a slash, %s/",
+				 spec, spec);
 		return file > 0 ? ret : file;
 	}
 	if (ret < 0)

@@ -96,10 +96,10 @@ static int report(struct ctx *ctx, const struct unmount_opts *o, const struct vi
 	else
 		printf("The kit is gone from %s in '%s'.\n", v->path, v->label);
 	if (u->n)
-		printf("It is in use by %s: %s, which ends with %s.\n", who.data,
-		       o->explain ? "they would keep what they use, unseen by others"
-				  : "they keep what they use, unseen by others",
-		       u->n == 1 ? "that process" : "the last of them");
+		printf("%s %s%s: what %s until %s end%s, seen by nobody else.\n", who.data,
+		       u->n == 1 ? "uses it" : "use it", o->explain ? "" : " still",
+		       u->n == 1 ? "it has open stays" : "they have open stays",
+		       u->n == 1 ? "it" : "they", u->n == 1 ? "s" : "");
 	return 0;
 }
 

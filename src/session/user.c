@@ -127,6 +127,9 @@ static int asked_user(struct plan *p, const char *user, struct err *e)
 		r = find_passwd(p, NULL, &p->who);
 		return r == -ENOMEM ? err_set(e, r, "looking up the user '%s'", user) : 0;
 	}
+	if (strspn(user, "0123456789") == strlen(user))
+		return err_say(e, EINVAL, "%s is no user's number: they end at %u", user,
+			       UINT32_MAX - 1);
 	r = find_passwd(p, user, &p->who);
 	if (r == 0 || (str_eq(user, "root") && r == -ENOENT))
 		return 0;

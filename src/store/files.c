@@ -2,7 +2,9 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -160,6 +162,30 @@ bool files_has(const struct files *f, const char *name)
 	_cleanup_blob_ struct blob b = BLOB_INIT;
 
 	return files_open(f, name, &b) == 0;
+}
+
+bool files_any(const struct files *f, bool (*is)(const char *name))
+{
+	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	struct dirent *de;
+	char top[NAME_MAX + 1];
+
+	for (size_t i = 0; f->tar >= 0 && i < f->n; i++) {
+		snprintf(top, sizeof(top), "%.*s", (int)strcspn(f->v[i].name, "/"), f->v[i].name);
+		if (is(top))
+			return true;
+	}
+	if (f->tar >= 0)
+		return false;
+	fd = openat(f->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	if (d)
+		TAKE_FD(fd);
+	while (d && (de = readdir(d)))
+		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") && is(de->d_name))
+			return true;
+	return false;
 }
 
 static int read_small(const struct blob *b, char **out)

@@ -44,5 +44,8 @@ int files_open(const struct files *f, const char *name, struct blob *out);
 int files_json(const struct files *f, const char *name, const char *digest, json_t **out,
 	       struct err *e);
 
+/* Whether any name in the archive's root is true of `is`; of a tar, of files and links alone. */
+bool files_any(const struct files *f, bool (*is)(const char *name));
+
 /* It will not be read again. */
 void files_drop(const struct files *f, const struct blob *b);

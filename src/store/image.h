@@ -35,6 +35,7 @@ enum image_format {
 	IMAGE_DOCKER,
 	IMAGE_DIR,
 	IMAGE_OLD, /* docker's before 1.10: no manifest */
+	IMAGE_BAD, /* an image's, but for its manifest.json */
 };
 
 enum image_format image_format(const struct files *f);

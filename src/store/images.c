@@ -143,6 +143,19 @@ static size_t unite(const struct image_refs *all, size_t *v, size_t n)
 	return left;
 }
 
+/* Whether ENGINE/NAME means this one alone, of those. */
+static bool is_only(const struct image_refs *all, const size_t *v, size_t n, size_t which)
+{
+	const struct image_ref *ref = &all->v[v[which]];
+
+	for (size_t i = 0; i < n; i++)
+		if (i != which && str_eq(all->v[v[i]].engine, ref->engine) &&
+		    str_eq(all->v[v[i]].name, ref->name))
+			return false;
+	return ref->name;
+}
+
+/* Each as it can be typed: by its engine's name where that will do, else by its id. */
 static int several(const struct image_refs *all, const size_t *v, size_t n, const char *want,
 		   struct err *e)
 {
@@ -151,11 +164,12 @@ static int several(const struct image_refs *all, const size_t *v, size_t n, cons
 	for (size_t i = 0; i < n && i < LISTED; i++) {
 		const struct image_ref *ref = &all->v[v[i]];
 
-		buf_printf(&names, "%simage://%s/", i ? ", " : "", ref->engine);
-		if (ref->name)
-			buf_printf(&names, "%.100s (%.12s)", ref_short(ref->name), ref->id);
+		buf_puts(&names, i ? ", " : "");
+		if (is_only(all, v, n, i))
+			buf_printf(&names, "image://%s/%.100s", ref->engine, ref_short(ref->name));
 		else
-			buf_printf(&names, "%.12s", ref->id);
+			buf_printf(&names, "image://%.12s (%s in %.60s)", ref->id, ref->engine,
+				   ref->place->path);
 	}
 	return err_say(e, ENOTUNIQ, "there are several images '%s': %s%s", want,
 		       names.data ? names.data : "", n > LISTED ? ", ..." : "");

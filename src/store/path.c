@@ -67,6 +67,7 @@ static const char *kind_of(enum image_format format, bool dir)
 		[IMAGE_DOCKER] = {"docker archive", "unpacked docker archive"},
 		[IMAGE_DIR] = {"archive of an image directory", "image directory"},
 		[IMAGE_OLD] = {"docker archive", "unpacked docker archive"},
+		[IMAGE_BAD] = {"archive", "directory"},
 	};
 
 	return kinds[format][dir];
@@ -134,6 +135,12 @@ static int unpack_whole(struct ask *a, int file, const char *name, struct err *e
 	return r < 0 ? r : TAKE_FD(fd);
 }
 
+static bool is_any(const char *name)
+{
+	(void)name;
+	return true;
+}
+
 /* Compressed: what is in it shows once it is unpacked. */
 static int of_stream(struct ask *a, int file, struct err *e)
 {
@@ -150,6 +157,8 @@ static int of_stream(struct ask *a, int file, struct err *e)
 	if (f.dir < 0)
 		return about(a, &why, e);
 	format = image_format(&f);
+	if (format == IMAGE_NONE && !files_any(&f, is_any))
+		return err_say(e, ENODATA, "'%s' is an archive without any files in it", a->path);
 	if (format == IMAGE_NONE) {
 		r = openat(f.dir, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		return r < 0 ? err_set(e, errno, "cannot read '%s'", a->path)

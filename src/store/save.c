@@ -9,6 +9,18 @@
 
 enum { IMAGES_MAX = 1000, LISTED = 12 };
 
+/* What only a root filesystem has: no name of an image's archive. */
+static bool is_of_root(const char *name)
+{
+	static const char *const own[] = {"repositories", "version", "oci-layout", "blobs"};
+
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (str_eq(name, own[i]))
+			return false;
+	return !str_ends(name, ".json") && !str_ends(name, ".tar") &&
+	       strspn(name, "0123456789abcdef") != DIGEST_HEX;
+}
+
 enum image_format image_format(const struct files *f)
 {
 	_cleanup_json_ json_t *manifest = NULL;
@@ -16,15 +28,19 @@ enum image_format image_format(const struct files *f)
 	if (files_has(f, "oci-layout") && files_has(f, "index.json"))
 		return IMAGE_OCI;
 	/* a root filesystem may well have a file of that name */
-	if (files_has(f, "manifest.json") &&
-	    files_json(f, "manifest.json", NULL, &manifest, NULL) == 0) {
-		json_t *first = json_array_get(manifest, 0);
+	if (files_has(f, "manifest.json")) {
+		json_t *first;
+
+		files_json(f, "manifest.json", NULL, &manifest, NULL);
+		first = json_array_get(manifest, 0);
 
 		if (json_is_array(json_object_get(first, "Layers")))
 			return IMAGE_DOCKER;
 		if (json_is_array(json_object_get(manifest, "layers")) &&
 		    json_is_object(json_object_get(manifest, "config")))
 			return IMAGE_DIR;
+		if (!files_any(f, is_of_root))
+			return IMAGE_BAD;
 	}
 	return files_has(f, "repositories") && !files_has(f, "etc/passwd") ? IMAGE_OLD : IMAGE_NONE;
 }
@@ -156,6 +172,13 @@ int image_find(const struct files *f, enum image_format format, const char *name
 		return layout_find(f, name, out, e);
 	if (format == IMAGE_DOCKER)
 		return docker_find(f, name, out, e);
+	if (format == IMAGE_BAD) {
+		r = files_json(f, "manifest.json", NULL, &manifest, e);
+		return r < 0 ? r
+			     : err_say(e, EBADMSG,
+				       "its manifest.json names no image with layers, and there is "
+				       "nothing else in it");
+	}
 	if (format != IMAGE_DIR) {
 		err_say(e, ENOTSUP, "it was saved by a docker older than 1.10");
 		err_hint(e, "load it and save it again");

@@ -66,7 +66,10 @@ int storage_bad(struct err *e, const struct storage *s, const char *path, const 
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	err_say(e, EBADMSG, "%s/%s is damaged: %s", s->path, path, what);
-	err_hint(e, "a directory of what is left can be looked at by itself: porthole exec %s/.../",
+	err_hint(e,
+		 "what is left of the layers can be looked at one by one: porthole exec DIR/, with "
+		 "a "
+		 "directory below %s",
 		 s->path);
 	return -EBADMSG;
 }

@@ -21,6 +21,14 @@ static int unknown_engine(const char *word, struct err *e)
 	return -EINVAL;
 }
 
+static void no_container(const char *typed, struct err *e)
+{
+	err_say(e, EINVAL, "'%s' is an image: this takes a container that was made of one", typed);
+	err_hint(e,
+		 "porthole exec %s opens a session on its files; porthole ps -a lists containers",
+		 typed);
+}
+
 int spec_pid(struct spec *s, const char *text, struct err *e)
 {
 	uint64_t pid;
@@ -56,7 +64,10 @@ static char *cut_engine(struct spec *s, char *text, struct err *e)
 			s->engine = text;
 			return rest;
 		}
-	unknown_engine(text, e);
+	if (str_eq(text, "image"))
+		no_container(s->typed, e);
+	else
+		unknown_engine(text, e);
 	return NULL;
 }
 

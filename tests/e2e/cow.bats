@@ -200,6 +200,8 @@ parts_root() {
 	says 125 "exists already" --view cow --keep "$out" "$name" true
 	says 125 "cannot keep anything" --view cow --keep "$out/no/such" "$name" true
 	says 125 "name of a new directory" --view cow --keep / "$name" true
+	says 125 "cannot make the directory /proc/kept" --view cow --keep /proc/kept "$name" sh -c 'echo ran >&2'
+	[[ $stderr != *ran* ]]
 	target_stop runc "$name"
 }
 

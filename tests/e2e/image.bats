@@ -153,6 +153,23 @@ unchanged() {
 	shows "$WANT" -i "containerd/pt/$NAME:packed"
 }
 
+@test "image: one name in two stores of one engine: each as it can be typed" {
+	require docker docker-userns
+	local ref tag
+	busybox_in docker
+	tag=pt/$NAME
+	engine_cli docker tag pt/busybox:1 "$tag:1"
+	target_start docker-userns "$NAME" scratch >/dev/null
+	engine_cli docker-userns tag pt/scratch:1 "$tag:1"
+	run -125 tell -i "$tag:1"
+	[[ $output =~ several\ images\ \'$tag:1\':\ (image://[0-9a-f]{12})\ \(docker\ in\ .*,\ (image://[0-9a-f]{12})\ \(docker\ in ]] || die "$output"
+	for ref in "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"; do
+		run -0 tell -i "${ref#image://}"
+		[[ $output == *"kind: docker overlay2 image"* ]] || die "$ref: $output"
+	done
+	target_stop docker-userns "$NAME"
+}
+
 @test "image: one name, several images" {
 	require docker podman
 	local tag
@@ -162,7 +179,7 @@ unchanged() {
 	target_start podman "$NAME" scratch >/dev/null
 	engine_cli podman tag docker.io/pt/scratch:1 "docker.io/$tag:1"
 	run -125 tell -i "$tag:1"
-	[[ $output == *"several images '$tag:1'"*"image://docker/$tag:1 ("*"image://podman/$tag:1 ("* ]]
+	[[ $output == *"several images '$tag:1'"*"image://docker/$tag:1, image://podman/$tag:1"* ]]
 	shows "$WANT" -i "docker/$tag:1"
 	run -0 tell -i "podman/$tag:1"
 	[[ $output == *"kind: podman overlay image"* ]]

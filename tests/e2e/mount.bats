@@ -66,6 +66,14 @@ by_engine() {
 	refute "$@" /dev/p/b/bash -c true
 }
 
+@test "an image cannot be mounted into or waited for: said as it is" {
+	local verb
+	for verb in mount unmount catch; do
+		run -125 --separate-stderr timeout 10 "$PORTHOLE" "$verb" image://x
+		[[ $stderr == "porthole: 'image://x' is an image: this takes a container that was made of one"$'\n'*"porthole exec image://x"* ]] || die "$stderr"
+	done
+}
+
 @test "docker exec: from scratch, read-only, user 1000, no capabilities" {
 	require docker
 	start docker --read-only --user 1000 --cap-drop ALL --security-opt no-new-privileges

@@ -221,6 +221,37 @@ owners() {
 	mkfifo "$arch/fifo"
 	says 125 "$arch/fifo is a FIFO"$'\n'"          of files, an archive or a directory can be opened" "$arch/fifo" true
 	says 125 "/dev/zero is a character device" /dev/zero true
+	mkdir "$arch/plain.d"
+	cd "$arch"
+	says 125 "there is a directory 'plain.d': that is named with a slash, plain.d/" plain.d true
+	says 125 "99999999999 is no user's number" -u 99999999999 "$d/rootfs/" true
+}
+
+@test "an archive whose manifest is rubbish, or without any files, is no empty root; one with files beside is a root" {
+	local d f what
+	require kit
+	d=$(test_dir)
+	cd "$d"
+	for what in 5 '[]' '{' '[{"Layers":7}]' '{"layers":[]}'; do
+		echo "$what" >manifest.json
+		tar -cf "$d/bad.tar" manifest.json
+		gzip -kf bad.tar
+		for f in ./bad.tar ./bad.tar.gz; do
+			run -125 --separate-stderr x "$f" true
+			[[ $stderr =~ ^porthole:\ cannot\ read\ .*(is\ no\ JSON|names\ no\ image) ]] || die "$what: $stderr"
+		done
+	done
+	mkdir -p root/bin
+	cp manifest.json root/
+	echo root >root/bin/app
+	tar -C root -cf root.tar .
+	run -0 --separate-stderr x -q ./root.tar cat /bin/app
+	[[ $output == root ]]
+	head -c 10240 /dev/zero >zeros.tar
+	gzip -k zeros.tar
+	for f in ./zeros.tar ./zeros.tar.gz; do
+		says 125 "'$f' is an archive without any files in it" "$f" true
+	done
 }
 
 @test "kill -9 of any of the processes: nothing stays, nothing is changed" {

@@ -97,7 +97,7 @@ storage() {
 	[[ -z $output && $stderr == *"$dir/diff"*"half deleted"* || $stderr == *"$dir/diff is damaged"* ]] || die "$stderr"
 	# all of it in one sentence, and what to do
 	run -125 --separate-stderr in_engine "$ENGINE" "$PORTHOLE" exec "$NAME" true
-	[[ $stderr == *"'$NAME' is not running"*"and its files cannot be shown: $dir/diff is damaged"*$'\n'*"porthole exec /"* ]] ||
+	[[ $stderr == *"'$NAME' is not running"*"and its files cannot be shown: $dir/diff is damaged"*$'\n'*"porthole exec DIR/, with a directory below /"* ]] ||
 		die "$stderr"
 	in_engine "$ENGINE" sh -c "mv '$dir/elsewhere' '$dir/diff'; echo ../../etc >'$dir/lower'"
 	run -1 --separate-stderr st "$NAME"
