@@ -96,10 +96,9 @@ static int report(struct ctx *ctx, const struct unmount_opts *o, const struct vi
 	else
 		printf("The kit is gone from %s in '%s'.\n", v->path, v->label);
 	if (u->n)
-		printf("%s %s%s: what %s until %s end%s, seen by nobody else.\n", who.data,
-		       u->n == 1 ? "uses it" : "use it", o->explain ? "" : " still",
-		       u->n == 1 ? "it has open stays" : "they have open stays",
-		       u->n == 1 ? "it" : "they", u->n == 1 ? "s" : "");
+		printf("It is %sin use by %s: what %s stays, unseen by others, until %s.\n",
+		       o->explain ? "" : "still ", who.data, u->n == 1 ? "it uses" : "they use",
+		       u->n == 1 ? "it ends" : "the last of them ends");
 	return 0;
 }
 
