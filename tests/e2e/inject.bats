@@ -1,0 +1,107 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # run sets stderr
+# porthole inject and eject: an operating system in the container's own files, and out again.
+load ../lib/porthole
+
+setup() {
+	export PORTHOLE_STATE=$BATS_TEST_TMPDIR/state
+}
+
+teardown() {
+	[[ -z ${T_NAME:-} ]] || target_stop "$T_ENGINE" "$T_NAME"
+}
+
+# What it starts has mounts of its own, in which those of other runs are, too: the mark spares it from their ends.
+i() {
+	PT_MARK=$PT_RUN timeout -k 5 250 "$PORTHOLE" inject "$@" </dev/null
+}
+
+j() {
+	timeout -k 5 100 "$PORTHOLE" eject "$@" </dev/null
+}
+
+# tree_print DIR: all there is to the files below it, but for what the kernel and engines mount there.
+tree_print() {
+	/usr/bin/python3 "$PORTHOLE_SRC/tests/tools/treeprint.py" "$1"
+}
+
+# start ENGINE [ARG...]: sets T_ENGINE, T_NAME, T_PID, and takes a print of its files.
+start() {
+	T_ENGINE=$1
+	T_NAME=$(uniq_name inj)
+	T_PID=$(target_start "$1" "$T_NAME" "${@:2}")
+	tree_print "/proc/$T_PID/root" >"$BATS_TEST_TMPDIR/before"
+	[[ $(wc -l <"$BATS_TEST_TMPDIR/before") -gt 2 ]]
+}
+
+# as_before [PID]: the files are what they were, and no journal is left.
+as_before() {
+	tree_print "/proc/${1:-$T_PID}/root" | diff "$BATS_TEST_TMPDIR/before" - || die "the tree is another one"
+	[[ -z $(find "$PORTHOLE_STATE" -type f) ]] || die "left: $(find "$PORTHOLE_STATE" -type f)"
+}
+
+# refused WORDS ARG...: porthole inject ends with 125 and a sentence, and the target is as before.
+refused() {
+	run -125 --separate-stderr i "${@:2}"
+	[[ $stderr == *"porthole: "*"$1"* && -z $output ]] || die "not '$1': $stderr$output"
+	as_before
+}
+
+@test "busybox: the engine's own exec works, and then does not" {
+	require docker
+	start docker
+	refute engine_cli docker exec "$T_NAME" sh -c true
+	run -0 i --from busybox "$T_NAME"
+	[[ $output == "busybox is in '$T_NAME' now: "*"'porthole eject $T_NAME' takes it out again." ]]
+	[[ $(engine_cli docker exec "$T_NAME" sh -c 'echo $((6 * 7)); id -u; ls /app') == $'42\n0\n/app' ]]
+	[[ $(stat -c %a "/proc/$T_PID/root/tmp") == 1777 ]]
+	[[ $(ls -A "/proc/$T_PID/root") != *.porthole-* ]]
+	run -125 i --from busybox "$T_NAME"
+	[[ $output == *"has busybox already"* ]]
+	run -0 i --list
+	[[ $output == *"$T_NAME "*docker*busybox*complete* ]]
+	[[ $(i --list --json | jq -r '.[0] | .target, .source, .state') == "$T_NAME"$'\nbusybox\ncomplete' ]]
+	run -0 j --explain "$T_NAME"
+	[[ $output == "busybox would be taken out of '$T_NAME'." ]]
+	run -0 j "$T_NAME"
+	[[ $output == "busybox is out of '$T_NAME': "*" files and links removed." ]]
+	as_before
+	refute engine_cli docker exec "$T_NAME" sh -c true
+	run -125 j "$T_NAME"
+	[[ $output == *"nothing was put into '$T_NAME'"* ]]
+}
+
+@test "runc, podman, and user namespaces: files are the container's root's" {
+	require runc podman docker-userns
+	local e rw
+	for e in runc podman docker-userns; do
+		rw=()
+		[[ $e != runc ]] || rw=('.root.readonly = false')
+		start $e "${rw[@]}"
+		run -0 i --from busybox "$T_NAME"
+		case $e in
+		runc) run -0 runc exec "$T_NAME" /bin/stat -c %u:%g /bin/busybox ;;
+		*) run -0 engine_cli $e exec "$T_NAME" stat -c %u:%g /bin/busybox ;;
+		esac
+		[[ $output == 0:0 ]] || die "$e: $output"
+		[[ $e != docker-userns || $(stat -c %u "/proc/$T_PID/root/bin/busybox") -gt 9999 ]]
+		run -0 j "$T_NAME"
+		as_before
+		target_stop "$e" "$T_NAME"
+	done
+	T_NAME=
+}
+
+@test "debian: apt and dpkg are whole, and a package can be named" {
+	require docker
+	start docker
+	run -0 i "$T_NAME" jq
+	[[ $(engine_cli docker exec "$T_NAME" apt-get --version) == apt\ * ]]
+	[[ -z $(engine_cli docker exec "$T_NAME" dpkg --audit) ]]
+	run -0 engine_cli docker exec "$T_NAME" dpkg -l
+	[[ $(grep -c '^ii ' <<<"$output") -gt 60 && $(grep -c '^i[^i]' <<<"$output") == 0 ]]
+	[[ $(engine_cli docker exec "$T_NAME" bash -c 'jq -n 1+1; perl -e "print 6 * 7, qq(\n)"; tty >/dev/null || echo no') == $'2\n42\nno' ]]
+	[[ $(stat -c %a "/proc/$T_PID/root/usr/bin/su") == 4755 ]]
+	run -0 j "$T_NAME"
+	as_before
+}
