@@ -127,7 +127,7 @@ static int set_flag(const struct opt *o, void *opts, const char *val, struct err
 static int parse_long(const struct verb *v, struct ctx *ctx, void *opts, int left, char **argv,
 		      bool *help, struct err *e)
 {
-	const char *name = argv[0] + 2, *val = strchr(name, '=');
+	const char *name = argv[0] + (argv[0][1] == '-' ? 2 : 1), *val = strchr(name, '=');
 	size_t n = val ? (size_t)(val - name) : strlen(name);
 	const struct opt *o;
 	int used = 1, r;
@@ -202,6 +202,17 @@ static bool asks_json(const struct verb *v, int argc, char **argv)
 	return false;
 }
 
+/* "-name", as find(1) has it: a long name, whole. */
+static bool is_word(const struct verb *v, const char *arg)
+{
+	if (!(v->flags & VERB_WORDS) || arg[1] == '-' || !arg[2])
+		return false;
+	for (const struct opt *o = v->opts; o && o->type; o++)
+		if (str_eq(o->name, arg + 1))
+			return true;
+	return false;
+}
+
 static int parse_words(const struct verb *v, struct ctx *ctx, void *opts, int argc, char **argv,
 		       int *nargs, bool *help, struct err *e)
 {
@@ -220,8 +231,9 @@ static int parse_words(const struct verb *v, struct ctx *ctx, void *opts, int ar
 			argv[n++] = argv[i++];
 			continue;
 		}
-		used = argv[i][1] == '-' ? parse_long(v, ctx, opts, argc - i, argv + i, help, e)
-					 : parse_short(v, opts, argc - i, argv + i, help, e);
+		used = argv[i][1] == '-' || is_word(v, argv[i])
+			       ? parse_long(v, ctx, opts, argc - i, argv + i, help, e)
+			       : parse_short(v, opts, argc - i, argv + i, help, e);
 		if (used < 0) {
 			ctx->json = ctx->json || asks_json(v, argc - i, argv + i);
 			return used;

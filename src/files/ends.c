@@ -100,7 +100,7 @@ static int check_replaced(const struct place *p, const struct stat *st, const ch
 
 /* Nothing is there, or something that is replaced: its name, in the directory that it is in. A link
  * gives way to where it leads. */
-static int beside(const struct place *p, const char *path, struct dest *out, struct err *e)
+int dest_beside(const struct place *p, const char *path, struct dest *out, struct err *e)
 {
 	_cleanup_free_ char *at = strdup(path);
 	char text[PATH_MAX];
@@ -144,5 +144,5 @@ int dest_open(const struct place *p, const char *path, const struct source *s, s
 		return -ENOENT;
 	}
 	r = fd >= 0 ? check_replaced(p, &st, path, s, e) : 0;
-	return r < 0 ? r : beside(p, path, out, e);
+	return r < 0 ? r : dest_beside(p, path, out, e);
 }

@@ -42,3 +42,6 @@ void dest_done(struct dest *d);
  * -errno with `e`. */
 int dest_open(const struct place *p, const char *path, const struct source *s, struct dest *out,
 	      struct err *e);
+
+/* The file (or nothing) that `path` leads to, as a name in its directory. 0 or -errno with `e`. */
+int dest_beside(const struct place *p, const char *path, struct dest *out, struct err *e);

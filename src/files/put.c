@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "files/data.h"
 
 /* From this size on a file has no name before it is whole: nothing stays even of a process that is
  * killed. Below it, a name is cheaper. */
@@ -54,11 +55,54 @@ void put_drop(struct put *p)
 	p->temp[0] = '\0';
 }
 
+/* Something is mounted on it, as on a container's /etc/hosts. Taking the name away would take the
+ * mount away, too, in every mount namespace but ours. */
+static bool is_mounted(int dir, const char *name)
+{
+	struct statx x;
+
+	return statx(dir, name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, 0, &x) == 0 &&
+	       x.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT &&
+	       x.stx_attributes & STATX_ATTR_MOUNT_ROOT;
+}
+
+/* Into the file that is mounted there: only its bytes are ours to change. */
+static int fill_mounted(int dir, const char *temp, const char *name)
+{
+	_cleanup_close_ int path = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int in = openat(dir, temp, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	_cleanup_close_ int out = -EBADF;
+	struct meter m = {};
+	bool reading;
+	char self[40];
+	struct stat st;
+	int64_t n;
+
+	if (path < 0 || in < 0 || fstat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || fstat(in, &st) < 0 || !S_ISREG(st.st_mode))
+		return -EBUSY;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", path);
+	out = open(self, O_WRONLY | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (out < 0)
+		return -errno;
+	n = data_copy(in, out, &m, &reading);
+	return n < 0 ? (int)n : 0;
+}
+
 /* Give the name to what has the temporary one. */
 static int take_name(int dir, const char *temp, const char *name)
 {
-	int r = renameat(dir, temp, dir, name) < 0 ? -errno : 0;
+	int r = renameat2(dir, temp, dir, name, RENAME_NOREPLACE) < 0 ? -errno : 0;
 
+	if (r == 0)
+		return 0;
+	if ((r == -EEXIST || r == -EINVAL) && is_mounted(dir, name)) {
+		r = fill_mounted(dir, temp, name);
+		unlinkat(dir, temp, 0);
+		return r;
+	}
+	r = renameat(dir, temp, dir, name) < 0 ? -errno : 0;
 	if (r < 0)
 		unlinkat(dir, temp, 0);
 	return r == -ENOTEMPTY || r == -EEXIST ? -EISDIR : r;

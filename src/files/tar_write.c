@@ -1,43 +1,40 @@
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "files/pax.h"
 #include "files/tar.h"
 #include "files/walk.h"
 
-enum { PIECE = 256 << 10 };
+enum { PIECE = 256 << 10, RANGES_MAX = 1 << 20 };
 
 struct out {
 	struct transfer *t;
-	struct archive *a;
-	struct archive_entry *en;
+	struct pax pax;
 	const char *name;
 	char *buf;
+	struct pax_range *ranges;
+	size_t n_ranges, size_ranges;
 	struct err *e;
 };
 
 static void out_done(struct out *o)
 {
-	archive_entry_free(o->en);
-	archive_write_free(o->a);
+	pax_done(&o->pax);
+	free(o->ranges);
 	free(o->buf);
 }
 
 /* Writing to the stream failed, which ends it. */
-static int broken(struct out *o)
+static int broken(struct out *o, int r)
 {
-	int num = archive_errno(o->a);
-
-	if (num == EPIPE)
+	if (r == -EPIPE)
 		return err_say(o->e, EPIPE, "whoever read the archive has stopped reading");
-	return err_set(o->e, num > 0 ? num : EIO, "writing the archive");
+	return err_set(o->e, r, "writing the archive");
 }
 
 static int fail(struct out *o, const char *path, int r)
@@ -50,58 +47,82 @@ static int fail(struct out *o, const char *path, int r)
 	return 0;
 }
 
-static int set_head(struct out *o, const struct walk_entry *e, const struct stat *st, int fd)
+static char type_of(mode_t mode)
+{
+	return S_ISDIR(mode)	? '5'
+	       : S_ISLNK(mode)	? '2'
+	       : S_ISCHR(mode)	? '3'
+	       : S_ISBLK(mode)	? '4'
+	       : S_ISFIFO(mode) ? '6'
+				: '0';
+}
+
+/* `fd`: to read extended attributes of; `link`: its text, or the path of a first name. */
+static int write_head(struct out *o, const struct walk_entry *e, const struct stat *st, int fd,
+		      char type, const char *link)
 {
 	_cleanup_attrs_ struct attrs a = {};
-	_cleanup_free_ char *path = str_fmt("%s%s%s", o->name, e->depth ? "/" : "", e->path);
+	_cleanup_free_ char *path =
+		str_fmt("%s%s%s%s", o->name, e->depth ? "/" : "", e->path, type == '5' ? "/" : "");
+	struct pax_head h = {.path = path,
+			     .link = link,
+			     .type = type,
+			     .a = &a,
+			     .size = st->st_size,
+			     .ranges = type == '0' ? o->ranges : NULL,
+			     .n_ranges = o->n_ranges};
 	int r = path ? attrs_read(o->t->from, fd, st, &o->t->keep, &a) : -ENOMEM;
 
 	if (r < 0)
 		return err_set(o->e, r, "writing the archive");
-	archive_entry_clear(o->en);
-	archive_entry_set_pathname(o->en, path);
-	archive_entry_set_mode(o->en, a.mode);
-	archive_entry_set_uid(o->en, a.uid == UINT32_MAX ? 65534 : a.uid);
-	archive_entry_set_gid(o->en, a.gid == UINT32_MAX ? 65534 : a.gid);
-	archive_entry_set_mtime(o->en, a.mtime.tv_sec, a.mtime.tv_nsec);
-	archive_entry_set_size(o->en, S_ISREG(st->st_mode) ? st->st_size : 0);
-	if (S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode)) {
-		archive_entry_set_rdevmajor(o->en, major(st->st_rdev));
-		archive_entry_set_rdevminor(o->en, minor(st->st_rdev));
+	a.uid = a.uid == UINT32_MAX ? 65534 : a.uid;
+	a.gid = a.gid == UINT32_MAX ? 65534 : a.gid;
+	r = pax_head(&o->pax, &h);
+	return r < 0 ? broken(o, r) : 0;
+}
+
+static int add_range(struct out *o, int64_t at, int64_t len)
+{
+	if (o->n_ranges == RANGES_MAX)
+		return -EFBIG;
+	if (o->n_ranges == o->size_ranges) {
+		size_t size = o->size_ranges ? o->size_ranges * 2 : 64;
+		void *v = reallocarray(o->ranges, size, sizeof(*o->ranges));
+
+		if (!v)
+			return -ENOMEM;
+		o->ranges = v;
+		o->size_ranges = size;
 	}
-	for (size_t i = 0; i < a.n_x; i++)
-		archive_entry_xattr_add_entry(o->en, a.x[i].name, a.x[i].value, a.x[i].len);
+	o->ranges[o->n_ranges++] = (struct pax_range){.at = at, .len = len};
 	return 0;
 }
 
-static int write_head(struct out *o)
-{
-	return archive_write_header(o->a, o->en) < ARCHIVE_WARN ? broken(o) : 0;
-}
-
-/* Where data is, so that holes take no room in the archive. */
-static void set_sparse(struct out *o, int in, const struct stat *st)
+/* Where data is, so that holes take no room in the archive. A file without holes has no ranges. */
+static int find_ranges(struct out *o, int in, const struct stat *st)
 {
 	int64_t at = 0, data, hole;
+	int r = 0;
 
+	free(TAKE_PTR(o->ranges));
+	o->n_ranges = o->size_ranges = 0;
 	if (st->st_blocks * 512 >= st->st_size)
-		return;
-	while ((data = lseek(in, at, SEEK_DATA)) >= 0 && data < st->st_size) {
+		return 0;
+	while (r == 0 && (data = lseek(in, at, SEEK_DATA)) >= 0 && data < st->st_size) {
 		hole = lseek(in, data, SEEK_HOLE);
 		if (hole < 0 || hole > st->st_size)
 			hole = st->st_size;
-		archive_entry_sparse_add_entry(o->en, data, hole - data);
+		r = add_range(o, data, hole - data);
 		at = hole;
 	}
-	if (at == 0) /* all of it is a hole */
-		archive_entry_sparse_add_entry(o->en, 0, 0);
+	return r < 0 ? r : add_range(o, st->st_size, 0); /* the end, as GNU tar has it */
 }
 
 /* As many bytes as the head says; what the file has lost meanwhile is zeros. */
-static int write_data(struct out *o, int in, int64_t size)
+static int write_range(struct out *o, int in, int64_t at, int64_t end)
 {
-	for (int64_t at = 0; at < size;) {
-		size_t want = size - at < PIECE ? (size_t)(size - at) : PIECE;
+	while (at < end) {
+		size_t want = end - at < PIECE ? (size_t)(end - at) : PIECE;
 		ssize_t n = pread(in, o->buf, want, at);
 		int r = meter_tick(&o->t->meter, n > 0 ? (uint64_t)n : 0);
 
@@ -111,11 +132,27 @@ static int write_data(struct out *o, int in, int64_t size)
 			memset(o->buf, 0, want);
 			n = (ssize_t)want;
 		}
-		if (archive_write_data(o->a, o->buf, (size_t)n) < 0)
-			return broken(o);
+		r = pax_data(&o->pax, o->buf, (size_t)n);
+		if (r < 0)
+			return broken(o, r);
 		at += n;
 	}
 	return 0;
+}
+
+static int write_data(struct out *o, int in, const struct stat *st)
+{
+	int r = 0;
+
+	if (!o->ranges)
+		r = write_range(o, in, 0, st->st_size);
+	for (size_t i = 0; i < o->n_ranges && r == 0; i++)
+		r = write_range(o, in, o->ranges[i].at, o->ranges[i].at + o->ranges[i].len);
+	if (r == 0) {
+		r = pax_pad(&o->pax);
+		r = r < 0 ? broken(o, r) : 0;
+	}
+	return r;
 }
 
 static int write_file(struct out *o, const struct walk_entry *e, int fd)
@@ -126,17 +163,12 @@ static int write_file(struct out *o, const struct walk_entry *e, int fd)
 
 	if (in < 0 || fstat(in, &st) < 0)
 		return fail(o, e->path, in < 0 ? in : -errno);
-	if (st.st_size >> 30 >= TAR_FILE_MAX_GIB && st.st_blocks * 512 < st.st_size / 2)
-		return fail(o, e->path, -EFBIG);
-	r = set_head(o, e, &st, in);
+	r = find_ranges(o, in, &st);
 	if (r < 0)
-		return r;
-	set_sparse(o, in, &st);
-	r = write_head(o);
+		return fail(o, e->path, r);
+	r = write_head(o, e, &st, in, '0', NULL);
 	if (r == 0)
-		r = write_data(o, in, st.st_size);
-	if (r == 0 && archive_write_finish_entry(o->a) < ARCHIVE_WARN)
-		r = broken(o);
+		r = write_data(o, in, &st);
 	return r < 0 ? r : 1;
 }
 
@@ -145,17 +177,9 @@ static int write_again(struct out *o, const struct walk_entry *e, const struct s
 {
 	const char *first = links_find(&o->t->links, st->st_dev, st->st_ino);
 	_cleanup_free_ char *target = first ? str_fmt("%s/%s", o->name, first) : NULL;
-	int r;
+	int r = target ? write_head(o, e, st, -EBADF, '1', target) : 0;
 
-	if (!target)
-		return 0;
-	r = set_head(o, e, st, -EBADF);
-	if (r < 0)
-		return r;
-	archive_entry_set_size(o->en, 0);
-	archive_entry_set_hardlink(o->en, target);
-	r = write_head(o);
-	return r < 0 ? r : 1;
+	return r < 0 ? r : !!target;
 }
 
 static int write_other(struct out *o, const struct walk_entry *e, int fd, const struct stat *st)
@@ -172,10 +196,8 @@ static int write_other(struct out *o, const struct walk_entry *e, int fd, const 
 		n = link_read_at(fd, "", text, sizeof(text));
 	if (n < 0)
 		return fail(o, e->path, (int)n);
-	r = set_head(o, e, st, -EBADF);
-	if (S_ISLNK(st->st_mode))
-		archive_entry_set_symlink(o->en, text);
-	return r < 0 ? r : write_head(o);
+	r = write_head(o, e, st, -EBADF, type_of(st->st_mode), S_ISLNK(st->st_mode) ? text : NULL);
+	return r < 0 ? r : 1;
 }
 
 static int write_held(struct out *o, const struct walk_entry *e, int fd)
@@ -203,10 +225,8 @@ static int visit(struct walk_entry *e, void *data)
 	int r = meter_tick(&o->t->meter, 0);
 
 	o->t->meter.entries++;
-	if (r == 0 && e->fd >= 0) {
-		r = set_head(o, e, &e->st, e->fd);
-		return r < 0 ? r : write_head(o);
-	}
+	if (r == 0 && e->fd >= 0)
+		return write_head(o, e, &e->st, e->fd, '5', NULL);
 	fd = *e->name ? openat(e->dir, e->name, O_PATH | O_NOFOLLOW | O_CLOEXEC)
 		      : fcntl(e->dir, F_DUPFD_CLOEXEC, 3);
 	if (r == 0)
@@ -223,24 +243,17 @@ int tar_write(struct transfer *t, int top, const char *name, int out, struct err
 {
 	static const struct walk_how how = {};
 	static const struct walk_ops ops = {.entry = visit, .failed = unreadable};
-	_cleanup_(out_done) struct out o = {.t = t,
-					    .a = archive_write_new(),
-					    .en = archive_entry_new(),
-					    .name = name,
-					    .buf = malloc(PIECE),
-					    .e = e};
-	int r;
+	_cleanup_(out_done) struct out o = {.t = t, .name = name, .buf = malloc(PIECE), .e = e};
+	int r = pax_open(&o.pax, out);
 
 	e->num = 0;
-	if (!o.a || !o.en || !o.buf || archive_write_set_format_pax(o.a) != ARCHIVE_OK ||
-	    archive_write_set_options(o.a, "hdrcharset=BINARY") != ARCHIVE_OK ||
-	    archive_write_set_bytes_per_block(o.a, PIECE) != ARCHIVE_OK ||
-	    archive_write_set_bytes_in_last_block(o.a, 1) != ARCHIVE_OK ||
-	    archive_write_open_fd(o.a, out) != ARCHIVE_OK)
+	if (r < 0 || !o.buf)
 		return err_set(e, ENOMEM, "writing the archive");
 	r = walk(top, &how, &ops, &o);
-	if (r == 0 && archive_write_close(o.a) != ARCHIVE_OK)
-		r = broken(&o);
+	if (r == 0) {
+		r = pax_close(&o.pax);
+		r = r < 0 ? broken(&o, r) : 0;
+	}
 	if (r < 0 && !e->num)
 		place_err(t->from, r, "reading", name, e);
 	return r;

@@ -64,7 +64,7 @@ def one(path):
     rel = os.path.relpath(path, top)
     rest = [oct(st.st_mode)]
     if owners: rest += [st.st_uid - shift, st.st_gid - shift]
-    if rel != b'.': rest.append(st.st_mtime_ns // int(os.environ.get('TO', 1)))
+    if rel != b'.': rest.append(st.st_mtime_ns)
     if stat.S_ISREG(st.st_mode):
         rest += [st.st_size, st.st_blocks * 512 < st.st_size // 2]
         if st.st_size < 1 << 28: rest.append(hashlib.sha256(open(path, 'rb').read()).hexdigest()[:12])
@@ -114,7 +114,7 @@ there_and_back() {
 	diff <(cd "$d/src" && find . -printf '%P %y %m %s\n' | sort) <(cd "$d/x/twice" && find . -printf '%P %y %m %s\n' | sort)
 	mkdir "$ROOT/unpacked"
 	cp_ - "$NAME:/unpacked" <"$d/t.tar"
-	TO=1000000000 same "$ROOT/twice" "$ROOT/unpacked/twice" yes
+	same "$ROOT/twice" "$ROOT/unpacked/twice" yes
 	# without -a: the target's root, then ours, without its powers
 	run -0 cp_ "$d/src" "$NAME:/plain"
 	[[ $(find "$ROOT/plain" -printf '%U:%G\n' | sort -u) == "$shift:$shift" ]]
@@ -252,4 +252,86 @@ rules() {
 	[[ $(<"$v/h") == vol ]]
 	run -125 --separate-stderr cp_ "$v/f" "$NAME:/etc/f"
 	[[ $stderr == *"Read-only file system"*"mounted read-only in '$NAME'"* ]] || die "$stderr"
+}
+
+@test "find: by find(1)'s tests, with find's spelling; the biggest" {
+	local d
+	require docker
+	start docker busybox
+	d=$ROOT/d
+	mkdir -p "$d/a/b" "$d/empty"
+	head -c 300000 /dev/zero >"$d/a/b/big.log"
+	truncate -s 1G "$d/sparse"
+	: >"$d/zero"
+	echo x >"$d/a/X.LOG"
+	ln "$d/a/b/big.log" "$d/a/again"
+	ln -s / "$d/root"
+	chmod 4755 "$d/a/X.LOG"
+	chown 1234:77 "$d/zero"
+	touch -d '3 days ago' "$d/a/X.LOG"
+	# find(1) itself is what is right
+	both -name '*.log'
+	both -iname '*.log'
+	both -type d
+	both -type f,l
+	both -size +100k -type f
+	both -size -2
+	both -mtime +2
+	both -mtime -1
+	both -newer /d/a/X.LOG
+	both -user 1234
+	both -group 77
+	both -perm 4755
+	both -perm -4000
+	both -perm /6000
+	both -empty
+	both -maxdepth 1
+	both -path '/d/a/*' -type f
+	[[ $("$PORTHOLE" find "$NAME:/d" -name zero --json | jq -c '.[] | [.path, .uid, .gid, .size]') == '["/d/zero",1234,77,0]' ]]
+	run -0 "$PORTHOLE" find "$NAME:/d" --top 3
+	[[ $output == *" d  /d"$'\n'*" d  /d/a"$'\n'*" "*"/d/a/"* && $output != *sparse* ]] || die "$output"
+	run -2 "$PORTHOLE" find "$NAME:/d" -size many
+	run -2 "$PORTHOLE" find "$NAME:/d" -type x
+	run -125 "$PORTHOLE" find "$NAME:/d" -user nobody-here
+}
+
+# both TEST...: porthole finds what find does.
+both() {
+	local there=()
+	[[ $1 == -newer ]] && there=(-newer "$ROOT$2") || there=("$@")
+	[[ $1 != -path ]] || there=(-path "$ROOT$2" "${@:3}")
+	diff <("$PORTHOLE" find "$NAME:/d" "$@" --print0 | tr '\0' '\n' | sort) \
+		<(find "$ROOT/d" "${there[@]}" | sed "s|^$ROOT||" | sort) || die "find $*"
+}
+
+@test "edit: whole, with owner and mode; nothing lost when it cannot be" {
+	local f
+	require docker
+	start docker busybox
+	echo port=1 >"$ROOT/etc/conf"
+	chown 12:34 "$ROOT/etc/conf"
+	chmod 640 "$ROOT/etc/conf"
+	ln -s /etc/conf "$ROOT/link"
+	EDITOR='sed -i s/1/2/' run -0 "$PORTHOLE" edit "$NAME:/link"
+	[[ $(<"$ROOT/etc/conf") == port=2 && $(stat -c %u:%g:%a "$ROOT/etc/conf") == 12:34:640 && -L $ROOT/link ]]
+	EDITOR=true run -0 "$PORTHOLE" edit "$NAME:/etc/conf"
+	[[ $output == "porthole: not changed" ]]
+	EDITOR=false run -125 "$PORTHOLE" edit "$NAME:/etc/conf"
+	# what is mounted stays mounted
+	EDITOR='sed -i s/localhost/here/' run -0 "$PORTHOLE" edit "$NAME:/etc/hosts"
+	[[ $(<"$ROOT/etc/hosts") == *here* ]]
+	grep -q ' /etc/hosts ' "/proc/$PID/mountinfo"
+	cp_ "$ROOT/etc/conf" "$NAME:/etc/hosts"
+	[[ $(<"$ROOT/etc/hosts") == port=2 ]]
+	grep -q ' /etc/hosts ' "/proc/$PID/mountinfo"
+	# somebody else was faster
+	EDITOR="echo theirs >$ROOT/etc/conf; echo mine >" TMPDIR=$BATS_TEST_TMPDIR run -125 "$PORTHOLE" edit "$NAME:/etc/conf"
+	[[ $output == *"changed by somebody else"*"what was edited is in $BATS_TEST_TMPDIR/"* ]]
+	f=${output##* is in }
+	[[ $(<"$f") == mine && $(<"$ROOT/etc/conf") == theirs && $(stat -c %a "$f" "${f%/*}") == $'600\n700' ]]
+	EDITOR='echo new >' run -0 "$PORTHOLE" edit "$NAME:/etc/new"
+	[[ $(<"$ROOT/etc/new") == new && $(stat -c %u:%a "$ROOT/etc/new") == 0:644 ]]
+	mkfifo "$ROOT/fifo"
+	EDITOR=true run -125 timeout 5 "$PORTHOLE" edit "$NAME:/fifo"
+	[[ -z $(find "$ROOT/" -xdev -name '.porthole-*') ]]
 }
