@@ -18,25 +18,6 @@ static void docker_done(struct docker *d)
 	json_decref(d->host);
 }
 
-/* Drivers, and where below DATA/NAME a layer's files are: NULL, as overlay layers. */
-static const struct {
-	const char *name, *dir;
-} drivers[] = {
-	{"overlay2", NULL},
-	{"fuse-overlayfs", NULL},
-	{"vfs", "dir"},
-	{"btrfs", "subvolumes"},
-};
-
-static size_t driver_index(const char *name)
-{
-	size_t i = 0;
-
-	while (i < ARRAY_LEN(drivers) && !str_eq(drivers[i].name, name))
-		i++;
-	return i;
-}
-
 static int unknown_driver(const char *name, const char *driver, struct err *e)
 {
 	err_say(e, ENOTSUP,
@@ -52,17 +33,17 @@ int docker_layers(const struct storage *data, const char *driver, const char *id
 {
 	_cleanup_storage_ struct storage home = STORAGE_INIT;
 	_cleanup_free_ char *path = NULL;
-	size_t i = driver_index(driver);
+	const char *dir;
 	int r;
 
-	if (i == ARRAY_LEN(drivers))
+	if (!lower_driver(true, driver, &dir))
 		return unknown_driver(name, driver, e);
 	r = storage_below(data, driver, &home, e);
 	if (r < 0)
 		return r;
-	if (!drivers[i].dir)
+	if (!dir)
 		return lower_layers(&home, 1, id, out, e);
-	path = str_fmt("%s/%s", drivers[i].dir, id);
+	path = str_fmt("%s/%s", dir, id);
 	return path ? storage_layer(&home, path, NULL, out, e)
 		    : err_set(e, ENOMEM, "opening the layers of '%s'", name);
 }
@@ -111,6 +92,7 @@ static int layers(const struct docker *d, struct store *out, struct err *e)
 {
 	const char *driver = json_str(d->config, "Driver", "");
 	_cleanup_free_ char *dir = NULL, *file = NULL, *id = NULL;
+	const char *where;
 	int r;
 
 	if (!path_is_component(driver))
@@ -121,7 +103,7 @@ static int layers(const struct docker *d, struct store *out, struct err *e)
 		return err_set(e, ENOMEM, "opening the layers of '%s'", d->target->name);
 	if (!storage_has(&d->data, dir) && snapshot_is_known(driver))
 		return snapshot_of(d, driver, out, e);
-	if (driver_index(driver) == ARRAY_LEN(drivers))
+	if (!lower_driver(true, driver, &where))
 		return unknown_driver(d->target->name, driver, e);
 	r = storage_name(&d->data, file, &id, e);
 	return r < 0 ? r : docker_layers(&d->data, driver, id, d->target->name, out, e);

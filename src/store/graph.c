@@ -18,25 +18,6 @@ void graph_close(struct graph *g)
 	*g = (struct graph){};
 }
 
-/* Drivers, and where below DRIVER a layer's files are: NULL, as overlay layers. */
-static const struct {
-	const char *name, *dir;
-} drivers[] = {
-	{"overlay", NULL},
-	{"overlay2", NULL},
-	{"vfs", "dir"},
-	{"btrfs", "subvolumes"},
-};
-
-static size_t driver_index(const char *name)
-{
-	size_t i = 0;
-
-	while (i < ARRAY_LEN(drivers) && !str_eq(drivers[i].name, name))
-		i++;
-	return i;
-}
-
 /* Append the strings that `key = "..."` or `key = ["...", ...]` has in TOML, where it starts a
  * line; what is in a comment may be among them, and is looked for like the others. 0 or -ENOMEM. */
 static int toml_strings(const char *text, const char *key, struct strv *out)
@@ -127,9 +108,10 @@ int graph_open(const struct target_roots *r, const char *path, const char *drive
 	       struct graph *out, struct err *e)
 {
 	_cleanup_graph_ struct graph g = {};
+	const char *dir;
 	int err;
 
-	if (driver_index(driver) == ARRAY_LEN(drivers)) {
+	if (!lower_driver(false, driver, &dir)) {
 		err_say(e, ENOTSUP,
 			"%s is kept by the storage driver '%s', whose files Porthole cannot put "
 			"together",
@@ -152,10 +134,12 @@ int graph_open(const struct target_roots *r, const char *path, const char *drive
 
 int graph_layers(const struct graph *g, const char *id, struct store *out, struct err *e)
 {
-	const char *dir = drivers[driver_index(g->driver)].dir;
-	_cleanup_free_ char *path = dir ? str_fmt("%s/%s", dir, id) : strdup(id);
+	_cleanup_free_ char *path = NULL;
+	const char *dir;
 	size_t i = g->n;
 
+	lower_driver(false, g->driver, &dir); /* graph_open() saw that it is known */
+	path = dir ? str_fmt("%s/%s", dir, id) : strdup(id);
 	if (!path_is_component(id))
 		return storage_bad(e, &g->top[0], g->driver, "'%.64s' cannot be a layer's name",
 				   id);

@@ -230,3 +230,26 @@ int lower_layers(const struct storage *home, size_t n, const char *id, struct st
 		*e = why;
 	return r < 0 ? r : add_lowers(&c, text, from, out, e);
 }
+
+bool lower_driver(bool docker, const char *name, const char **dir)
+{
+	static const struct {
+		const char *name, *dir;
+		bool docker, graph;
+	} drivers[] = {
+		{"overlay2", NULL, true, true},
+		{"overlay", NULL, false, true}, /* docker's of that name was another */
+		{"fuse-overlayfs", NULL, true, false},
+		{"vfs", "dir", true, true},
+		{"btrfs", "subvolumes", true, true},
+	};
+
+	*dir = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(drivers); i++)
+		if (str_eq(drivers[i].name, name) &&
+		    (docker ? drivers[i].docker : drivers[i].graph)) {
+			*dir = drivers[i].dir;
+			return true;
+		}
+	return false;
+}

@@ -16,3 +16,8 @@
  * `e`. */
 int lower_layers(const struct storage *home, size_t n, const char *id, struct store *out,
 		 struct err *e);
+
+/* Storage drivers, as docker (false: containers/storage) calls them. Where below the driver's own
+ * directory a layer's files are: in *dir/ID; NULL: as overlay layers, for lower_layers(). False:
+ * one whose files cannot be put together. */
+bool lower_driver(bool docker, const char *name, const char **dir);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "check.h"
 #include "kit/kit.h"
 
 struct args {
@@ -28,24 +29,6 @@ struct args {
 	bool classic;
 	unsigned repeat;
 };
-
-static void check(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	perror(what);
-	exit(125);
-}
-
-static void check_err(int r, const struct err *e)
-{
-	if (r >= 0)
-		return;
-	fprintf(stderr, "kitmount: %s\n", e->msg);
-	if (e->hint[0])
-		fprintf(stderr, "          %s\n", e->hint);
-	exit(-r == ENOSYS ? 124 : 125);
-}
 
 static double now(void)
 {

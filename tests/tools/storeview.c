@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/str.h"
+#include "check.h"
 #include "store/store.h"
 
 struct args {
@@ -23,24 +24,6 @@ struct args {
 	uint64_t limit;
 	bool image;
 };
-
-static void check(bool ok, const char *what)
-{
-	if (ok)
-		return;
-	perror(what);
-	exit(125);
-}
-
-static void check_err(int r, const struct err *e)
-{
-	if (r >= 0)
-		return;
-	fprintf(stderr, "storeview: %s\n", e->msg);
-	if (e->hint[0])
-		fprintf(stderr, "storeview: %s\n", e->hint);
-	exit(125);
-}
 
 static void print_words(const char *what, const struct strv *v)
 {
