@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "out/human.h"
 #include "session/seal.h"
 #include "session/session.h"
 #include "sys/exitcode.h"
@@ -119,6 +120,7 @@ static int make_plan(const struct entrypoint *ep, const struct target *t, const 
 		return r;
 	strv_done(&p->argv);
 	p->caps_ambient = false;
+	p->rehearsal = true;
 	p->no_new_privs = en->no_new_privs;
 	if (set_argv(ep, h, p) < 0 || set_env(ep, h->strace, p) < 0)
 		return err_set(e, ENOMEM, "planning the rehearsal");
@@ -188,6 +190,7 @@ struct watch {
 	pid_t pid;
 	int pidfd, errors, trace; /* the latter two: read ends; trace -EBADF: none */
 	struct failed failed;
+	uint64_t oom_kills;
 	bool timed_out;
 };
 
@@ -199,14 +202,20 @@ static void pass_on(int sig)
 		kill(watched, sig);
 }
 
-/* In the child: the session. Its error goes through the pipe. */
+/* What the child has to tell. */
+struct told {
+	struct err e;
+	uint64_t oom_kills;
+};
+
+/* In the child: the session. What else than its code there is to tell goes through the pipe. */
 static void rehearse(const struct plan *p, pid_t parent, int errors, int trace)
 	__attribute__((noreturn));
 
 static void rehearse(const struct plan *p, pid_t parent, int errors, int trace)
 {
 	struct session_talk talk = {};
-	struct err e = {};
+	struct told told = {};
 	int code;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* the session clears up when we are gone */
@@ -214,9 +223,9 @@ static void rehearse(const struct plan *p, pid_t parent, int errors, int trace)
 		_exit(EXIT_PORTHOLE);
 	if (trace >= 0)
 		dup2(trace, STDERR_FILENO);
-	code = session_run(p, &talk, &e);
-	if (code < 0)
-		fd_write_all(errors, &e, sizeof(e));
+	code = session_run(p, &talk, &told.e);
+	told.oom_kills = talk.oom_kills;
+	fd_write_all(errors, &told, sizeof(told));
 	_exit(code < 0 ? EXIT_PORTHOLE : code);
 }
 
@@ -300,14 +309,17 @@ static void watch(struct watch *w, uint64_t timeout)
 /* Its exit code; or its error. */
 static int result(struct watch *w, struct err *e)
 {
-	struct err own = {};
+	struct told told = {};
 	int status = 0;
 
 	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (read(w->errors, &own, sizeof(own)) == (ssize_t)sizeof(own) && own.num) {
-		*e = own;
-		return -own.num;
+	if (read(w->errors, &told, sizeof(told)) != (ssize_t)sizeof(told))
+		told = (struct told){};
+	w->oom_kills = told.oom_kills;
+	if (told.e.num) {
+		*e = told.e;
+		return -told.e.num;
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -329,7 +341,8 @@ static void print_findings(const struct entry_report *r)
 static void tell(const struct entrypoint *ep, const struct watch *w, int code, int64_t ms,
 		 uint64_t timeout)
 {
-	_cleanup_free_ char *words = exitcode_words(code, false);
+	_cleanup_free_ char *words = exitcode_words(code, w->oom_kills);
+	char limit[HUMAN_MAX];
 
 	print_failed(&w->failed);
 	if (w->timed_out)
@@ -344,14 +357,15 @@ static void tell(const struct entrypoint *ep, const struct watch *w, int code, i
 			words ? words : "");
 	if (!w->timed_out && code)
 		print_findings(&ep->report);
-	if (!w->timed_out && code == 128 + SIGKILL && ep->entry.memory)
-		fputs("porthole: it ran with the container's memory limit, which may have killed "
-		      "it\n",
-		      stderr);
-	if (ep->entry.root_ro)
-		fputs("porthole: the container's root is read-only; in a rehearsal it can be "
-		      "written "
-		      "to\n",
+	if (w->oom_kills)
+		fprintf(stderr,
+			"porthole: %s of its processes %s killed by the kernel: out of memory, "
+			"limit %s\n",
+			w->oom_kills == 1 ? "one" : "some", w->oom_kills == 1 ? "was" : "were",
+			human_size(ep->entry.memory, limit));
+	if (!w->timed_out && code && ep->t)
+		fputs("porthole: not rehearsed: its seccomp and AppArmor profiles, and its "
+		      "devices\n",
 		      stderr);
 }
 

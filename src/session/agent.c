@@ -19,13 +19,14 @@
 #include <termios.h>
 
 #include "base/fd.h"
+#include "session/fresh.h"
 #include "session/leave.h"
 #include "session/wire.h"
 #include "sys/cred.h"
 #include "sys/ns.h"
 #include "sys/title.h"
 
-enum { SUPERVISOR_GONE = 128 + SIGKILL };
+enum { SUPERVISOR_GONE = -1 }; /* in place of the command's code, which may be any */
 
 _Noreturn static void agent_fail(struct agent *a, struct err *e)
 {
@@ -67,6 +68,19 @@ static int open_pty(const struct plan *p, int *master, int *slave, struct err *e
 static const int ignorable[] = {SIGPIPE, SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGCHLD,
 				SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
 
+/* [child] As the container's first process: with a /proc of the pid namespace it is the first of.
+ */
+static int be_first(struct err *e)
+{
+	_cleanup_close_ int dev = open("/dev", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int at = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int proc = view_new_proc(-EBADF);
+	int r = dev < 0 || at < 0 ? -errno : proc < 0 ? proc : view_attach(proc, at, "");
+
+	return r < 0 ? err_set(e, r, "mounting a /proc for the rehearsal")
+		     : fresh_proc(proc, dev, e);
+}
+
 /* [child] of vfork: only system calls until exec. */
 static void command_child(struct agent *a, int slave, struct err *e)
 {
@@ -78,6 +92,8 @@ static void command_child(struct agent *a, int slave, struct err *e)
 			err_set(e, errno, "moving the command into its cgroup");
 			return;
 		}
+	if (p->rehearsal && be_first(e) < 0)
+		return;
 	/* a session of its own: the terminal's signals reach the command and nobody else */
 	if (setsid() < 0 || (p->tty && ioctl(slave, TIOCSCTTY, 0) < 0)) {
 		err_set(e, errno, "making a terminal session");
@@ -97,8 +113,12 @@ static void command_child(struct agent *a, int slave, struct err *e)
 
 static pid_t spawn(struct agent *a, int slave, struct err *e)
 {
-	pid_t pid = vfork();
+	pid_t pid;
 
+	/* it ends, whatever it has started with it, as one process that we can wait for */
+	if (a->plan->rehearsal && unshare(CLONE_NEWPID) < 0)
+		return -1;
+	pid = vfork();
 	if (pid == 0) {
 		command_child(a, slave, e);
 		_exit(EXIT_PORTHOLE);
@@ -275,5 +295,5 @@ _Noreturn void agent_main(struct agent *a)
 	if (p->cgroup != CGROUP_OWN && !freeze.table)
 		wire_send(a->guard, &done, -EBADF); /* it ends while we do */
 	close(a->sock);				    /* and the supervisor wakes while we do */
-	_exit(code);
+	_exit(code == SUPERVISOR_GONE ? 128 + SIGKILL : code);
 }

@@ -205,6 +205,22 @@ static bool is_shared(int parent)
 	return false;
 }
 
+uint64_t session_cgroup_oom(const struct session_cgroup *c)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < SESSION_CONTROLLERS && *c->name; i++) {
+		_cleanup_close_ int dir =
+			c->parent[i] < 0
+				? -EBADF
+				: openat(c->parent[i], c->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (dir >= 0 && cgroup_key(dir, "memory.events", "oom_kill", &n) < 0)
+			cgroup_key(dir, "memory.oom_control", "oom_kill", &n);
+	}
+	return n;
+}
+
 void session_cgroup_remove(const struct session_cgroup *c)
 {
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)

@@ -31,6 +31,9 @@ int session_cgroup_open(struct session_cgroup *c, const struct plan *p, struct e
  */
 int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct err *e);
 
+/* How many processes the kernel has killed in it for lack of memory; 0 too when nobody counts. */
+uint64_t session_cgroup_oom(const struct session_cgroup *c);
+
 /* Kill what is in it and remove it, for at most a second. Nothing to do but for CGROUP_OWN. */
 void session_cgroup_remove(const struct session_cgroup *c);
 

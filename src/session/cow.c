@@ -160,6 +160,8 @@ static int of_store(struct plan *p, struct err *e)
 			: m->tmpfs ? COW_TMPFS
 				   : how_of(m->fd),
 			m->fd, e);
+		if (r == 0)
+			p->cow.v[p->cow.n - 1].ro = m->ro;
 		if (r == 0 && p->store->uid_map)
 			map_owners(p, m, userns);
 	}

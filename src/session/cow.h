@@ -30,6 +30,7 @@ struct cow_mount {
 	enum cow_how how;
 	int fd;	    /* the source, borrowed from the store; -EBADF: what is at `dest` in the root */
 	int mapped; /* the same with owners as in the container, in place of fd; -EBADF: none */
+	bool ro;    /* in the container */
 	size_t order; /* of mounting */
 };
 

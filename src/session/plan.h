@@ -86,8 +86,10 @@ struct plan {
 	unsigned ns_same;	     /* wanted, and the same as ours already */
 	unsigned ns_new;	     /* made for the session */
 	bool outlive;		     /* the session does not end with the target */
-	bool rootless;	 /* we have no rights but those that joining the target's user namespace
-			    gives: it is joined first */
+	bool rootless;	/* we have no rights but those that joining the target's user namespace
+			   gives: it is joined first */
+	bool rehearsal; /* the command is the container's own: the first process of a pid namespace,
+			   and what is read-only there is so here */
 	bool user_xattr; /* overlays can be marked as users may only: this is not the host's root */
 	int mnt_owner;	 /* the user namespace that owns the target's mount namespace, where that is
 			     another than the target's own; else -EBADF */

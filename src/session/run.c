@@ -453,6 +453,7 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 	channels_start(&s->channels, p);
 	r = attend(s, talk, e);
 	status = agent_status(s);
+	talk->oom_kills = session_cgroup_oom(&s->cgroup);
 	talk->thawed = !freeze_holds(&s->freeze, s->agent.host_proc);
 	freeze_thaw(&s->freeze, s->agent.host_proc);
 	channels_drain(&s->channels);

@@ -19,6 +19,7 @@ struct session_talk {
 	/* plan.outlive: the target has ended; a sentence to tell, which is freed, or NULL */
 	char *(*ended)(void *data);
 	void *data;
+	uint64_t oom_kills; /* out: of plan.limits.memory */
 	bool thawed; /* out: the plan froze the target, and somebody else thawed it meanwhile */
 };
 

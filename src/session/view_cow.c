@@ -85,6 +85,13 @@ static int attach_piece(int root, const struct piece *piece)
 	return at < 0 ? at : view_attach(piece->mnt, at, "");
 }
 
+static int make_read_only(int mnt)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+
+	return mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
 /* All the pieces below `root`, each in its place. */
 static void attach_pieces(const struct plan *p, const struct view_parts *parts, int root,
 			  const struct pieces *c)
@@ -94,6 +101,8 @@ static void attach_pieces(const struct plan *p, const struct view_parts *parts, 
 		int r = piece->mnt < 0 ? copy_in(p, parts, root, piece->m)
 				       : attach_piece(root, piece);
 
+		if (r == 0 && p->rehearsal && piece->mnt >= 0 && piece->m && piece->m->ro)
+			r = make_read_only(piece->mnt);
 		if (r < 0)
 			pieces_note(parts, piece->dest, "is not in this view");
 	}
@@ -164,6 +173,8 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 		return r;
 	view_show_target_proc(*dev_fd, parts->target_proc);
 	attach_pieces(p, parts, c->root, c);
+	if (p->rehearsal && p->store->config.root_ro && (r = make_read_only(c->root)) < 0)
+		return err_set(e, r, "making the root of '%s' read-only", p->label);
 	return pivot(top, e);
 }
 

@@ -258,13 +258,32 @@ on_tmpfs() {
 	[[ $output == "other words" ]]
 }
 
+@test "--run: process 1, read-only where the container is, and killed for want of memory" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	mkdir "$BATS_TEST_TMPDIR/vol"
+	make "$n" busybox --read-only --tmpfs /tmp -v "$BATS_TEST_TMPDIR/vol:/ro:ro" -v "$BATS_TEST_TMPDIR/vol:/rw" -- \
+		/bin/sh -c 'echo $$; ps -o pid | tail -n +2 | wc -l; echo >/new; echo >/ro/new; echo >/rw/new && echo >/tmp/new && ls /tmp; (sleep 300 &); exit 3'
+	run -3 --separate-stderr ep --run "$n"
+	[[ ${lines[0]} == 1 && ${lines[1]} -le 4 && ${lines[2]} == new ]] || die "$output"
+	[[ $stderr == *"/new: Read-only file system"*"/ro/new: Read-only file system"*"with code 3"*"not rehearsed: its seccomp"* && ! -e $BATS_TEST_TMPDIR/vol/new ]] || die "$stderr"
+	make "$n-m" busybox -m 20m -- /bin/dd if=/dev/zero of=/dev/null bs=60M
+	run -137 --separate-stderr ep --run "$n-m"
+	[[ $stderr == *"one of its processes was killed by the kernel: out of memory, limit 20 MiB"* ]] || die "$stderr"
+	make "$n-k" busybox -m 20m -- /bin/sh -c 'sh -c "kill -9 \$\$"; exit 5'
+	run -5 --separate-stderr ep --run "$n-k"
+	[[ $stderr != *"out of memory"* ]]
+}
+
 @test "--run: signals, time, what cannot be started" {
 	require docker-default
 	local n
 	n=$(uniq_name ep)
-	make "$n" busybox -- /bin/sh -c 'kill -SEGV $$'
+	make "$n" busybox -- /bin/sh -c 'sh -c "kill -SEGV \$\$"; exit $?'
 	run -139 ep --run "$n"
 	[[ $output == *"code 139: killed by SIGSEGV"* ]]
+	run -0 ep --run "$n" -- /bin/sh -c 'kill -SEGV $$' # to process 1 that is nothing, as in its engine
 	run -124 ep --run --timeout 1 "$n" -- /bin/sh -c 'trap "" TERM; echo here; sleep 1000'
 	[[ $output == *here*"still running after 1 second, and was ended: it does start"* ]]
 	make "$n-u" busybox -u web -- /bin/true
