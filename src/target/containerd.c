@@ -299,7 +299,76 @@ static int find(struct look *l, const struct want *w, struct targets *out)
 	return r;
 }
 
-/* By the shims: a containerd that keeps its state elsewhere. */
+/* What a containerd that runs was told: as arguments, or in its configuration. */
+struct daemon {
+	int own;	    /* its root directory */
+	char *root, *state; /* ROOT and STATE as it sees them; NULL: the usual */
+	uid_t uid;
+};
+
+static void daemon_done(struct daemon *d)
+{
+	cleanup_close(&d->own);
+	free(d->root);
+	free(d->state);
+}
+
+/* The value of an argument, else of the configuration's key; a new string or NULL. */
+static char *told(const char *args, size_t n, const char *option, const char *conf, const char *key)
+{
+	const char *value = proc_arg(args, n, option);
+
+	return value ? strdup(value) : conf ? toml_str(conf, key) : NULL;
+}
+
+/* The next one, from *i = 0 on. False: there is none. */
+static bool next_daemon(struct look *l, size_t *i, struct daemon *d)
+{
+	_cleanup_free_ char *args = malloc(CONF_MAX);
+	const struct proc_stat *st;
+
+	while (args && (st = scan_named(l, "containerd", i))) {
+		struct proc_status who;
+		struct slice text = {};
+		const char *file;
+		ssize_t n = proc_cmdline_read(l->roots->proc_fd, st->pid, args, CONF_MAX);
+
+		daemon_done(d);
+		*d = (struct daemon){.own = proc_link_open(l->roots->proc_fd, st->pid, "root")};
+		if (d->own < 0 || n <= 0 ||
+		    proc_status_read_at(l->roots->proc_fd, st->pid, &who) < 0)
+			continue;
+		file = proc_arg(args, (size_t)n, "-c") ?: proc_arg(args, (size_t)n, "--config");
+		if (look_read(l, d->own, "", file ? file : "etc/containerd/config.toml", CONF_MAX,
+			      &text) < 0)
+			text.p = NULL;
+		d->root = told(args, (size_t)n, "--root", text.p, "root");
+		d->state = told(args, (size_t)n, "--state", text.p, "state");
+		d->uid = who.euid;
+		return true;
+	}
+	return false;
+}
+
+/* What the daemons that run say themselves: there may be no container of theirs that runs. */
+static void places_from_daemons(struct look *l, struct places *ps)
+{
+	size_t i = 0;
+
+	for (;;) {
+		_cleanup_(daemon_done) struct daemon d = {.own = -EBADF};
+		_cleanup_free_ char *task = NULL;
+
+		if (!next_daemon(l, &i, &d))
+			return;
+		task = str_fmt("%s/" TASK_DIR, d.state ? d.state : "/run/containerd");
+		if (task && (d.root || d.state))
+			add_place(l, ps, look_dir(l, d.own, task), d.own, task + strspn(task, "/"),
+				  d.root ? d.root : "var/lib/containerd", d.uid);
+	}
+}
+
+/* By the shims, and the daemons: a containerd that keeps its state elsewhere. */
 static int more(struct look *l, const struct want *w, struct targets *out)
 {
 	_cleanup_(places_done) struct places ps = {};
@@ -307,10 +376,12 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	size_t i = 0;
 	int r = 0, usual;
 
-	if (!scan_has_monitor(l, MONITOR_SHIM))
+	if (!w->stopped && !scan_has_monitor(l, MONITOR_SHIM))
 		return 0;
 	default_places(l, &ps);
 	usual = ps.n;
+	if (w->stopped)
+		places_from_daemons(l, &ps);
 	while ((m = scan_monitor(l, &i)))
 		if (m->kind == MONITOR_SHIM && !ctd_is_docker_ns(m->ns) && !known(&ps, m))
 			place_from_shim(l, &ps, m);
@@ -323,30 +394,19 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 static int list_places(struct look *l, struct target_places *out)
 {
 	int r = 0, root = l->roots->root_fd;
-	const struct proc_stat *st;
 	size_t at = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(usual_places) && r == 0; i++)
 		r = place_add(out, engine_containerd.name, look_dir(l, root, usual_places[i].data),
 			      usual_places[i].data, 0);
-	while (r == 0 && (st = scan_named(l, "containerd", &at))) {
-		_cleanup_close_ int own = proc_link_open(l->roots->proc_fd, st->pid, "root");
-		_cleanup_free_ char *args = malloc(CONF_MAX), *data = NULL;
-		ssize_t n =
-			args ? proc_cmdline_read(l->roots->proc_fd, st->pid, args, CONF_MAX) : 0;
-		struct proc_status who;
-		struct slice text;
-		const char *file;
+	while (r == 0) {
+		_cleanup_(daemon_done) struct daemon d = {.own = -EBADF};
 
-		if (own < 0 || n <= 0 || proc_status_read_at(l->roots->proc_fd, st->pid, &who) < 0)
-			continue;
-		file = proc_arg(args, (size_t)n, "-c") ?: proc_arg(args, (size_t)n, "--config");
-		if (look_read(l, own, "", file ? file : "etc/containerd/config.toml", CONF_MAX,
-			      &text) == 0)
-			data = toml_str(text.p, "root");
-		if (data)
-			r = place_add(out, engine_containerd.name, look_dir(l, own, data), data,
-				      who.euid);
+		if (!next_daemon(l, &at, &d))
+			break;
+		if (d.root)
+			r = place_add(out, engine_containerd.name, look_dir(l, d.own, d.root),
+				      d.root, d.uid);
 	}
 	return r;
 }
