@@ -61,7 +61,7 @@ forward_start() {
 	FWD_LOG=$BATS_TEST_TMPDIR/forward.log
 	spawn "$BATS_TEST_TMPDIR/forward.pid" "$FWD_LOG" "$PORTHOLE" forward -v "$@"
 	FWD_PID=$(<"$BATS_TEST_TMPDIR/forward.pid")
-	wait_until 10 _listens "$n" || { cat "$FWD_LOG" >&2; return 1; }
+	wait_until 20 _listens "$n" || { cat "$FWD_LOG" >&2; return 1; }
 }
 
 _listens() {
@@ -170,11 +170,11 @@ port() {
 	# shellcheck disable=SC2016
 	spawn "$BATS_TEST_TMPDIR/forward.pid" "$FWD_LOG" setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource \
 		bash -c 'ulimit -n 100; exec "$0" forward -v "$1" -L 0:7001' "$PORTHOLE" "$T"
-	wait_until 10 _listens 1
+	wait_until 20 _listens 1
 	p=$(port 1)
 	run timeout 5 /usr/bin/python3 "$PORTS" hold "tcp:127.0.0.1:$p" 150
 	[[ $status == 124 && $(grep -c 'no file descriptors are left' "$FWD_LOG") == 1 ]]
-	wait_until 10 ports say "tcp:127.0.0.1:$p" again
+	wait_until 20 ports say "tcp:127.0.0.1:$p" again
 }
 
 @test "a peer that never reads holds its sender back; resets are passed on" {
@@ -186,9 +186,9 @@ port() {
 	((before < 30000)) || die "it holds $before kB"
 	[[ $(ports raw "tcp:127.0.0.1:$(port 2)" 4141) == reset ]]
 	[[ $(ports raw "tcp:127.0.0.1:$(port 3)" 41 2>&1) == *[Rr]eset* ]]
-	wait_until 5 grep -q "nothing listens at localhost:9 in $T" "$FWD_LOG"
+	wait_until 20 grep -q "nothing listens at localhost:9 in $T" "$FWD_LOG"
 	refute ports say "tcp:127.0.0.1:$(port 4)" x
-	wait_until 5 grep -q "connecting to /srv/none in $T: No such file" "$FWD_LOG"
+	wait_until 20 grep -q "connecting to /srv/none in $T: No such file" "$FWD_LOG"
 }
 
 @test "links of the container's never lead to a socket of the host's" {
@@ -219,12 +219,12 @@ port() {
 	maker=$(cat "/proc/$FWD_PID/task/$FWD_PID/children")
 	kill -9 "$FWD_PID"
 	for pid in $maker; do
-		wait_until 5 pid_gone "$pid"
+		wait_until 20 pid_gone "$pid"
 	done
 	[[ ! -e $root/srv/k.sock && ! -e $BATS_TEST_TMPDIR/k.sock ]]
 	forward_start "$T" -L 0:7001
 	kill -9 "$(cat "/proc/$FWD_PID/task/$FWD_PID/children")"
-	wait_until 5 pid_gone "$FWD_PID"
+	wait_until 20 pid_gone "$FWD_PID"
 	grep -q 'the process that makes sockets in .* was killed' "$FWD_LOG"
 }
 
@@ -243,10 +243,10 @@ port() {
 	pid=$(target_start plain "$name")
 	FWD_LOG=$BATS_TEST_TMPDIR/forward.log
 	spawn "$BATS_TEST_TMPDIR/forward.pid" "$FWD_LOG" "$PORTHOLE" forward "$name" -L 0:8080 -- sleep 60
-	wait_until 5 test -n "$(cat "$BATS_TEST_TMPDIR/forward.pid")"
-	wait_until 5 pgrep -P "$(<"$BATS_TEST_TMPDIR/forward.pid")" -x sleep
+	wait_until 20 test -n "$(cat "$BATS_TEST_TMPDIR/forward.pid")"
+	wait_until 20 pgrep -P "$(<"$BATS_TEST_TMPDIR/forward.pid")" -x sleep
 	target_stop plain "$name"
-	wait_until 5 pid_gone "$(<"$BATS_TEST_TMPDIR/forward.pid")"
+	wait_until 20 pid_gone "$(<"$BATS_TEST_TMPDIR/forward.pid")"
 	[[ $(<"$FWD_LOG") == "porthole: '$name' ended while its ports were forwarded" ]]
 }
 

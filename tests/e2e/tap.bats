@@ -13,7 +13,7 @@ setup_file() {
 	export T T_PID
 	T=$(uniq_name tap)
 	T_PID=$(target_start plain "$T" busybox --rw -- /bin/sh -c "mkfifo /tmp/fifo; $LOST")
-	wait_until 5 test -e "/proc/$T_PID/root/tmp/fifo"
+	wait_until 20 test -e "/proc/$T_PID/root/tmp/fifo"
 }
 
 teardown_file() {
@@ -32,12 +32,36 @@ tap() {
 	timeout -k 2 30 "$PORTHOLE" tap "$@"
 }
 
-# tap_start ARG...: in the background, until it reads along.
+# tap_start ARG...: in the background, until it reads along; standard output in OUT, error in ERR.
 tap_start() {
-	TAP_OUT=$BATS_TEST_TMPDIR/out
-	spawn "$BATS_TEST_TMPDIR/tap.pid" "$TAP_OUT" "$PORTHOLE" tap "$@"
+	OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
+	# shellcheck disable=SC2016
+	ERR=$ERR spawn "$BATS_TEST_TMPDIR/tap.pid" "$OUT" bash -c 'exec "$0" tap "$@" 2>"$ERR"' "$PORTHOLE" "$@"
 	TAP_PID=$(<"$BATS_TEST_TMPDIR/tap.pid")
-	wait_until 10 grep -q 'reading along' "$TAP_OUT" || { cat "$TAP_OUT" >&2; return 1; }
+	wait_until 20 grep -q 'reading along\|"started"' "$OUT" "$ERR" || { cat "$OUT" "$ERR" >&2; return 1; }
+}
+
+# sees FILE REGEX...: all of them come.
+sees() {
+	local file=$1 x
+	shift
+	for x; do
+		wait_until 30 grep -qP "$x" "$file" || { echo "no $x in:"; tail -n 20 "$file"; return 1; } >&2
+	done
+}
+
+# lacks_all FILE WORD...: none of them is there.
+lacks_all() {
+	local file=$1 x
+	shift
+	for x; do
+		refute grep -q "$x" "$file"
+	done
+}
+
+tap_stop() {
+	kill "$TAP_PID"
+	wait_until 20 pid_gone "$TAP_PID"
 }
 
 # untraced PID: nobody traces it, and it is not stopped.
@@ -53,23 +77,29 @@ written() {
 goes_on() {
 	local before
 	before=$(written "$1")
-	wait_until 5 eval "(( \$(written $1) > $before ))"
+	wait_until 20 eval "(( \$(written $1) > $before ))"
 }
 
 @test "what is written to stdout and stderr is read along, on the same two; nothing without" {
-	run -124 --separate-stderr timeout 3 "$PORTHOLE" tap "$T"
-	[[ $output == *$'out \033[31mred\nout \033[31mred'* && $output != *err* && $output != *child* ]]
-	[[ $stderr == "porthole: reading along what process $T_PID writes; "* && $stderr != *out* && $stderr != *err* ]]
+	tap_start "$T"
+	sees "$OUT" '^out \x1b\[31mred$'
+	lacks_all "$OUT" err child
+	[[ $(<"$ERR") == "porthole: reading along what process $T_PID writes; "* ]]
+	lacks_all "$ERR" out err
+	tap_stop
 	[[ ! -s $(readlink -f "/proc/$T_PID/fd/1") ]]
-	wait_until 5 untraced "$T_PID"
+	wait_until 20 untraced "$T_PID"
 	goes_on "$T_PID"
 }
 
 @test "--follow: children; what went to descriptor 2 is on ours" {
-	run -124 --separate-stderr timeout 3 "$PORTHOLE" tap -f "$T" sh
-	[[ $output == *out*$'\nchild\n'*out* && $output != *err* ]]
-	[[ $stderr == *$'\nls: /err: '* && $stderr == *"ended with exit code 0"* && $stderr != *child* ]]
-	wait_until 5 untraced "$T_PID"
+	tap_start -f "$T" sh
+	sees "$OUT" '^out ' '^child$'
+	sees "$ERR" '^ls: /err: ' 'ended with exit code 0$'
+	lacks_all "$OUT" err
+	lacks_all "$ERR" child
+	tap_stop
+	wait_until 20 untraced "$T_PID"
 }
 
 @test "--fd: other descriptors; threads; every call that writes" {
@@ -86,27 +116,30 @@ goes_on() {
 		    i = os.open("/etc/passwd", os.O_RDONLY); os.sendfile(9, i, 0, 10); os.close(i); time.sleep(0.2)
 	END
 	spawn "$BATS_TEST_TMPDIR/py.pid" "$BATS_TEST_TMPDIR/py.log" /usr/bin/python3 "$f"
-	wait_until 10 grep -q one "$BATS_TEST_TMPDIR/py.log"
-	run -124 --separate-stderr timeout 3 "$PORTHOLE" tap --fd 3,9 "pid:$(<"$BATS_TEST_TMPDIR/py.pid")"
-	for line in nine placed sent message 'by a thread' "$(printf 'x%.0s' {1..100000})"; do
-		[[ $'\n'$output$'\n' == *$'\n'"$line"$'\n'* ]] || die "no ${line:0:20}"
-	done
-	[[ $output != *one* && $stderr == *"10 bytes went to descriptor 9 from another one, unseen (splice)"* ]]
+	wait_until 20 grep -q one "$BATS_TEST_TMPDIR/py.log"
+	tap_start --fd 3,9 "pid:$(<"$BATS_TEST_TMPDIR/py.pid")"
+	sees "$OUT" '^nine$' '^placed$' '^sent$' '^message$' '^by a thread$' '^x{1000}'
+	sees "$ERR" ' 10 bytes went to descriptor 9 from another one, unseen \(splice\)$'
+	lacks_all "$OUT" one
+	tap_stop
+	[[ $(grep -m 1 ^x "$OUT" | wc -c) == 100001 ]]
 }
 
 @test "a terminal is not acted upon; --raw is; Ctrl-C leaves the process" {
 	run timeout 30 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/term.py" -t 10 'expect:out \\x1b\[31mred' \
 		'send:\x03' -- "$PORTHOLE" tap "$T"
 	[[ $status == 130 ]] || die "$status $output"
-	wait_until 5 untraced "$T_PID"
+	wait_until 20 untraced "$T_PID"
 	goes_on "$T_PID"
 }
 
 @test "--json: events" {
-	run -124 --separate-stderr timeout 3 "$PORTHOLE" tap -f --json "$T"
-	[[ $(head -n 1 <<<"$output" | jq -r .event) == started && -z $stderr ]]
-	jq -es "any(.[]; .event == \"data\" and .fd == 1 and .pid == $T_PID and .data == \"out \\u001b[31mred\\n\")" <<<"$output"
-	jq -es 'any(.[]; .fd == 2 and (.data | startswith("ls: /err")))' <<<"$output"
+	tap_start -f --json "$T"
+	sees "$OUT" '"fd":2,' '"data":"out '
+	tap_stop
+	[[ $(head -n 1 "$OUT" | jq -r .event) == started && ! -s $ERR ]]
+	jq -es "any(.[]; .event == \"data\" and .fd == 1 and .pid == $T_PID and .data == \"out \\u001b[31mred\\n\")" "$OUT"
+	jq -es 'any(.[]; .fd == 2 and (.data | startswith("ls: /err")))' "$OUT"
 }
 
 @test "kill -9 of either process: the target goes on, no process stays" {
@@ -115,12 +148,12 @@ goes_on() {
 	tracer=$(cat "/proc/$TAP_PID/task/$TAP_PID/children")
 	grep -q "^TracerPid:.${tracer% }$" "/proc/$T_PID/status"
 	kill -9 "$TAP_PID"
-	wait_until 5 pid_gone "${tracer% }"
+	wait_until 20 pid_gone "${tracer% }"
 	untraced "$T_PID"
 	goes_on "$T_PID"
 	tap_start "$T"
 	kill -9 "$(cat "/proc/$TAP_PID/task/$TAP_PID/children")"
-	wait_until 5 pid_gone "$TAP_PID"
+	wait_until 20 pid_gone "$TAP_PID"
 	untraced "$T_PID"
 	goes_on "$T_PID"
 }
@@ -132,10 +165,10 @@ goes_on() {
 	mkfifo "$fifo"
 	exec 7<>"$fifo"
 	spawn "$BATS_TEST_TMPDIR/tap.pid" "$BATS_TEST_TMPDIR/err" bash -c '"$0" tap "$1" >"$2"' "$PORTHOLE" "$NAME" "$fifo"
-	wait_until 10 grep -q 'reading along' "$BATS_TEST_TMPDIR/err"
+	wait_until 20 grep -q 'reading along' "$BATS_TEST_TMPDIR/err"
 	for _ in 1 2 3; do
 		goes_on "$pid"
-		wait_until 10 eval "(( \$(written $pid) > $(written "$pid") + 4000000 ))"
+		wait_until 20 eval "(( \$(written $pid) > $(written "$pid") + 4000000 ))"
 	done
 	timeout 20 cat <"$fifo" >/dev/null 7>&- &
 	wait_until 20 grep -q '[0-9] bytes were left out' "$BATS_TEST_TMPDIR/err"
@@ -148,12 +181,12 @@ goes_on() {
 	pid=$(target_start plain "$NAME" busybox -- /bin/sh -c 'sleep 1000 & trap "echo bye; exit 7" TERM; wait')
 	tap_start "$NAME"
 	kill -STOP "$pid"
-	wait_until 5 grep -q '^State:.*[tT]' "/proc/$pid/status"
+	wait_until 20 grep -q '^State:.*[tT]' "/proc/$pid/status"
 	kill -CONT "$pid"
 	kill -TERM "$pid"
-	wait_until 5 grep -q "^porthole: process $pid ended with exit code 7$" "$TAP_OUT"
-	grep -qx bye "$TAP_OUT"
-	wait_until 5 pid_gone "$TAP_PID"
+	sees "$ERR" "^porthole: process $pid ended with exit code 7$"
+	grep -qx bye "$OUT"
+	wait_until 20 pid_gone "$TAP_PID"
 }
 
 @test "one sentence for what cannot be" {
@@ -208,7 +241,7 @@ goes_on() {
 		print(d.fileno(), flush=True); time.sleep(60)
 	END
 	spawn "$BATS_TEST_TMPDIR/py.pid" "$BATS_TEST_TMPDIR/py.log" /usr/bin/python3 "$f"
-	wait_until 10 grep -q . "$BATS_TEST_TMPDIR/py.log"
+	wait_until 20 grep -q . "$BATS_TEST_TMPDIR/py.log"
 	run -0 tap --tcp "$(<"$BATS_TEST_TMPDIR/py.log")" "pid:$(<"$BATS_TEST_TMPDIR/py.pid")"
 	[[ $output == *"queues       777 bytes unread by the program"*"so           the program has not read all that came"* ]]
 	[[ $output == *CLOSE-WAIT*"the peer has closed its half, and the program has not closed the socket"* ]]
@@ -231,7 +264,7 @@ goes_on() {
 	cp --sparse=always "$d/a" "$d/b"
 	# shellcheck disable=SC2016
 	spawn "$d/hold.pid" "$d/hold.log" bash -c 'exec 5<"$0"; rm "$0"; echo ready; exec sleep 60' "$d/b"
-	wait_until 5 grep -q ready "$d/hold.log"
+	wait_until 20 grep -q ready "$d/hold.log"
 	pid=$(<"$d/hold.pid")
 	run -0 tap -q --deleted -o "$d/c" "pid:$pid"
 	cmp "$d/a" "$d/c"
@@ -245,8 +278,9 @@ goes_on() {
 		require $ENGINE
 		NAME=$(uniq_name tap)
 		target_start $ENGINE "$NAME" busybox -- /bin/sh -c 'while :; do echo hi >/dev/null; echo hello; sleep 0.2; done' >/dev/null
-		run -124 timeout 3 "$PORTHOLE" tap -q "$NAME"
-		[[ $output == *hello* ]] || die "$ENGINE: $output"
+		tap_start "$NAME"
+		sees "$OUT" '^hello$'
+		tap_stop
 		target_stop $ENGINE "$NAME"
 	done
 	require podman-rootless
@@ -254,7 +288,7 @@ goes_on() {
 	export BIN=$PT_RUN/tap.bin
 	install -m 755 "$PORTHOLE" "$BIN"
 	pid=$(target_start podman-rootless "$NAME" busybox -- /bin/sh -c 'while :; do echo hello; sleep 0.2; done')
-	run -124 as_user timeout 3 "$BIN" tap -q "$NAME"
+	run -124 as_user timeout 8 "$BIN" tap -q "$NAME"
 	[[ $output == *hello* ]] || die "$output"
 	run -0 as_user timeout 20 "$BIN" tap --list "$NAME"
 	[[ $output == *"process 1 (sh), $pid on the host"* ]]
