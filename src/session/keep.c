@@ -39,10 +39,11 @@ int keep_open(struct keep *k, const char *path, struct err *e)
 			       "%s exists already: --keep takes the name of a new directory", path);
 	/* better known before the session than after it */
 	if (mkdirat(k->parent, k->name, 0700) < 0 || unlinkat(k->parent, k->name, AT_REMOVEDIR) < 0)
-		return err_say(e, errno,
-			       "--keep cannot make the directory %s: its file system does not allow "
-			       "it (%s)",
-			       path, strerror(errno));
+		return err_say(
+			e, errno,
+			"--keep cannot make the directory %s: its file system does not allow "
+			"it (%s)",
+			path, strerror(errno));
 	return 0;
 }
 
