@@ -230,7 +230,9 @@ static int eject_one(struct job *j, const char *spec, struct err *e)
 	r = journal_open(&j->t, false, &j->journal, e);
 	if (r == -ENOENT || (r == 0 && j->journal.phase == JOURNAL_NEW)) {
 		j->place.label = str_printable_dup(j->t.name);
-		return nothing(j, &roots, e);
+		if (r == 0) /* one that ended before it did anything */
+			r = journal_remove(&j->journal, e);
+		return r < 0 && r != -ENOENT ? r : nothing(j, &roots, e);
 	}
 	if (r == 0)
 		r = open_root(j, &roots, e);

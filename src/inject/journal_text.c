@@ -166,15 +166,14 @@ static bool time_parse(const char *s, struct timespec *t)
 /* The checksum at the end of a line, which is cut off. */
 static bool line_is_whole(char *line)
 {
-	char *mark = strrchr(line, '*');
-	unsigned long want;
-	char *end;
+	char *mark = strrchr(line, '*'), want[16];
 
-	if (!mark || mark - line < 2 || mark[-1] != ' ' || strlen(mark) != 9)
+	if (!mark || mark - line < 2 || mark[-1] != ' ')
 		return false;
-	want = strtoul(mark + 1, &end, 16);
 	mark[-1] = '\0';
-	return !*end && crc32(0, (const unsigned char *)line, (unsigned)(mark - 1 - line)) == want;
+	snprintf(want, sizeof(want), "%08lx",
+		 crc32(0, (const unsigned char *)line, (unsigned)(mark - 1 - line)));
+	return str_eq(mark + 1, want);
 }
 
 static int dup_field(char *field, char **out)

@@ -2,54 +2,19 @@
 # shellcheck disable=SC2154 # run sets stderr
 # porthole inject and eject: an operating system in the container's own files, and out again.
 load ../lib/porthole
+load ../lib/inject
 
 setup() {
 	export PORTHOLE_STATE=$BATS_TEST_TMPDIR/state
 }
 
 teardown() {
-	[[ -z ${T_NAME:-} ]] || target_stop "$T_ENGINE" "$T_NAME"
-}
-
-# What it starts has mounts of its own, in which those of other runs are, too: the mark spares it from their ends.
-i() {
-	PT_MARK=$PT_RUN timeout -k 5 250 "$PORTHOLE" inject "$@" </dev/null
-}
-
-j() {
-	timeout -k 5 100 "$PORTHOLE" eject "$@" </dev/null
-}
-
-# tree_print DIR: all there is to the files below it, but for what the kernel and engines mount there.
-tree_print() {
-	/usr/bin/python3 "$PORTHOLE_SRC/tests/tools/treeprint.py" "$1"
-}
-
-# start ENGINE [ARG...]: sets T_ENGINE, T_NAME, T_PID, and takes a print of its files.
-start() {
-	T_ENGINE=$1
-	T_NAME=$(uniq_name inj)
-	T_PID=$(target_start "$1" "$T_NAME" "${@:2}")
-	tree_print "/proc/$T_PID/root" >"$BATS_TEST_TMPDIR/before"
-	[[ $(wc -l <"$BATS_TEST_TMPDIR/before") -gt 2 ]]
-}
-
-# as_before [PID]: the files are what they were, and no journal is left.
-as_before() {
-	tree_print "/proc/${1:-$T_PID}/root" | diff "$BATS_TEST_TMPDIR/before" - || die "the tree is another one"
-	[[ -z $(find "$PORTHOLE_STATE" -type f) ]] || die "left: $(find "$PORTHOLE_STATE" -type f)"
-}
-
-# refused WORDS ARG...: porthole inject ends with 125 and a sentence, and the target is as before.
-refused() {
-	run -125 --separate-stderr i "${@:2}"
-	[[ $stderr == *"porthole: "*"$1"* && -z $output ]] || die "not '$1': $stderr$output"
-	as_before
+	inject_teardown
 }
 
 @test "busybox: the engine's own exec works, and then does not" {
 	require docker
-	start docker
+	inject_start docker
 	refute engine_cli docker exec "$T_NAME" sh -c true
 	run -0 i --from busybox "$T_NAME"
 	[[ $output == "busybox is in '$T_NAME' now: "*"'porthole eject $T_NAME' takes it out again." ]]
@@ -77,7 +42,7 @@ refused() {
 	for e in runc podman docker-userns; do
 		rw=()
 		[[ $e != runc ]] || rw=('.root.readonly = false')
-		start $e "${rw[@]}"
+		inject_start $e "${rw[@]}"
 		run -0 i --from busybox "$T_NAME"
 		case $e in
 		runc) run -0 runc exec "$T_NAME" /bin/stat -c %u:%g /bin/busybox ;;
@@ -94,7 +59,7 @@ refused() {
 
 @test "debian: apt and dpkg are whole, and a package can be named" {
 	require docker
-	start docker
+	inject_start docker
 	run -0 i "$T_NAME" jq
 	[[ $(engine_cli docker exec "$T_NAME" apt-get --version) == apt\ * ]]
 	[[ -z $(engine_cli docker exec "$T_NAME" dpkg --audit) ]]

@@ -1,0 +1,245 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # run sets stderr
+# porthole inject and eject where something is in the way, does not fit, changes, ends, or is killed.
+load ../lib/porthole
+load ../lib/inject
+
+setup() {
+	export PORTHOLE_STATE=$BATS_TEST_TMPDIR/state
+	SRC=$BATS_TEST_TMPDIR/src
+	mkdir -p "$SRC/opt/os/deep" "$SRC/etc"
+	echo one >"$SRC/opt/os/one"
+	ln "$SRC/opt/os/one" "$SRC/opt/os/deep/same"
+	ln -s ../one "$SRC/opt/os/deep/link"
+	install -m 4755 /dev/null "$SRC/opt/os/setuid"
+	mkfifo "$SRC/opt/os/fifo"
+	setfattr -n user.mark -v here "$SRC/opt/os/one" 2>/dev/null || /usr/bin/python3 -c \
+		'import os, sys; os.setxattr(sys.argv[1], "user.mark", b"here")' "$SRC/opt/os/one"
+	echo new >"$SRC/etc/inject.conf"
+	printf 'x' >"$SRC/opt/os/"$'new\nline'
+	touch -d 2001-02-03T04:05:06.789 "$SRC/opt/os/one" "$SRC/opt/os/deep"
+}
+
+teardown() {
+	inject_teardown
+}
+
+@test "a directory: modes, times, hard links, attributes; and all of it out again" {
+	require docker
+	inject_start docker
+	run -0 i --from "$SRC" "$T_NAME"
+	local r=/proc/$T_PID/root/opt/os
+	[[ $(stat -c %a "$r/setuid") == 4755 && $(stat -c %h "$r/one") == 2 && -p $r/fifo ]]
+	[[ $r/one -ef $r/deep/same && $(readlink "$r/deep/link") == ../one && -e $r/$'new\nline' ]]
+	[[ $(stat -c %Y "$r/deep") == $(stat -c %Y "$SRC/opt/os/deep") ]]
+	[[ $(/usr/bin/python3 -c 'import os, sys; print(os.getxattr(sys.argv[1], "user.mark").decode())' "$r/one") == here ]]
+	run -0 j "$T_NAME"
+	as_before
+}
+
+@test "what is in the way is listed; --keep leaves it; --force replaces it, and eject restores it" {
+	require docker
+	local r
+	inject_start docker busybox
+	r=/proc/$T_PID/root
+	ln -s /nowhere "$SRC/app"
+	echo theirs >"$SRC/etc/passwd"
+	refused "something else in 2 places" --from "$SRC" "$T_NAME"
+	[[ $stderr == *"/etc/passwd: another file is there"* && $stderr == *"/app: a file is there"* ]]
+	run -0 i --keep --from "$SRC" "$T_NAME"
+	[[ $(head -n 1 "$r/etc/passwd") == root:* && -f $r/opt/os/one && ! -L $r/app ]]
+	run -0 j "$T_NAME"
+	as_before
+	run -0 i --force --from "$SRC" "$T_NAME"
+	[[ $(<"$r/etc/passwd") == theirs && $(readlink "$r/app") == /nowhere ]]
+	run -0 j "$T_NAME"
+	[[ $output == *"the container's own are back"* ]]
+	as_before
+	rm "$SRC/app" "$SRC/etc/passwd"
+	mkdir "$SRC/app"
+	refused "something else in 1 place" --force --from "$SRC" "$T_NAME"
+}
+
+@test "bin is a link in one and a directory in the other: merged" {
+	require docker
+	local r
+	inject_start docker busybox
+	r=/proc/$T_PID/root
+	mkdir -p "$SRC/usr/bin"
+	echo tool >"$SRC/usr/bin/newtool"
+	ln -s usr/bin "$SRC/bin"
+	run -0 i --from "$SRC" "$T_NAME"
+	[[ $(<"$r/usr/bin/newtool") == tool && $(readlink "$r/bin/newtool") == /usr/bin/newtool && ! -L $r/bin ]]
+	run -0 j "$T_NAME"
+	as_before
+}
+
+@test "changed files and what came later stay, and are named" {
+	require docker
+	local r
+	inject_start docker
+	r=/proc/$T_PID/root
+	run -0 i --from "$SRC" "$T_NAME"
+	echo more >>"$r/opt/os/setuid"
+	touch "$r/opt/os/one" # its bytes are the same
+	echo later >"$r/opt/os/deep/later"
+	run -1 j "$T_NAME"
+	[[ $output == *"changed since, and stays: /opt/os/setuid"* && $output == *"holds what came later, and stays: /opt/os/deep"* ]]
+	[[ $output != *"/opt/os/one"* && $(<"$r/opt/os/setuid") == more && $(<"$r/opt/os/deep/later") == later && ! -e $r/etc/inject.conf ]]
+	run -0 i --list
+	[[ $output == *"partly taken out"* ]]
+	run -125 i --from "$SRC" "$T_NAME"
+	[[ $output == *"porthole eject --force"* ]]
+	run -0 j --all "$T_NAME"
+	as_before
+}
+
+@test "after a restart, and while it is stopped" {
+	require docker
+	inject_start docker
+	run -0 i --from "$SRC" "$T_NAME"
+	engine_cli docker restart -t 0 "$T_NAME" >/dev/null
+	T_PID=$(engine_cli docker inspect -f '{{.State.Pid}}' "$T_NAME")
+	[[ $(<"/proc/$T_PID/root/opt/os/one") == one ]]
+	run -0 j "$T_NAME"
+	as_before
+	run -0 i --from "$SRC" "$T_NAME"
+	engine_cli docker stop -t 0 "$T_NAME" >/dev/null
+	run -0 j "$T_NAME"
+	engine_cli docker start "$T_NAME" >/dev/null
+	T_PID=$(engine_cli docker inspect -f '{{.State.Pid}}' "$T_NAME")
+	as_before
+	engine_cli docker stop -t 0 "$T_NAME" >/dev/null
+	run -125 i --from "$SRC" "$T_NAME"
+	[[ $output == "porthole: "* ]]
+}
+
+@test "another container of that name is another one, and one that is gone took it along" {
+	require docker
+	inject_start docker
+	run -0 i --from "$SRC" "$T_NAME"
+	target_stop docker "$T_NAME"
+	run -0 i --list
+	[[ $output == *"gone with its container"* ]]
+	T_PID=$(target_start docker "$T_NAME")
+	run -125 j "$T_NAME"
+	[[ $output == *"it was into a container of that name which is gone"* && -z $(find "$PORTHOLE_STATE" -type f) ]]
+	run -0 i --from "$SRC" "$T_NAME"
+	target_stop docker "$T_NAME"
+	run -0 j "$T_NAME"
+	[[ $output == *"is gone, and with it what was put into it."* && -z $(find "$PORTHOLE_STATE" -type f) ]]
+	T_NAME=
+}
+
+@test "a read-only root, the host's own files: refused" {
+	require docker
+	inject_start docker --read-only
+	refused "is read-only: nothing can be put in" --from "$SRC" "$T_NAME"
+	run -125 i --from "$SRC" "pid:$$"
+	[[ $output == *"are the host's own"* ]]
+}
+
+# small SIZE: a process whose root is a tmpfs of that size: sets T_PID.
+small() {
+	SMALL=$BATS_TEST_TMPDIR/small
+	mkdir "$SMALL"
+	mount -t tmpfs -o "size=$1,${2:-exec}" porthole-test "$SMALL"
+	install -m 755 "$PT_TOOLS/app" "$SMALL/app" || true
+	unshare -m -- /bin/bash -c 'cd "$1" && mount --make-rprivate / && exec chroot . /app' bash "$SMALL" </dev/null >/dev/null 2>&1 3>&- &
+	T_PID=$!
+	wait_until 5 eval '[[ $(readlink "/proc/$T_PID/exe") == */app ]]'
+	tree_print "/proc/$T_PID/root" >"$BATS_TEST_TMPDIR/before"
+}
+
+small_end() {
+	kill -KILL "$T_PID"
+	wait_until 5 umount "$SMALL"
+}
+
+@test "what does not fit is refused before anything is done; what fails on the way is undone" {
+	small 3m
+	dd if=/dev/zero of="$SRC/opt/os/big" bs=64k count=60 status=none
+	refused "has room for " --from "$SRC" "pid:$T_PID"
+	rm "$SRC/opt/os/big"
+	run -0 i --from "$SRC" "pid:$T_PID"
+	run -0 j "pid:$T_PID"
+	as_before
+	dd if=/dev/zero of="$SRC/opt/os/zz" bs=64k count=10 status=none
+	run -125 --separate-stderr bash -c 'trap "" XFSZ; ulimit -f 300; exec "$@"' bash "$PORTHOLE" inject --from "$SRC" "pid:$T_PID"
+	[[ $stderr == *"opt/os/zz (nothing was changed)"* ]] || die "$stderr"
+	as_before
+	small_end
+}
+
+@test "volumes are not written to" {
+	require docker
+	local v=$BATS_TEST_TMPDIR/volume
+	mkdir "$v"
+	inject_start docker -v "$v:/opt"
+	run -0 i --from "$SRC" "$T_NAME"
+	[[ $output == *"left out     /opt: the container has a mount there"* && -z $(ls -A "$v") ]]
+	[[ $(<"/proc/$T_PID/root/etc/inject.conf") == new ]]
+	run -0 j "$T_NAME"
+	as_before
+}
+
+@test "links of the target's lead nowhere else" {
+	require docker
+	local canary=$BATS_TEST_TMPDIR/canary r
+	mkdir "$canary"
+	inject_start docker
+	r=/proc/$T_PID/root
+	ln -s "../../../../../../../../$canary" "$r/opt"
+	run -125 i --from "$SRC" "$T_NAME"
+	[[ $output == *"something else in 1 place"* && -z $(ls -A "$canary") ]]
+	run -125 i --force --from "$SRC" "$T_NAME"
+	[[ -z $(ls -A "$canary") && -L $r/opt ]]
+}
+
+# killed VERB ARG...: kill -9 at every INJECT_STEPth system call, each time followed by $CHECK; sets KILLED
+# to how many times it was.
+killed() {
+	local n=1 step=${INJECT_STEP:-17} report=$BATS_TEST_TMPDIR/report
+	KILLED=0
+	while :; do
+		timeout 60 "$PT_TOOLS/killat" "$n" "$PORTHOLE" "$report" -- "$PORTHOLE" "$@" </dev/null >/dev/null 2>&1 || true
+		[[ $(<"$report") == killed* ]] || break
+		((++KILLED, n += step))
+		"$CHECK" || die "after $(<"$report"), $n - $step"
+	done
+	echo "# $1: killed $KILLED times, every $step of $n system calls" >&3
+}
+
+after_inject() {
+	timeout 60 "$PORTHOLE" eject "$T_NAME" </dev/null >/dev/null 2>&1
+	as_before
+}
+
+@test "kill -9 at any step of inject: a second run undoes it, or takes it out" {
+	require docker
+	inject_start docker busybox
+	echo theirs >"$SRC/etc/passwd"
+	CHECK=after_inject
+	killed inject --force --from "$SRC" "$T_NAME"
+	[[ -e /proc/$T_PID/root/opt/os/one ]] # the last one was not
+	((KILLED > 15)) || die "killed $KILLED times only"
+	run -0 j "$T_NAME"
+	as_before
+}
+
+after_eject() {
+	timeout 60 "$PORTHOLE" eject "$T_NAME" </dev/null >/dev/null 2>&1
+	as_before
+	timeout 60 "$PORTHOLE" inject -q --force --from "$SRC" "$T_NAME" </dev/null
+}
+
+@test "kill -9 at any step of eject: a second run ends it" {
+	require docker
+	inject_start docker busybox
+	echo theirs >"$SRC/etc/passwd"
+	run -0 i --force --from "$SRC" "$T_NAME"
+	CHECK=after_eject
+	killed eject "$T_NAME"
+	((KILLED > 10)) || die "killed $KILLED times only"
+	as_before
+}

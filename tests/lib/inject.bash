@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# inject and eject on one container: its files before, and after.
+
+inject_teardown() {
+	[[ -z ${T_NAME:-} ]] || target_stop "$T_ENGINE" "$T_NAME"
+}
+
+# What it starts has mounts of its own, in which those of other runs are, too: the mark spares it from
+# their ends.
+i() {
+	PT_MARK=$PT_RUN timeout -k 5 250 "$PORTHOLE" inject "$@" </dev/null
+}
+
+j() {
+	timeout -k 5 100 "$PORTHOLE" eject "$@" </dev/null
+}
+
+# tree_print DIR: all there is to the files below it, but for what the kernel and engines mount there.
+tree_print() {
+	/usr/bin/python3 "$PORTHOLE_SRC/tests/tools/treeprint.py" "$1"
+}
+
+# inject_start ENGINE [ARG...]: sets T_ENGINE, T_NAME, T_PID, and takes a print of its files.
+inject_start() {
+	T_ENGINE=$1
+	T_NAME=$(uniq_name inj)
+	T_PID=$(target_start "$1" "$T_NAME" "${@:2}")
+	tree_print "/proc/$T_PID/root" >"$BATS_TEST_TMPDIR/before"
+	[[ $(wc -l <"$BATS_TEST_TMPDIR/before") -gt 2 ]]
+}
+
+# as_before: the files are what they were, and no journal is left.
+as_before() {
+	tree_print "/proc/$T_PID/root" | diff "$BATS_TEST_TMPDIR/before" - || die "the tree is another one"
+	mkdir -p "$PORTHOLE_STATE"
+	[[ -z $(find "$PORTHOLE_STATE" -type f) ]] || die "left: $(find "$PORTHOLE_STATE" -type f)"
+}
+
+# refused WORDS ARG...: porthole inject ends with 125 and a sentence, and the target is as before.
+refused() {
+	run -125 --separate-stderr i "${@:2}"
+	[[ $stderr == *"porthole: "*"$1"* && -z $output ]] || die "not '$1': $stderr$output"
+	as_before
+}
