@@ -312,3 +312,25 @@ orphaned() {
 		"$(for_users "$PORTHOLE")" ps
 	[[ $stderr == *"run with sudo"* ]]
 }
+
+@test "a containerd in a place of its own: its containers are found when none of them runs" {
+	require containerd
+	local one two
+	one=$(uniq_name ctd) two=$(uniq_name ctd)
+	target_start containerd@alone "$one" busybox >/dev/null
+	target_start containerd@alone "$two" busybox >/dev/null
+	gone() { [[ -z $(engine_cli containerd@alone task ls -q) ]]; }
+	engine_cli containerd@alone task kill -s KILL "$one"
+	engine_cli containerd@alone task kill -s KILL "$two"
+	wait_until 10 eval '! engine_cli containerd@alone task ls | grep -q RUNNING'
+	engine_cli containerd@alone task rm "$one" "$two" || true
+	wait_until 10 gone
+	run -0 "$PORTHOLE" ps -a
+	[[ $output == *"$one "*"containerd"*"$two "*"containerd"* ]] || die "$output"
+	run -0 "$PORTHOLE" ps
+	[[ $output != *"$one"* ]]
+	[[ $("$PORTHOLE" exec --kit none "$one" /bin/busybox echo in) == in ]]
+	engine_stop containerd@alone
+	run -0 "$PORTHOLE" ps -a
+	[[ $output != *"$one"* ]]
+}
