@@ -161,3 +161,36 @@ entered() {
 	[[ $(x "pid:$outer" ps -eo comm | grep -c '^app$') == 1 && $(x "pid:$PID" ps -eo comm | grep -c '^app$') == 1 ]]
 	[[ $(x "pid:$PID" cat /proc/1/comm) == app && $(x "pid:$outer" cat /proc/1/comm) == sleep ]]
 }
+
+@test "a podman pod: its containers share namespaces, and are found by the pod's name" {
+	require podman
+	local pod infra
+	pod=$(uniq_name pod)
+	start podman busybox # the engine and its image are there
+	engine_cli podman pod create --name "$pod" --infra-image docker.io/pt/busybox:1 --infra-command /app --share net,ipc,uts >/dev/null
+	engine_cli podman run -d --pod "$pod" --name "$pod-one" docker.io/pt/busybox:1 /app >/dev/null
+	PID=$(engine_cli podman inspect -f '{{.State.Pid}}' "$pod-one")
+	infra=$("$PORTHOLE" ps --json -a 2>/dev/null | jq -r --arg p "$pod" '.[] | select(.pod == $p and .sandbox) | .pid')
+	[[ -n $infra && $infra != "$PID" ]] || die "no infra container: $infra"
+	[[ $("$PORTHOLE" exec "$pod/$pod-one" readlink /proc/self/ns/net /proc/self/ns/pid) == "$(readlink "/proc/$infra/ns/net" "/proc/$PID/ns/pid")" ]]
+	[[ $(readlink "/proc/$infra/ns/pid") != "$(readlink "/proc/$PID/ns/pid")" ]]
+	entered "pid net ipc uts"
+	engine_cli podman pod rm -f -t 0 "$pod" >/dev/null
+}
+
+@test "podman with crun" {
+	require podman
+	local d=$PT_RUN/e/podman
+	start podman busybox # the engine and its image are there
+	NAME=$(uniq_name crun)
+	# crun takes one version of cgroups, not both; and what was mounted in another mount namespace is not podman's
+	CONTAINERS_CONF=$d/containers.conf CONTAINERS_STORAGE_CONF=$d/storage.conf PT_MARK=$PT_RUN unshare -m --propagation slave sh -c '
+		! mountpoint -q /sys/fs/cgroup/unified || umount -l /sys/fs/cgroup/unified; exec "$@"' sh \
+		podman --root "$d/root" --runroot "$d/run" --tmpdir "$d/tmp" --runtime crun run -d --cgroups=disabled \
+		--name "$NAME" docker.io/pt/busybox:1 /app >/dev/null 3>&-
+	PID=$(engine_cli podman inspect -f '{{.State.Pid}}' "$NAME")
+	STARTED="podman/$NAME $STARTED"
+	[[ $("$PORTHOLE" ps --json 2>/dev/null | jq -r --arg n "$NAME" '.[] | select(.name == $n) | "\(.engine) \(.pid)"') == "podman $PID" ]]
+	[[ $("$PORTHOLE" exec "$NAME" readlink /proc/self/ns/pid) == "$(readlink "/proc/$PID/ns/pid")" ]]
+	entered "pid net ipc uts"
+}
