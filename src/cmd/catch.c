@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "cli/cli.h"
 #include "cmd/again.h"
+#include "cmd/visit_opts.h"
 #include "out/json_print.h"
 #include "session/seal.h"
 #include "session/session.h"
@@ -41,11 +42,9 @@ static const struct opt options[] = {
 	{OPT_FLAG, O(no_session), 0, "no-session", NULL, "only report", NULL},
 	{OPT_STR, O(user), 'u', "user", "USER[:GROUP]",
 	 "look as this user or uid of the target (default: root)", NULL},
-	{OPT_STR, O(cwd), 'w', "workdir", "DIR", "start in this directory (default: the target's)",
-	 NULL},
-	{OPT_LIST, O(env), 'e', "env", "NAME=VALUE", "set a variable; NAME alone passes ours on",
-	 NULL},
-	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none", "use this kit of tools, or none", NULL},
+	OPT_VISIT_CWD(O(cwd)),
+	OPT_VISIT_ENV(O(env)),
+	OPT_VISIT_KIT(O(kit)),
 	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no line when armed, and no greeting", NULL},
 	{OPT_FLAG, O(json), 0, "json", NULL, "print the report and errors as JSON", NULL},
 	{},

@@ -11,6 +11,7 @@
 #include "cmd/kit_shown.h"
 #include "cmd/prove_report.h"
 #include "cmd/subject.h"
+#include "cmd/visit_opts.h"
 #include "session/seal.h"
 #include "session/session.h"
 #include "sys/pidfd.h"
@@ -32,10 +33,8 @@ static const struct opt options[] = {
 	{OPT_FLAG, O(tty), 't', "tty", NULL, "give the command a terminal of its own", NULL},
 	{OPT_STR, O(user), 'u', "user", "USER[:GROUP]",
 	 "run as this user or uid of the target; 'target' is the app's own (default: root)", NULL},
-	{OPT_STR, O(cwd), 'w', "workdir", "DIR", "start in this directory (default: the target's)",
-	 NULL},
-	{OPT_LIST, O(env), 'e', "env", "NAME=VALUE", "set a variable; NAME alone passes ours on",
-	 NULL},
+	OPT_VISIT_CWD(O(cwd)),
+	OPT_VISIT_ENV(O(env)),
 	{OPT_LIST, O(env_files), 0, "env-file", "FILE", "set the variables of this file", NULL},
 	{OPT_CSV, O(ns), 0, "ns", "LIST",
 	 "join only these namespaces (mnt,net,pid,ipc,uts,cgroup,user,time); without mnt the "
@@ -58,7 +57,7 @@ static const struct opt options[] = {
 	 "what / is: the target's own files, those with everything writable and forgotten, or the "
 	 "kit's with the target at /target (default: live)",
 	 OPT_WORDS("live", "cow", "kit")},
-	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none", "use this kit of tools, or none", NULL},
+	OPT_VISIT_KIT(O(kit)),
 	{OPT_FLAG, O(diff), 0, "diff", NULL,
 	 "print at the end what the session changed (with --view cow, and of what does not run)",
 	 NULL},
