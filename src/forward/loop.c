@@ -218,7 +218,7 @@ static int wait_ms(const struct forward *f, int64_t second)
 
 	if (f->busy || left <= 0)
 		return 0;
-	return (f->starved || f->rest) && left > REST_MS ? REST_MS : (int)left;
+	return f->rest && left > REST_MS ? REST_MS : (int)left;
 }
 
 int forward_run(struct forward *f, struct err *e)
@@ -241,7 +241,7 @@ int forward_run(struct forward *f, struct err *e)
 			if (w->fd >= 0) /* closed in this round */
 				w->ready(w, events[i].events);
 		}
-		relay_queues(f);
+		relay_queue(f);
 		streams_bury(f);
 		if (clock_ms() >= second) {
 			each_second(f);

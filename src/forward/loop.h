@@ -35,9 +35,8 @@ struct forward {
 	size_t n_conns;
 	uint64_t next_id;
 	struct listener *listeners;
-	struct stream *busy;	/* have more to do at once */
-	struct stream *starved; /* wait for a pipe */
-	struct stream *dead;	/* freed after the round */
+	struct stream *busy; /* have more to do at once */
+	struct stream *dead; /* freed after the round */
 	int pipes[PIPES_KEPT][2];
 	size_t n_pipes;
 	int64_t limited; /* when the limit was told last, clock_ms(); 0: never */
@@ -130,8 +129,8 @@ void streams_close(struct forward *f);
 void relay_start(struct stream *s);
 void relay_pump(struct stream *s);
 void relay_ready(struct stream_end *end, uint32_t events);
-/* Those that had more to do, or waited for a pipe. */
-void relay_queues(struct forward *f);
+/* Those that had more to do. */
+void relay_queue(struct forward *f);
 void relay_release(struct stream *s);
 void relay_unqueue(struct stream *s);
 

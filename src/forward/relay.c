@@ -6,7 +6,8 @@
 
 enum {
 	PIPE_BYTES = 1 << 20, /* the most a user without root gets by default */
-	BUDGET = 8 << 20,     /* bytes for one connection before the others have their turn */
+	COPY_BYTES = 65536,
+	BUDGET = 8 << 20, /* bytes for one connection before the others have their turn */
 };
 
 /* --- pipes are only held while there is something in them --- */
@@ -43,42 +44,40 @@ static void pipe_put(struct forward *f, struct flow *fl)
 
 /* --- turns --- */
 
-static void queue(struct stream *s, struct stream **list)
+static void queue(struct stream *s)
 {
 	if (s->queued)
 		return;
 	s->queued = true;
-	s->next = *list;
-	*list = s;
+	s->next = s->f->busy;
+	s->f->busy = s;
 }
 
-static bool unlink_from(struct stream **list, const struct stream *s)
+static void unlink_from(struct stream **list, const struct stream *s)
 {
 	for (; *list; list = &(*list)->next)
 		if (*list == s) {
 			*list = s->next;
-			return true;
+			return;
 		}
-	return false;
 }
 
 void relay_unqueue(struct stream *s)
 {
-	if (s->queued && !unlink_from(&s->f->busy, s))
-		unlink_from(&s->f->starved, s);
+	if (s->queued)
+		unlink_from(&s->f->busy, s);
 	s->queued = false;
 }
 
-void relay_queues(struct forward *f)
+void relay_queue(struct forward *f)
 {
-	struct stream *list = f->busy, *starved = f->starved;
+	struct stream *list = f->busy;
 
 	f->busy = NULL;
-	f->starved = NULL;
-	while (list || starved) {
-		struct stream **from = list ? &list : &starved, *s = *from;
+	while (list) {
+		struct stream *s = list;
 
-		*from = s->next;
+		list = s->next;
 		s->queued = false;
 		relay_pump(s);
 	}
@@ -106,6 +105,34 @@ static int drain(struct stream *s, int way)
 	return 1;
 }
 
+/* Where there is no descriptor left for a pipe: what can be sent is copied, and only then taken, so
+ * that nothing is held here and connections go on to their end. As drain(). */
+static int copy(struct stream *s, int way)
+{
+	static char data[COPY_BYTES];
+	struct stream_end *from = &s->end[way], *to = &s->end[!way];
+	ssize_t n, sent;
+
+	if (!to->out)
+		return 0;
+	n = recv(from->w.fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT);
+	if (n == 0)
+		s->flow[way].eof = true;
+	if (n < 0 && errno == EAGAIN)
+		from->in = false;
+	if (n <= 0)
+		return n == 0 || errno == EINTR ? 1 : errno == EAGAIN ? 0 : -errno;
+	sent = send(to->w.fd, data, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (sent < 0 && errno == EAGAIN)
+		to->out = false;
+	if (sent < 0)
+		return errno == EAGAIN ? 0 : errno == EINTR ? 1 : -errno;
+	if (recv(from->w.fd, data, (size_t)sent, MSG_DONTWAIT) != sent)
+		return -EIO;
+	s->c.bytes[way] += (uint64_t)sent;
+	return 1;
+}
+
 /* Into the pipe, which is empty: so EAGAIN is the socket's. */
 static int fill(struct stream *s, int way)
 {
@@ -117,8 +144,7 @@ static int fill(struct stream *s, int way)
 		return 0;
 	if (fl->pipe[0] < 0 && pipe_get(s->f, fl->pipe) < 0) {
 		loop_limited(s->f);
-		queue(s, &s->f->starved);
-		return 0;
+		return copy(s, way);
 	}
 	n = splice(from->w.fd, NULL, fl->pipe[1], NULL, PIPE_BYTES,
 		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
@@ -152,7 +178,7 @@ static int pump_way(struct stream *s, int way)
 	if (!fl->pending)
 		pipe_put(s->f, fl);
 	if (r > 0)
-		queue(s, &s->f->busy);
+		queue(s);
 	return r < 0 ? r : 0;
 }
 

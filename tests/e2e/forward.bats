@@ -174,7 +174,7 @@ port() {
 	p=$(port 1)
 	run timeout 5 /usr/bin/python3 "$PORTS" hold "tcp:127.0.0.1:$p" 150
 	[[ $status == 124 && $(grep -c 'no file descriptors are left' "$FWD_LOG") == 1 ]]
-	wait_until 20 ports say "tcp:127.0.0.1:$p" again
+	[[ $(ports say "tcp:127.0.0.1:$p" again) == againbye ]]
 }
 
 @test "a peer that never reads holds its sender back; resets are passed on" {
