@@ -117,15 +117,14 @@ static int find_later(struct out *o, const struct item *it, int at)
 static int judge(struct out *o, size_t i)
 {
 	const struct item *it = &o->j->items.v[i];
-	_cleanup_close_ int at = tree_open(o->root, it->path, O_PATH);
+	_cleanup_close_ int dir = tree_parent(o->root, it->path), at = -EBADF;
 	int r;
 
-	if (at == -ELOOP && it->kind == 'l') {
-		_cleanup_close_ int dir = tree_parent(o->root, it->path);
-
-		at = dir < 0 ? dir
-			     : openat(dir, item_name(it->path), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (dir == -ELOOP || dir == -EXDEV) { /* a link or a mount is on the way now */
+		o->fate[i] = STAYS;
+		return strv_add(&o->x->changed, it->path);
 	}
+	at = dir < 0 ? dir : openat(dir, item_name(it->path), O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (at < 0) {
 		o->fate[i] = GONE;
 		o->x->missing++;
@@ -224,7 +223,7 @@ static int take_out(struct out *o, size_t i)
 	int r = 0;
 
 	if (dir < 0)
-		return 0;
+		return dir == -ENOENT || dir == -ENOTDIR ? 0 : dir;
 	if (it->replaces && o->originals >= 0)
 		return restore(o, i, dir);
 	if (o->fate[i] != GOES)

@@ -70,3 +70,30 @@ teardown() {
 	run -0 j "$T_NAME"
 	as_before
 }
+
+@test "an archive of an image, with all that is in it" {
+	require docker
+	local tar
+	tar=$(image_archive musl)
+	inject_start docker
+	run -0 i --explain --json --keep --from "$tar" "$T_NAME"
+	[[ $(jq -r '.conflicts | length' <<<"$output") == 0 && $(jq .files <<<"$output") -gt 100 ]]
+	as_before
+	run -0 i --keep --from "$tar" "$T_NAME"
+	[[ $(engine_cli docker exec "$T_NAME" /bin/hello) == "hello from musl" ]]
+	[[ $(engine_cli docker exec "$T_NAME" sh -c 'cd / && pwd') == / ]]
+	run -0 j "$T_NAME"
+	as_before
+}
+
+@test "apt install works in it, and all of that can go, too" {
+	require docker
+	inject_start docker --net host
+	run -0 i "$T_NAME"
+	run -0 engine_cli docker exec "$T_NAME" sh -c 'apt-get update -qq && apt-get install -y -qq hello && hello'
+	[[ ${lines[-1]} == "Hello, world!" ]]
+	run -1 j "$T_NAME"
+	[[ $output == *"changed since, and stays: /var/lib/dpkg/status"* && $output == *"holds what came later, and stays: /usr/bin"* ]]
+	run -0 j --all "$T_NAME"
+	as_before
+}

@@ -171,6 +171,14 @@ small_end() {
 	small_end
 }
 
+@test "noexec: refused" {
+	small 8m exec
+	mount -o remount,noexec "$SMALL"
+	nsenter -t "$T_PID" -m -- mount -o remount,bind,noexec "$SMALL"
+	refused "is mounted noexec" --from "$SRC" "pid:$T_PID"
+	small_end
+}
+
 @test "volumes are not written to" {
 	require docker
 	local v=$BATS_TEST_TMPDIR/volume
@@ -189,11 +197,51 @@ small_end() {
 	mkdir "$canary"
 	inject_start docker
 	r=/proc/$T_PID/root
-	ln -s "../../../../../../../../$canary" "$r/opt"
+	ln -s "$canary" "$r/opt"
+	[[ $r/opt -ef $canary ]]
 	run -125 i --from "$SRC" "$T_NAME"
 	[[ $output == *"something else in 1 place"* && -z $(ls -A "$canary") ]]
 	run -125 i --force --from "$SRC" "$T_NAME"
 	[[ -z $(ls -A "$canary") && -L $r/opt ]]
+}
+
+# swap A B: the two names change places, all the time.
+swap() {
+	exec /usr/bin/python3 -c '
+import ctypes, sys
+libc = ctypes.CDLL(None)
+a, b = (x.encode() for x in sys.argv[1:])
+while libc.renameat2(-100, a, -100, b, 2) == 0: pass' "$@"
+}
+
+@test "a target that swaps a directory for a link all the time: nothing is written elsewhere" {
+	require docker
+	local canary=$BATS_TEST_TMPDIR/canary r pid n done=0
+	mkdir "$canary"
+	inject_start docker
+	r=/proc/$T_PID/root
+	mkdir "$r/opt"
+	ln -s "$canary" "$r/opt.link"
+	[[ $r/opt.link -ef $canary ]] # that is where it leads when it is followed from outside
+	swap "$r/opt" "$r/opt.link" 3>&- &
+	pid=$!
+	for n in {1..30}; do
+		timeout 60 "$PORTHOLE" inject -q --from "$SRC" "$T_NAME" </dev/null >/dev/null 2>&1 && ((++done))
+		timeout 60 "$PORTHOLE" eject -q "$T_NAME" </dev/null >/dev/null 2>&1 || true
+		[[ -z $(ls -A "$canary") ]] || die "run $n wrote to the canary"
+	done
+	kill "$pid"
+	wait "$pid" || true
+	echo "# $done of 30 were put in" >&3
+	((done > 0))
+	[[ -L $r/opt.link ]] || timeout 1 /usr/bin/python3 -c '
+import ctypes, sys
+ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)' "$r/opt" "$r/opt.link"
+	run j --all "$T_NAME"
+	run find "$r/" -xdev -name '.porthole-*'
+	[[ -z $output ]] || die "left: $output"
+	run find "$r/opt/" -mindepth 1
+	[[ -z $output ]] || die "left: $output"
 }
 
 # killed VERB ARG...: kill -9 at every INJECT_STEPth system call, each time followed by $CHECK; sets KILLED

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # run sets stderr
 # inject and eject on one container: its files before, and after.
 
 inject_teardown() {
