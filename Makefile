@@ -13,6 +13,7 @@ all: bin
 		echo "make: $(BUILD)/porthole is built, its kit is not; 'make kit' tries again" >&2
 
 bin: $(BUILD)/build.ninja
+	@[ -e $(BUILD)/porthole ] || echo "make: building porthole" >&2
 	@ninja -C $(BUILD) --quiet | { grep -v 'no work to do' || true; }
 
 $(BUILD)/build.ninja: meson.build
