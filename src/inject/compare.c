@@ -436,6 +436,11 @@ static int sum_up(struct compare *c, struct err *e)
 	return 0;
 }
 
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct conflict *)a)->path, ((const struct conflict *)b)->path);
+}
+
 int compare_run(struct compare *c, struct err *e)
 {
 	struct walk w = {.c = c};
@@ -448,6 +453,8 @@ int compare_run(struct compare *c, struct err *e)
 	if (r < 0)
 		return r;
 	items_sort(&c->items);
+	if (c->n_conflicts)
+		qsort(c->conflicts, c->n_conflicts, sizeof(*c->conflicts), by_path);
 	/* the hidden directory is made in the root */
 	r = tree_time(c->root, "", &t);
 	if (r == 0)
