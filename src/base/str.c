@@ -304,6 +304,15 @@ int strv_add(struct strv *s, const char *str)
 	return strv_push(s, strdup(str));
 }
 
+int strv_add_all(struct strv *s, const struct strv *from)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < from->n && r == 0; i++)
+		r = strv_add(s, from->v[i]);
+	return r;
+}
+
 int strv_split(struct strv *s, const char *str, const char *seps)
 {
 	while (*(str += strspn(str, seps))) {

@@ -81,6 +81,8 @@ void strv_done(struct strv *s);
 /* Append a copy / the string itself (taken also on failure). 0 or -ENOMEM. */
 int strv_add(struct strv *s, const char *str);
 int strv_push(struct strv *s, char *str);
+/* Append copies of all of `from`. */
+int strv_add_all(struct strv *s, const struct strv *from);
 /* Split at any byte of `seps`, empty pieces left out. 0 or -ENOMEM. */
 int strv_split(struct strv *s, const char *str, const char *seps);
 bool strv_has(const struct strv *s, const char *str);

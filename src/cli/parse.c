@@ -186,9 +186,17 @@ static int parse_short(const struct verb *v, void *opts, int left, char **argv, 
 }
 
 /* After an error: is --json among the words not read, so that it is printed as such? */
+/* Whether the options end at the positional number `words`. */
+static bool stops(const struct verb *v, int words)
+{
+	return (v->flags & VERB_STOP_AT_ARG && words > 0) ||
+	       (v->flags & VERB_STOP_AT_CMD && words > 1);
+}
+
 static bool asks_json(const struct verb *v, int argc, char **argv)
 {
 	const struct opt *json = NULL;
+	int words = 0;
 
 	for (const struct opt *o = v->opts; o && o->type; o++)
 		if (str_eq(o->name, "json"))
@@ -196,7 +204,8 @@ static bool asks_json(const struct verb *v, int argc, char **argv)
 	for (int i = 0; json && i < argc && !str_eq(argv[i], "--"); i++) {
 		if (str_eq(argv[i], "--json"))
 			return true;
-		if (argv[i][0] != '-' && v->flags & VERB_STOP_AT_ARG)
+		words += argv[i][0] != '-';
+		if (stops(v, words))
 			break;
 	}
 	return false;
@@ -226,7 +235,7 @@ static int parse_words(const struct verb *v, struct ctx *ctx, void *opts, int ar
 			break;
 		}
 		if (argv[i][0] != '-' || argv[i][1] == '\0') {
-			if (v->flags & VERB_STOP_AT_ARG)
+			if (stops(v, n + 1))
 				break;
 			argv[n++] = argv[i++];
 			continue;

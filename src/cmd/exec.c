@@ -6,6 +6,7 @@
 #include "cmd/again.h"
 #include "cmd/changes_report.h"
 #include "cmd/exec_many.h"
+#include "cmd/exec_parts.h"
 #include "cmd/exec_warn.h"
 #include "cmd/greeting.h"
 #include "cmd/kit_shown.h"
@@ -84,32 +85,6 @@ static const struct opt options[] = {
 	{OPT_FLAG, O(json), 0, "json", NULL, "print --explain, --prove and errors as JSON", NULL},
 	{},
 };
-
-static int parse_cpus(const char *s, double *out, struct err *e)
-{
-	char *end;
-
-	*out = s ? strtod(s, &end) : 0;
-	if (s && (end == s || *end || !(*out >= 0.01 && *out <= 4096)))
-		return err_say(e, EINVAL, "--cpus takes a number such as 0.5, not '%s'", s);
-	return 0;
-}
-
-static int explain(const struct plan *p, struct ctx *ctx, struct err *e)
-{
-	_cleanup_buf_ struct buf b = {};
-
-	if (ctx->json) {
-		_cleanup_json_ json_t *j = plan_json(p);
-		struct out_style style = {.color = ctx->color};
-
-		return out_json(stdout, j, &style, e);
-	}
-	if (plan_explain(p, &b) < 0)
-		return err_set(e, ENOMEM, "explaining the plan");
-	fputs(b.data, stdout);
-	return 0;
-}
 
 struct outlived {
 	const struct target_roots *roots;
@@ -227,7 +202,7 @@ static int visit(const struct target_roots *roots, const struct subject *s,
 		r = session_seal(&p, e);
 	if (r < 0)
 		return r;
-	return o->explain ? explain(&p, ctx, e) : run_plan(&p, roots, o, &k, ctx, e);
+	return o->explain ? exec_explain(&p, ctx, e) : run_plan(&p, roots, o, &k, ctx, e);
 }
 
 /* One session after the other, as long as each ends because, or after, its target did. */
@@ -402,7 +377,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		req.argv++;
 	}
 	if (r == 0)
-		r = parse_cpus(o->cpus, &req.limits.cpus, e);
+		r = exec_cpus(o->cpus, &req.limits.cpus, e);
 	if (r == 0)
 		r = target_roots_open(&roots, e);
 	if (r < 0)

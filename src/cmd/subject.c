@@ -130,16 +130,23 @@ static int no_file(const char *path, struct err *e)
 	return -EINVAL;
 }
 
+static int open_image(const struct target_roots *r, const char *spec, struct subject *s,
+		      struct err *e)
+{
+	const char *ref = str_starts(spec, "image://") ? spec + strlen("image://") : spec;
+	int ret = store_rights(r, e);
+
+	if (ret == 0)
+		ret = store_of_image(r, ref, &s->store, e);
+	return ret < 0 ? ret : be_files(s, "image", e);
+}
+
 int subject_open(const struct target_roots *r, const char *spec, struct subject *s, struct err *e)
 {
 	int ret;
 
-	if (str_starts(spec, "image://")) {
-		ret = store_rights(r, e);
-		if (ret == 0)
-			ret = store_of_image(r, spec + strlen("image://"), &s->store, e);
-		return ret < 0 ? ret : be_files(s, "image", e);
-	}
+	if (str_starts(spec, "image://"))
+		return open_image(r, spec, s, e);
 	/* no container's name starts so */
 	if (*spec == '/' || str_starts(spec, "./") || str_starts(spec, "../")) {
 		ret = open_named_path(r, spec, s, e);
@@ -158,4 +165,15 @@ void subject_image(const struct target_roots *r, const struct target *t, struct 
 	ref = str_fmt("%s/%s", t->engine, str_starts(id, "sha256:") ? id + 7 : id);
 	if (!ref || store_of_image(r, ref, image, NULL) < 0)
 		store_of_image(r, t->image ? t->image : id, image, NULL);
+}
+
+int subject_open_image(const struct target_roots *r, const char *spec, struct subject *s,
+		       struct err *e)
+{
+	bool path = *spec == '/' || str_starts(spec, "./") || str_starts(spec, "../");
+	int ret = str_starts(spec, "image://") ? 1 : open_named_path(r, spec, s, e);
+
+	if (ret <= 0)
+		return ret;
+	return path ? no_file(spec, e) : open_image(r, spec, s, e);
 }

@@ -28,3 +28,8 @@ int subject_open(const struct target_roots *r, const char *spec, struct subject 
 /* The image that a container was made of, into an empty store; which stays so where it is not
  * found. */
 void subject_image(const struct target_roots *r, const struct target *t, struct store *image);
+
+/* The files of an image, archive or directory that is named as --image takes it: as above, and
+ * without image:// too. */
+int subject_open_image(const struct target_roots *r, const char *spec, struct subject *s,
+		       struct err *e);

@@ -247,7 +247,8 @@ _Noreturn void agent_main(struct agent *a)
 	struct session_cgroup cgroup = *a->cgroup;
 	struct freeze freeze = *a->freeze;
 	int master = -EBADF, slave = -EBADF, sigfd, code;
-	const struct wire_msg ready = {.type = WIRE_READY}, done = {.type = WIRE_DONE};
+	const struct wire_msg ready = {.type = WIRE_READY}, done = {.type = WIRE_DONE},
+			      started = {.type = WIRE_STARTED};
 	struct err e = {};
 	sigset_t set;
 	pid_t command;
@@ -284,6 +285,8 @@ _Noreturn void agent_main(struct agent *a)
 			waitpid(command, NULL, 0);
 		agent_fail(a, &e);
 	}
+	if (a->says_started)
+		wire_send(a->sock, &started, -EBADF);
 	setsid(); /* away from the host's terminal; no sooner, since it takes the kernel a while */
 	let_go(a, &sigfd, &cgroup, &freeze);
 	code = attend(a, command, sigfd);

@@ -12,9 +12,10 @@
 struct agent {
 	const struct plan *plan;
 	struct view_parts parts;
-	int sock;	  /* to the supervisor */
-	int host_proc;	  /* the host's /proc, O_PATH|O_DIRECTORY */
-	int guard;	  /* to the guard; not ours to close */
+	int sock;      /* to the supervisor */
+	int host_proc; /* the host's /proc, O_PATH|O_DIRECTORY */
+	int guard;     /* to the guard; not ours to close */
+	bool says_started;
 	const int *stdio; /* [3], for the command; -EBADF: the pty */
 	const struct session_cgroup *cgroup;
 	const struct freeze *freeze;

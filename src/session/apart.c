@@ -115,7 +115,7 @@ static int child(const struct plan *p, const struct view_parts *parts, struct pi
 	if (r >= 0)
 		return r;
 	pieces_note(parts, dest, "can be read only in this view");
-	return pieces_clone(fd, MOUNT_ATTR_RDONLY);
+	return pieces_clone(fd, MOUNT_ATTR_RDONLY, MS_PRIVATE);
 }
 
 static bool is_planned(const struct plan *p, const char *dest)

@@ -13,7 +13,7 @@
 
 #define CGROUP_NAME "porthole-"
 
-enum { PERIOD_US = 100000 };
+enum { PERIOD_US = 100000, PROCS_MAX = 16 << 20, END_TRIES = 1000 };
 
 static const char *const controllers[SESSION_CONTROLLERS] = {"memory", "pids", "cpu"};
 
@@ -172,21 +172,63 @@ static int make_in(struct session_cgroup *c, const struct plan *p, const struct 
 	return r < 0 ? r : set_limit(h, dir, controllers[i], &p->limits, e);
 }
 
+/* Kill what is in the cgroup now. How many there were. */
+static size_t kill_all(int dir)
+{
+	_cleanup_free_ char *pids = NULL;
+	_cleanup_close_ int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	char *save = NULL;
+	size_t n = 0;
+
+	write_file(dir, "pids.max", "0"); /* nothing forks any more, where pids are counted */
+	write_file(dir, "cgroup.kill", "1");
+	if (fd < 0 || fd_read_all(fd, PROCS_MAX, &pids, NULL) < 0)
+		return 0;
+	for (char *s = strtok_r(pids, "\n", &save); s; s = strtok_r(NULL, "\n", &save), n++)
+		kill(atoi(s), SIGKILL);
+	return n;
+}
+
 /* Kill what is still in the cgroup below `parent` and remove it; true when it is gone. */
 static bool remove_one(int parent, const char *name)
 {
 	_cleanup_close_ int dir = -EBADF;
-	char pids[4096], *save = NULL;
 
 	if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return true;
 	dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || write_file(dir, "cgroup.kill", "1") == 0)
-		return false;
-	if (file_read_small_at(dir, "cgroup.procs", pids, sizeof(pids)) > 0)
-		for (char *s = strtok_r(pids, "\n", &save); s; s = strtok_r(NULL, "\n", &save))
-			kill(atoi(s), SIGKILL);
+	if (dir >= 0)
+		kill_all(dir);
 	return false;
+}
+
+void session_cgroup_end(int proc_dir, const char *cookie)
+{
+	_cleanup_cgroup_hiers_ struct cgroup_hiers hiers = {};
+	int dirs[SESSION_CONTROLLERS];
+	size_t left = 1;
+
+	if (read_hiers(&hiers, NULL) < 0)
+		return;
+	for (size_t i = 0; i < SESSION_CONTROLLERS; i++) {
+		const struct cgroup_hier *h = cgroup_find(&hiers, controllers[i]);
+		_cleanup_free_ char *path = !h	    ? NULL
+					    : h->v2 ? strdup("")
+						    : cgroup_path_read(proc_dir, h);
+		_cleanup_free_ char *own =
+			path ? str_fmt("%s/" CGROUP_NAME "%s", path, cookie) : NULL;
+
+		dirs[i] = own ? cgroup_open(h, own) : -EBADF;
+	}
+	for (int tries = 0; tries < END_TRIES && left; tries++) {
+		left = 0;
+		for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
+			left += dirs[i] < 0 ? 0 : kill_all(dirs[i]);
+		if (left)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
+		cleanup_close(&dirs[i]);
 }
 
 /* Another session's is still there. */

@@ -59,7 +59,7 @@ static int become(const struct plan *p, struct err *e)
 		prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0);
 	r = set_ids(&p->who);
 	if (r < 0) {
-		err_set(e, r, "becoming uid %u, gid %u in '%s'", p->who.uid, p->who.gid, p->label);
+		err_set(e, r, "becoming uid %u, gid %u in '%s'", p->who.uid, p->who.gid, p->where);
 		if (r == -EPERM)
 			power_hint_inside(e, CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETGID));
 		if (r == -EINVAL)
@@ -84,10 +84,10 @@ static int go_to_cwd(const struct plan *p, struct err *e)
 		return 0;
 	if (p->cwd_asked) {
 		err_set(e, errno, "changing to the working directory '%s' in '%s'", p->cwd,
-			p->label);
+			p->where);
 		return err_exit(e, EXIT_CANNOT_RUN);
 	}
-	return chdir("/") < 0 ? err_set(e, errno, "changing to / in '%s'", p->label) : 0;
+	return chdir("/") < 0 ? err_set(e, errno, "changing to / in '%s'", p->where) : 0;
 }
 
 /* Say why exec of something that is there fails. */
@@ -99,15 +99,15 @@ static int exec_failed(const struct plan *p, const char *path, int num, struct e
 	if (num == ENOENT && there) {
 		err_say(e, ENOENT,
 			"cannot run '%s' in '%s': its interpreter or loader is not there", path,
-			p->label);
+			p->where);
 		err_hint(e, "it needs a shell or a C library that the container does not have");
 		return err_exit(e, EXIT_NOT_FOUND);
 	}
 	if (num == ENOENT) {
-		err_say(e, ENOENT, "there is no '%s' in '%s'", path, p->label);
+		err_say(e, ENOENT, "there is no '%s' in '%s'", path, p->where);
 		return err_exit(e, EXIT_NOT_FOUND);
 	}
-	err_set(e, num, "cannot run '%s' in '%s'", path, p->label);
+	err_set(e, num, "cannot run '%s' in '%s'", path, p->where);
 	if (num == EACCES && there && S_ISDIR(st.st_mode))
 		err_hint(e, "it is a directory");
 	else if (num == EACCES && there && !(st.st_mode & 0111))
@@ -148,14 +148,14 @@ static int exec_in_path(const struct plan *p, struct err *e)
 	}
 	if (!*name) {
 		err_say(e, ENOENT, "the command is an empty word, which names nothing in '%s'",
-			p->label);
+			p->where);
 		return err_exit(e, EXIT_NOT_FOUND);
 	}
 	if (found == EACCES) {
-		err_say(e, EACCES, "cannot run '%s' in '%s': permission denied", name, p->label);
+		err_say(e, EACCES, "cannot run '%s' in '%s': permission denied", name, p->where);
 		return err_exit(e, EXIT_CANNOT_RUN);
 	}
-	err_say(e, ENOENT, "there is no command '%s' in the PATH of '%s'", name, p->label);
+	err_say(e, ENOENT, "there is no command '%s' in the PATH of '%s'", name, p->where);
 	if (p->kit.kind == KIT_NONE && p->view != VIEW_NONE)
 		err_hint(e, "without --kit none the kit's tools would be there too");
 	else if (p->kit.kind != KIT_NONE && str_eq(name, "bash"))

@@ -176,11 +176,27 @@ static int by_dest(const void *a, const void *b)
 	return strcmp(x->dest, y->dest) ?: (x->order > y->order) - (x->order < y->order);
 }
 
+/* What a sidekick is given comes last, over what its image has. */
+static int of_beside(struct plan *p, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < p->beside.n && r == 0; i++) {
+		const struct beside_mount *m = &p->beside.v[i];
+
+		r = add(p, m->dest, m->copy ? how_of(m->fd) : COW_BIND, m->fd, e);
+	}
+	return r;
+}
+
 int cow_plan(struct plan *p, struct err *e)
 {
 	struct cow *c = &p->cow;
 	size_t n = 0;
-	int r = p->store ? of_store(p, e) : of_target(p, e);
+	int r = p->store ? of_store(p, e) : p->beside.on ? 0 : of_target(p, e);
+
+	if (r == 0)
+		r = of_beside(p, e);
 
 	if (r == 0 && p->rootless) {
 		p->changes_ns = p->mnt_owner >= 0 ? fcntl(p->mnt_owner, F_DUPFD_CLOEXEC, 3)

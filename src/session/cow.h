@@ -22,6 +22,7 @@ enum cow_how {
 	COW_READ,    /* a large file: can be read only */
 	COW_AS_IS,   /* the kernel's own, devices, sockets: the target's, as in --view live */
 	COW_TMPFS,   /* an empty directory in memory */
+	COW_BIND,    /* `fd`, a detached mount, is attached */
 	COW_MISSING, /* its source is gone */
 };
 

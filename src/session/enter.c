@@ -136,6 +136,15 @@ static int make_scratch(const struct agent *a, struct err *e)
 	return r;
 }
 
+/* What is mounted in the target can be cloned only from within its mount namespace. A sidekick
+ * makes its own from there, and lets go of all that is in it. */
+static int look_into(const struct plan *p, struct err *e)
+{
+	int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWNS);
+
+	return r < 0 ? join_failed(p, r, e) : 0;
+}
+
 /* Overlays are made with the host's rights, before the target's user namespace is joined; without
  * root, with those of that namespace. */
 static int enter_cow(struct agent *a, struct err *e)
@@ -143,12 +152,15 @@ static int enter_cow(struct agent *a, struct err *e)
 	_cleanup_close_ int dev = -EBADF;
 	_cleanup_strv_ struct strv notes = {};
 	const struct plan *p = a->plan;
-	int r = p->store || p->hold.on ? fresh_namespaces(p, e) : 0;
+	const unsigned now = ~(later(p) | CLONE_NEWUSER);
+	int r = p->ns_new & now ? fresh_namespaces(p, e) : 0;
 
 	if (!p->rootless)
 		make_proc(a);
-	if (r == 0 && !p->store)
-		r = join(a, ~(later(p) | CLONE_NEWUSER), e);
+	if (r == 0 && p->ns_join & now)
+		r = join(a, now, e);
+	if (r == 0 && p->beside.on)
+		r = look_into(p, e);
 	if (p->rootless) {
 		make_proc(a);
 		r = r < 0 ? r : make_scratch(a, e);
@@ -163,7 +175,7 @@ static int enter_cow(struct agent *a, struct err *e)
 		r = add_kit(a, dev, e);
 	if (r == 0 && p->rootless && p->mnt_owner >= 0)
 		return join(a, CLONE_NEWUSER, e);
-	return r < 0 || p->store ? r : join(a, CLONE_NEWUSER & ~later(p), e);
+	return r == 0 && p->ns_join & CLONE_NEWUSER & ~later(p) ? join(a, CLONE_NEWUSER, e) : r;
 }
 
 /* Join what the view is built in, and the user namespace whose rights it is built with, if that is

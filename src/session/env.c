@@ -222,6 +222,8 @@ static int read_target_env(struct plan *p, struct err *e)
 
 	if (p->store)
 		return read_store_env(p, e);
+	if (p->beside.on) /* it is not the target */
+		return 0;
 	fd = p->rootless ? apart_open_of(p->target->proc_fd, "environ", O_RDONLY)
 			 : openat(p->target->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
 	r = fd < 0 ? -errno : fd_read_all(fd, ENV_MAX, &data, &len);

@@ -23,6 +23,12 @@ static const char *view_words(const struct plan *p)
 		"a private root that shows the target's files, live (it has "
 		"no directory for /dev or /proc to lie over)";
 
+	if (p->beside.on && p->store)
+		return "the image's files are /, what is written there is forgotten; the target's "
+		       "files are at /" BESIDE_TARGET ", live";
+	if (p->beside.on)
+		return "the kit's files are /, what is written there is forgotten; the target's "
+		       "files are at /" BESIDE_TARGET ", live";
 	if (p->view == VIEW_NONE)
 		return "the mounts stay as they are here: the host's own tools run";
 	if (p->cow.on && p->view == VIEW_KIT)
@@ -105,7 +111,7 @@ static void explain_caps(const struct plan *p, struct buf *out)
 		line(out, "", lost);
 	if (p->caps_lost)
 		line(out, "", "(the line above cannot be given: we do not have it ourselves)");
-	if (p->ns_join & CLONE_NEWPID && !p->store && session_traceable(p))
+	if (p->ns_join & CLONE_NEWPID && !p->store && !p->beside.on && session_traceable(p))
 		line(out, "",
 		     "(the target's root may trace processes, and so use those capabilities; "
 		     "--caps target gives none that it lacks)");
@@ -144,6 +150,7 @@ static const char *const cow_words[] = {
 	[COW_READ] = "can be read only: it is too large to be copied",
 	[COW_AS_IS] = "the target's own: no files",
 	[COW_TMPFS] = "empty, in memory",
+	[COW_BIND] = "a path of the host's",
 	[COW_MISSING] = "missing: its source is gone",
 };
 
@@ -175,7 +182,7 @@ static void explain_target(const struct plan *p, struct buf *out)
 	buf_printf(&b, "%s (%s%s%s", p->label,
 		   t->engine && !str_eq(t->engine, "none") ? t->engine : "no engine",
 		   t->image ? ", " : "", t->image ? t->image : "");
-	if (!p->store)
+	if (t->pidfd >= 0 || t->proc_fd >= 0)
 		buf_printf(&b, ", pid %d)", t->pid);
 	else if (t->state)
 		buf_printf(&b, ", %s)", target_state_name(t->state));
@@ -184,6 +191,17 @@ static void explain_target(const struct plan *p, struct buf *out)
 	line(out, "target", b.data ? b.data : "?");
 	if (t->state_file)
 		line(out, "found in", t->state_file);
+}
+
+static void explain_beside(const struct plan *p, struct buf *out)
+{
+	if (p->ns_join & CLONE_NEWUSER)
+		line(out, "",
+		     "(user, since what is shared belongs to it: root in the sidekick is root "
+		     "there, and nobody on the host)");
+	line(out, "when it ends",
+	     p->outlive ? "the sidekick goes on, and says so"
+			: "the kernel ends the sidekick with it: its pid namespace goes");
 }
 
 int plan_explain(const struct plan *p, struct buf *out)
@@ -195,12 +213,14 @@ int plan_explain(const struct plan *p, struct buf *out)
 	line(out, "joins", p->ns_join ? ns_names(p->ns_join, names, sizeof(names)) : "nothing");
 	if (p->ns_same)
 		line(out, "shares", ns_names(p->ns_same, names, sizeof(names)));
-	if (p->outlive && p->ns_new)
+	if (p->beside.on)
+		explain_beside(p, out);
+	if (p->outlive && p->ns_new && !p->beside.on)
 		line(out, "processes",
 		     "a pid namespace of the session's own, so that it goes on when the target "
 		     "ends; "
 		     "the target's are at /dev/" VIEW_TARGET_PROC);
-	if (p->store)
+	if (p->store || p->beside.on)
 		line(out, "makes", ns_names(p->ns_new, names, sizeof(names)));
 	if (p->rootless)
 		line(out, "rights",

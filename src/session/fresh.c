@@ -22,9 +22,10 @@ static const char *const masked[] = {"acpi",	   "asound",	    "interrupts",  "kc
 /* The name it had; else of what its label says last, as much as can be in a host name. */
 static int set_hostname(const struct plan *p)
 {
-	const char *had = p->store->config.hostname, *from = p->label;
+	const char *had = p->beside.on ? NULL : p->store->config.hostname;
+	const char *from = p->beside.on ? p->beside.name : p->label;
 	char name[HOST_NAME_MAX + 1];
-	size_t n = 0, len = strlen(p->label);
+	size_t n = 0, len = strlen(from);
 
 	if (had && *had)
 		return sethostname(had, strnlen(had, HOST_NAME_MAX));
@@ -48,7 +49,8 @@ int fresh_namespaces(const struct plan *p, struct err *e)
 	}
 	if (p->ns_new & CLONE_NEWUTS && set_hostname(p) < 0)
 		return err_set(e, errno, "setting the host name");
-	loopback_up();
+	if (p->ns_new & CLONE_NEWNET)
+		loopback_up();
 	return 0;
 }
 

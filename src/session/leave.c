@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,6 +16,8 @@
 #include "base/str.h"
 #include "sys/ns.h"
 #include "sys/proc.h"
+
+enum { PRIORITY = -20 };
 
 static void nap(void)
 {
@@ -51,6 +54,8 @@ void leave_children(int host_proc)
 			continue;
 		if (pid < 0 && errno == ECHILD)
 			return;
+		if (!idle) /* some may fork as fast as they can */
+			setpriority(PRIO_PROCESS, 0, PRIORITY);
 		if (kill_listed(host_proc) <= 0 && ++idle > 500)
 			return; /* a second without being able to kill: nothing more can be done */
 		nap();

@@ -27,6 +27,8 @@ void pieces_done(struct pieces *c)
 	cleanup_close(&c->root);
 	cleanup_close(&c->proc);
 	cleanup_close(&c->sys);
+	cleanup_close(&c->target);
+	cleanup_close(&c->shm);
 	view_entries_done(&c->dev);
 }
 
@@ -89,9 +91,9 @@ int pieces_overlay(const struct plan *p, const struct view_parts *parts, struct 
 	return m;
 }
 
-int pieces_clone(int fd, uint64_t attrs)
+int pieces_clone(int fd, uint64_t attrs, uint64_t propagation)
 {
-	struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
+	struct mount_attr attr = {.attr_set = attrs, .propagation = propagation};
 	_cleanup_close_ int m = open_tree(
 		fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE);
 
@@ -115,6 +117,10 @@ static int mount_of(const struct plan *p, const struct view_parts *parts, struct
 	_cleanup_close_ int fd = -EBADF;
 	int r;
 
+	if (m->how == COW_BIND) {
+		r = fcntl(m->fd, F_DUPFD_CLOEXEC, 3);
+		return r < 0 ? -errno : r;
+	}
 	if (m->how == COW_TMPFS) /* mode and flags are engines' default */
 		return pieces_scratch(parts, c, m->dest, 01777,
 				      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
@@ -122,7 +128,7 @@ static int mount_of(const struct plan *p, const struct view_parts *parts, struct
 	if (fd < 0)
 		return fd;
 	if (m->how == COW_AS_IS)
-		return pieces_clone(fd, 0);
+		return pieces_clone(fd, 0, MS_PRIVATE);
 	if (m->how == COW_OVERLAY) {
 		r = pieces_overlay(p, parts, c, fd, m->dest, NULL);
 		if (r == -EINVAL)
@@ -131,7 +137,7 @@ static int mount_of(const struct plan *p, const struct view_parts *parts, struct
 			return r;
 	}
 	pieces_note(parts, m->dest, "can be read only in this view");
-	return pieces_clone(fd, MOUNT_ATTR_RDONLY);
+	return pieces_clone(fd, MOUNT_ATTR_RDONLY, MS_PRIVATE);
 }
 
 static int make_mounts(const struct plan *p, const struct view_parts *parts, struct pieces *c)
@@ -178,11 +184,25 @@ static void clone_kernels(const struct plan *p, const struct view_parts *parts, 
 
 	if (p->shape.proc_good && parts->proc_fd < 0) {
 		proc = openat(p->root_fd, "proc", ROOT_DIR_FLAGS);
-		c->proc = proc < 0 ? -EBADF : pieces_clone(proc, 0);
+		c->proc = proc < 0 ? -EBADF : pieces_clone(proc, 0, MS_PRIVATE);
 	}
 	if (sys >= 0 && fstat(sys, &st) == 0 && fstat(p->root_fd, &root) == 0 &&
 	    st.st_dev != root.st_dev)
-		c->sys = pieces_clone(sys, 0);
+		c->sys = pieces_clone(sys, 0, MS_PRIVATE);
+}
+
+/* What a sidekick sees of the target: its files, and its /dev/shm where ipc is shared. Unmounting
+ * there is not kept from happening here. */
+static int clone_target(const struct plan *p, struct pieces *c, struct err *e)
+{
+	_cleanup_close_ int shm = -EBADF;
+
+	if ((p->ns_join | p->ns_same) & CLONE_NEWIPC)
+		shm = path_open_in_root(p->beside.root, "/dev/shm", O_PATH | O_DIRECTORY);
+	if (shm >= 0)
+		c->shm = pieces_clone(shm, 0, MS_SLAVE);
+	c->target = pieces_clone(p->beside.root, 0, MS_SLAVE);
+	return c->target < 0 ? err_set(e, c->target, "cloning the files of '%s'", p->label) : 0;
 }
 
 static int by_dest(const void *a, const void *b)
@@ -194,8 +214,10 @@ int pieces_make(const struct plan *p, const struct view_parts *parts, struct pie
 		struct err *e)
 {
 	enum view_how how = p->ns_join & CLONE_NEWUSER ? VIEW_CLONE : VIEW_NODES;
-	int r = make_root(p, parts, c, e);
+	int r = p->beside.on ? clone_target(p, c, e) : 0;
 
+	if (r >= 0 && !(p->beside.on && p->view == VIEW_KIT))
+		r = make_root(p, parts, c, e);
 	if (r >= 0) {
 		r = make_mounts(p, parts, c);
 		if (r < 0)
@@ -205,7 +227,7 @@ int pieces_make(const struct plan *p, const struct view_parts *parts, struct pie
 		return r;
 	if (c->n) /* what lies below comes later */
 		qsort(c->v, c->n, sizeof(*c->v), by_dest);
-	if (p->store)
+	if (p->store || p->beside.on)
 		return fresh_sys(&c->sys, e);
 	clone_kernels(p, parts, c);
 	if (p->shape.dev_dir) {

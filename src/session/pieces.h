@@ -16,13 +16,16 @@ struct piece {
 
 struct pieces {
 	int root, proc, sys; /* -EBADF: none */
+	int target, shm;     /* a sidekick: the target's / and /dev/shm; -EBADF: none */
 	struct view_entries dev;
 	struct piece *v; /* sorted, once they are made */
 	size_t n;
 	size_t names; /* given in the scratch */
 };
 
-#define PIECES_INIT ((struct pieces){.root = -EBADF, .proc = -EBADF, .sys = -EBADF})
+#define PIECES_INIT                                                                                \
+	((struct pieces){                                                                          \
+		.root = -EBADF, .proc = -EBADF, .sys = -EBADF, .target = -EBADF, .shm = -EBADF})
 void pieces_done(struct pieces *c);
 
 /* Make them; what cannot be as planned is noted in parts->notes. 0 or -errno with `e`. */
@@ -44,8 +47,9 @@ int pieces_add(struct pieces *c, const char *dest, int mnt, const struct cow_mou
 int pieces_overlay(const struct plan *p, const struct view_parts *parts, struct pieces *c, int fd,
 		   const char *dest, struct err *e);
 
-/* As it is in the target, with what is mounted on it, and with these MOUNT_ATTR_* added. */
-int pieces_clone(int fd, uint64_t attrs);
+/* As it is in the target, with what is mounted on it, with these MOUNT_ATTR_* added, and with this
+ * propagation (MS_PRIVATE, MS_SLAVE). */
+int pieces_clone(int fd, uint64_t attrs, uint64_t propagation);
 
 /* A new empty directory of the scratch (NAME/t, with NAME/d) with this mode, as a mount with
  * MOUNT_ATTR_* `attrs`: a descriptor, or -errno. */

@@ -26,6 +26,7 @@ enum { MEMORY_MIN = 512 << 10 };
 void plan_done(struct plan *p)
 {
 	free(p->label);
+	free(p->where);
 	kit_done(&p->kit);
 	freeze_done(&p->freeze);
 	hold_done(&p->hold);
@@ -33,6 +34,7 @@ void plan_done(struct plan *p)
 	cleanup_close(&p->mnt_owner);
 	cleanup_close(&p->changes_ns);
 	cow_done(&p->cow);
+	beside_done(&p->beside);
 	free(p->who.groups);
 	free(p->who.name);
 	free(p->who.home);
@@ -239,6 +241,8 @@ static int plan_caps(struct plan *p, const struct request *req, struct err *e)
 	struct cred c;
 	int r;
 
+	if (p->beside.on)
+		return beside_plan_caps(p, req, e);
 	if (p->store && (!req->caps || str_eq(req->caps, "target"))) {
 		store_plan_caps(p, req);
 		return 0;
@@ -369,6 +373,27 @@ static bool in_userns(void)
 	return power_of(proc, 0) == POWER_USERNS;
 }
 
+/* Namespaces, kit and files. */
+static int plan_place(struct plan *p, const struct request *req, struct err *e)
+{
+	int r = p->beside.on ? beside_plan_ns(p, req, e)
+		: p->store   ? store_plan_ns(p, req, e)
+			     : plan_ns(p, req, e);
+
+	if (r == 0) {
+		p->user_xattr = p->rootless || in_userns();
+		r = plan_kit(p, req, e);
+	}
+	if (r < 0)
+		return r;
+	r = p->beside.on ? beside_plan_root(p, req, e)
+	    : p->store	 ? store_plan_root(p, e)
+			 : plan_shape(p, e);
+	if (r == 0 && (p->beside.on || p->store || str_eq(req->view, "cow")))
+		r = cow_plan(p, e);
+	return r;
+}
+
 static int make(struct plan *p, const struct request *req, struct err *e)
 {
 	int r;
@@ -376,15 +401,7 @@ static int make(struct plan *p, const struct request *req, struct err *e)
 	if (make_cookie(p) < 0)
 		return err_set(e, EIO, "planning the session");
 	plan_terminal(p, req);
-	r = p->store ? store_plan_ns(p, req, e) : plan_ns(p, req, e);
-	if (r == 0) {
-		p->user_xattr = p->rootless || in_userns();
-		r = plan_kit(p, req, e);
-	}
-	if (r == 0)
-		r = p->store ? store_plan_root(p, e) : plan_shape(p, e);
-	if (r == 0 && (p->store || str_eq(req->view, "cow")))
-		r = cow_plan(p, e);
+	r = plan_place(p, req, e);
 	if (r == 0)
 		r = plan_user(p, req->user, e);
 	if (r == 0) {
@@ -404,12 +421,25 @@ static int make(struct plan *p, const struct request *req, struct err *e)
 	return r;
 }
 
+/* `label` and `where` are raw bytes; NULL: as the label. */
+static int make_named(struct plan *p, const char *label, const char *where,
+		      const struct request *req, struct err *e)
+{
+	p->label = str_printable_dup(label);
+	p->where = str_printable_dup(where ? where : label);
+	return p->label && p->where ? make(p, req, e) : err_set(e, ENOMEM, "planning the session");
+}
+
+static const char *name_of(const struct target *t)
+{
+	return t->name ? t->name : t->id ? t->id : "?";
+}
+
 int plan_make(struct plan *p, const struct target *t, const struct request *req, struct err *e)
 {
 	*p = PLAN_INIT;
 	p->target = t;
-	p->label = str_printable_dup(t->name ? t->name : t->id ? t->id : "?");
-	return p->label ? make(p, req, e) : err_set(e, ENOMEM, "planning the session");
+	return make_named(p, name_of(t), NULL, req, e);
 }
 
 int plan_make_store(struct plan *p, const struct target *t, const struct store *store,
@@ -418,6 +448,15 @@ int plan_make_store(struct plan *p, const struct target *t, const struct store *
 	*p = PLAN_INIT;
 	p->target = t;
 	p->store = store;
-	p->label = str_printable_dup(store->label);
-	return p->label ? make(p, req, e) : err_set(e, ENOMEM, "planning the session");
+	return make_named(p, store->label, NULL, req, e);
+}
+
+int plan_make_beside(struct plan *p, const struct target *t, const struct store *store,
+		     const struct request *req, struct err *e)
+{
+	*p = PLAN_INIT;
+	p->target = t;
+	p->store = store;
+	p->beside.on = true;
+	return make_named(p, name_of(t), store ? store->label : "the kit", req, e);
 }

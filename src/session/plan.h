@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "kit/kit.h"
+#include "session/beside.h"
 #include "session/cow.h"
 #include "session/freeze.h"
 #include "session/hold.h"
@@ -74,6 +75,7 @@ struct request {
 	bool force, freeze, outlive;
 	bool quick; /* the plan is carried out at once, not shown: ns_same need not be told apart */
 	struct limits limits;
+	const struct beside_request *beside; /* of plan_make_beside() */
 	int argc;
 	char **argv; /* empty: a shell */
 };
@@ -82,6 +84,7 @@ struct plan {
 	const struct target *target; /* pinned, but for a store's; outlives the plan */
 	const struct store *store;   /* the files of what does not run; NULL: the target runs */
 	char *label;		     /* the target's name made printable */
+	char *where;		     /* what the command runs in, the same way: most often it */
 	unsigned ns_join;	     /* CLONE_NEW*: joined; those that are the same are left out */
 	unsigned ns_same;	     /* wanted, and the same as ours already */
 	unsigned ns_new;	     /* made for the session */
@@ -98,7 +101,8 @@ struct plan {
 	enum view view;
 	struct kit kit;
 	struct shape shape;
-	struct cow cow;	 /* what is written is forgotten */
+	struct cow cow;	      /* what is written is forgotten */
+	struct beside beside; /* a container of its own, which shares some of its namespaces */
 	bool ids_inside; /* a store's: the owners in its root are those that the container sees */
 	int root_fd;	 /* the target's root, O_PATH; -EBADF when its mounts are not joined */
 	struct who who;
@@ -130,6 +134,7 @@ struct plan {
 		       .mnt_owner = -EBADF,                                                        \
 		       .changes_ns = -EBADF,                                                       \
 		       .kit = KIT_INIT,                                                            \
+		       .beside = BESIDE_INIT,                                                      \
 		       .freeze = FREEZE_INIT,                                                      \
 		       .hold = HOLD_INIT})
 #define _cleanup_plan_ _cleanup_(plan_done)
@@ -143,6 +148,11 @@ int plan_make(struct plan *p, const struct target *t, const struct request *req,
  * it is. Both outlive the plan. Mounts the store's layers, detached. */
 int plan_make_store(struct plan *p, const struct target *t, const struct store *store,
 		    const struct request *req, struct err *e);
+
+/* A container of its own beside `t`, which is pinned: its root is the kit's, or, where `store` is
+ * not NULL, that of its files. req->beside is what is asked of it. */
+int plan_make_beside(struct plan *p, const struct target *t, const struct store *store,
+		     const struct request *req, struct err *e);
 
 /* The plan in words, for --explain: one "what: how" line a fact, printable. 0 or -ENOMEM. */
 int plan_explain(const struct plan *p, struct buf *out);

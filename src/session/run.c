@@ -91,7 +91,7 @@ static void make_target_proc(struct supervisor *s)
 	const struct plan *p = s->plan;
 	_cleanup_close_ int ns = -EBADF;
 
-	if (p->store || !(p->ns_new & CLONE_NEWPID) || s->agent.parts.classic)
+	if (p->store || p->beside.on || !(p->ns_new & CLONE_NEWPID) || s->agent.parts.classic)
 		return;
 	ns = openat(p->target->proc_fd, "ns/pid", O_RDONLY | O_CLOEXEC);
 	s->agent.parts.target_proc = ns < 0 ? -EBADF : view_new_proc(ns);
@@ -336,6 +336,19 @@ static void tell_ended(const struct supervisor *s, const struct session_talk *ta
 			s->channels.raw ? "\r\n" : "\n");
 }
 
+/* The agent's first child, 0 when that has ended. */
+static pid_t command_pid(const struct supervisor *s)
+{
+	char path[64], list[64];
+	uint64_t pid;
+
+	snprintf(path, sizeof(path), "%d/task/%d/children", (int)s->agent_pid, (int)s->agent_pid);
+	if (file_read_small_at(s->agent.host_proc, path, list, sizeof(list)) <= 0)
+		return 0;
+	list[strcspn(list, " \n")] = '\0';
+	return str_to_u64(list, 1, INT32_MAX, &pid) < 0 ? 0 : (pid_t)pid;
+}
+
 /* Relay until the agent's end of the socket closes. 0, or -errno when the agent reported that the
  * command could not be run. */
 static int attend(struct supervisor *s, const struct session_talk *talk, struct err *e)
@@ -370,6 +383,8 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 		if (r <= 0)
 			return 0;
 		cleanup_close(&fd);
+		if (m.type == WIRE_STARTED && talk->started)
+			talk->started(talk->data, s->agent_pid, command_pid(s));
 		if (m.type == WIRE_FAIL && m.err.num) {
 			*e = m.err;
 			return -e->num;
@@ -468,6 +483,7 @@ int session_run(const struct plan *p, struct session_talk *talk, struct err *e)
 		.plan = p,
 		.agent = {.plan = p,
 			  .parts = {.proc_fd = -EBADF, .target_proc = -EBADF},
+			  .says_started = talk->started,
 			  .sock = -EBADF,
 			  .host_proc = -EBADF},
 		.cgroup = SESSION_CGROUP_INIT,

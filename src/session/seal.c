@@ -28,7 +28,11 @@ bool session_traceable(const struct plan *p)
 {
 	struct cred c;
 
-	if (p->store) /* nothing is there but what the session starts */
+	if (p->beside.on && plan_caps_of(p) & CAPS_BIT(CAP_SYS_PTRACE))
+		return true;
+	if (p->beside.on && !((p->ns_join | p->ns_same) & CLONE_NEWPID))
+		return false;
+	if (p->store && !p->beside.on) /* nothing is there but what the session starts */
 		return plan_caps_of(p) & CAPS_BIT(CAP_SYS_PTRACE);
 	return !(p->ns_join & CLONE_NEWUSER) &&
 	       (cred_read(p->target->proc_fd, &c) < 0 || c.cap_bnd & CAPS_BIT(CAP_SYS_PTRACE));

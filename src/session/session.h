@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "session/plan.h"
 #include "sys/overlay.h"
@@ -16,6 +18,9 @@ struct session_talk {
 	/* for a view that forgets: what was written, once the session is over; the caller's to
 	 * release. NULL: not asked for */
 	struct overlay_scratch *changes;
+	/* the command runs, or has run already (`command` is 0 then); pids as we count. NULL: not
+	 * asked for */
+	void (*started)(void *data, pid_t agent, pid_t command);
 	/* plan.outlive: the target has ended; a sentence to tell, which is freed, or NULL */
 	char *(*ended)(void *data);
 	void *data;

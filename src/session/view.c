@@ -108,7 +108,8 @@ int view_make_scratch(int dev)
 int view_build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e)
 {
 	/* what is made there need not be used: nothing that does not run has devices of its own */
-	const uint64_t attrs = MOUNT_ATTR_NOSUID | (p->store ? MOUNT_ATTR_NODEV : 0);
+	const uint64_t attrs =
+		MOUNT_ATTR_NOSUID | (p->store || p->beside.on ? MOUNT_ATTR_NODEV : 0);
 	_cleanup_close_ int mnt = view_new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m", attrs);
 	int r = mnt < 0 ? mnt : view_attach(mnt, at, "");
 

@@ -1,5 +1,6 @@
 /* The view that forgets: what there is of the target below overlays, in a root that it cannot be
  * reached from. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -126,26 +127,72 @@ static int pivot(int top, struct err *e)
 }
 
 /* The root, and the directory that is the target's root in it (another in a kit's view). */
-static int attach_root(const struct plan *p, int root, struct err *e)
+static int attach_root(const struct plan *p, const struct pieces *c, struct err *e)
 {
+	int target = p->beside.on ? c->target : p->view == VIEW_KIT ? c->root : -EBADF;
 	_cleanup_close_ int at = open("/", ROOT_DIR_FLAGS), top = -EBADF;
 	int r;
 
-	top = p->view == VIEW_KIT ? view_new_tmpfs("16m", MOUNT_ATTR_NOSUID)
-				  : fcntl(root, F_DUPFD_CLOEXEC, 3);
+	top = p->view == VIEW_KIT ? view_new_tmpfs(p->beside.on ? "50%" : "16m", MOUNT_ATTR_NOSUID)
+				  : fcntl(c->root, F_DUPFD_CLOEXEC, 3);
 	r = top < 0 ? top : view_attach(top, at, "");
 	if (r == 0 && p->view == VIEW_KIT)
-		r = view_fill_kit_root(top)
-			    ?: mkdirat(top, "target", 0755) < 0 ? -errno
-								: view_attach(root, top, "target");
+		r = view_fill_kit_root(top);
+	if (r == 0 && target >= 0) {
+		_cleanup_close_ int dir = take_dir(top, BESIDE_TARGET);
+
+		r = dir < 0 ? dir : view_attach(target, dir, "");
+	}
 	return r < 0 ? err_set(e, r, "attaching the files of '%s'", p->label) : TAKE_FD(top);
+}
+
+/* Give what we made to root of the user namespace that is joined next. */
+static int hand_over(const struct plan *p, int dir, int depth)
+{
+	_cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct stat top, st;
+	struct dirent *de;
+	int r = d && fstat(fd, &top) == 0 ? 0 : -errno;
+
+	if (d)
+		TAKE_FD(fd);
+	while (r == 0 && (de = readdir(d))) {
+		_cleanup_close_ int sub = -EBADF;
+
+		if (str_eq(de->d_name, "..") ||
+		    fstatat(dir, de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_dev != top.st_dev)
+			continue;
+		if (fchownat(dir, de->d_name, p->beside.uid, p->beside.gid, AT_SYMLINK_NOFOLLOW) <
+		    0)
+			r = -errno;
+		if (r < 0 || !S_ISDIR(st.st_mode) || str_eq(de->d_name, ".") || depth == 4)
+			continue;
+		sub = openat(dir, de->d_name, ROOT_DIR_FLAGS);
+		r = sub < 0 ? -errno : hand_over(p, sub, depth + 1);
+	}
+	return r;
+}
+
+/* What is the sidekick's own: whose it is, and whether it may be written to. */
+static int beside_finish(const struct plan *p, int top, int dev, struct err *e)
+{
+	int r = 0;
+
+	if (p->ns_join & CLONE_NEWUSER && p->view == VIEW_KIT)
+		r = hand_over(p, top, 0);
+	if (r == 0 && p->ns_join & CLONE_NEWUSER)
+		r = hand_over(p, dev, 0);
+	if (r == 0 && p->beside.read_only)
+		r = make_read_only(top);
+	return r < 0 ? err_set(e, r, "preparing the root of the sidekick") : 0;
 }
 
 static int put_together(const struct plan *p, const struct view_parts *parts, struct pieces *c,
 			int *dev_fd, struct err *e)
 {
-	_cleanup_close_ int top = attach_root(p, c->root, e), dev = -EBADF, proc = -EBADF,
-			    sys = -EBADF;
+	_cleanup_close_ int top = attach_root(p, c, e), dev = -EBADF, proc = -EBADF, sys = -EBADF;
 	int proc_mnt = c->proc >= 0 ? c->proc : parts->proc_fd, r = 0;
 
 	if (top < 0)
@@ -165,17 +212,20 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 	*dev_fd = view_build_dev(p, p->shape.dev_dir ? &c->dev : parts->nodes, dev, e);
 	if (*dev_fd < 0)
 		return *dev_fd;
-	if (p->store)
+	if (p->store || p->beside.on)
 		r = fresh_dev(*dev_fd, e) ?: proc_mnt < 0 ? 0 : fresh_proc(proc_mnt, *dev_fd, e);
 	else if (mkdirat(*dev_fd, "shm", 01777) < 0)
 		r = err_set(e, errno, "making /dev/shm of the session");
 	if (r < 0)
 		return r;
+	if (c->shm >= 0 && view_attach(c->shm, *dev_fd, "shm") < 0)
+		pieces_note(parts, "/dev/shm", "is not the target's");
 	view_show_target_proc(*dev_fd, parts->target_proc);
-	attach_pieces(p, parts, c->root, c);
+	attach_pieces(p, parts, c->root >= 0 ? c->root : top, c);
 	if (p->rehearsal && p->store->config.root_ro && (r = make_read_only(c->root)) < 0)
 		return err_set(e, r, "making the root of '%s' read-only", p->label);
-	return pivot(top, e);
+	r = p->beside.on ? beside_finish(p, top, *dev_fd, e) : 0;
+	return r < 0 ? r : pivot(top, e);
 }
 
 int view_build_cow(const struct plan *p, const struct view_parts *parts, int *dev, struct err *e)

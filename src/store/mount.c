@@ -42,13 +42,16 @@ static int map_layers(const struct store *s, int userns, struct layers *l, struc
 	return 0;
 }
 
-static int mount_mapped(const struct store *s, struct err *e)
+static int mount_mapped(const struct store *s, int userns, struct err *e)
 {
 	_cleanup_(layers_done) struct layers l = {};
-	_cleanup_close_ int userns = idmap_userns(s->uid_map, s->gid_map, e);
+	_cleanup_close_ int own = s->uid_map ? idmap_userns(s->uid_map, s->gid_map, e) : -EBADF;
 	struct overlay o = {.n = s->n_layers, .attrs = ATTRS, .user_xattr = s->user_xattr};
-	int r = userns < 0 ? userns : map_layers(s, userns, &l, e);
+	int r;
 
+	if (s->uid_map)
+		userns = own;
+	r = userns < 0 ? userns : map_layers(s, userns, &l, e);
 	if (r < 0)
 		return r;
 	if (l.n == 1)
@@ -89,7 +92,7 @@ int store_mount_ro(const struct store *s, bool *mapped, struct err *e)
 		return err_say(e, ENOENT, "'%s' has no files", s->label ? s->label : "?");
 	/* in a user namespace with the container's own map its ids are as it sees them already */
 	if (s->uid_map && !userns_is_ours(s->uid_map, s->gid_map))
-		r = mount_mapped(s, e);
+		r = mount_mapped(s, -EBADF, e);
 	if (mapped)
 		*mapped = r >= 0;
 	if (r == -EINVAL)
@@ -99,4 +102,11 @@ int store_mount_ro(const struct store *s, bool *mapped, struct err *e)
 	if (r == -ENODEV)
 		err_hint(e, "this kernel has no overlayfs: modprobe overlay");
 	return r;
+}
+
+int store_mount_for(const struct store *s, int userns, struct err *e)
+{
+	int r = s->uid_map || userns < 0 || !s->n_layers ? -EINVAL : mount_mapped(s, userns, e);
+
+	return r == -EINVAL ? store_mount_ro(s, NULL, e) : r;
 }

@@ -122,3 +122,7 @@ int store_mount_ro(const struct store *s, bool *mapped, struct err *e);
  * maps (idmap_userns()). Returns a descriptor the caller owns, or -errno; -EINVAL: this file system
  * cannot be id-mapped. Linux 5.12. */
 int store_mount_mapped(const struct store_mount *m, uint64_t attrs, int userns);
+
+/* store_mount_ro() for those in the user namespace `userns`: what root owns belongs to its root
+ * where the kernel and the layers' file systems can (5.19). */
+int store_mount_for(const struct store *s, int userns, struct err *e);

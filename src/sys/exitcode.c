@@ -46,6 +46,21 @@ char *signal_name(int sig, char out[24])
 	return out;
 }
 
+int signal_number(const char *name)
+{
+	char full[24];
+	uint64_t n;
+
+	if (str_to_u64(name, 1, (uint64_t)SIGRTMAX, &n) == 0)
+		return (int)n;
+	if (strncasecmp(name, "SIG", 3) == 0)
+		name += 3;
+	for (int sig = 1; sig <= SIGRTMAX; sig++)
+		if (str_starts(signal_name(sig, full), "SIG") && strcasecmp(full + 3, name) == 0)
+			return sig;
+	return 0;
+}
+
 const char *signal_words(int sig, bool oom)
 {
 	if (sig == SIGKILL && oom)

@@ -11,6 +11,9 @@
 /* "SIGKILL", "SIGRTMIN+2", "signal 99", in `out` of at least 24 bytes, which is returned. */
 char *signal_name(int sig, char out[24]);
 
+/* The number of "9", "KILL", "sigkill", "RTMIN+2"; 0 when there is no such signal. */
+int signal_number(const char *name);
+
 /* What signal `sig` says about a program that died of it; a static clause, "" when there is nothing
  * to say: "it touched memory that is not its own". `oom`: the kernel's out-of-memory killer did it.
  */

@@ -5,7 +5,7 @@ const struct oci oci_crun = {
 	.engine = &engine_crun,
 	.dir = "crun",
 	.file = "status",
-	.picks = {"pid", "process-start-time", "bundle", "created"},
+	.picks = {"pid", "process-start-time", "bundle", "created", "image"},
 	.bundle = jpick_str,
 };
 

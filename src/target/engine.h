@@ -146,7 +146,8 @@ size_t engine_rank(const char *word);
 extern const struct engine *const engines[];
 
 extern const struct engine engine_docker, engine_podman, engine_containerd, engine_runc,
-	engine_crun, engine_lxc, engine_nspawn, engine_flatpak, engine_bwrap, engine_none;
+	engine_crun, engine_porthole, engine_lxc, engine_nspawn, engine_flatpak, engine_bwrap,
+	engine_none;
 
 /* Append a place, once each; `fd` is taken, also on error (negative: nothing happens). 0 or
  * -ENOMEM.

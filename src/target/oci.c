@@ -57,7 +57,8 @@ static int fill(struct look *l, const struct oci *o, const struct root *root, co
 	t->engine = o->engine->name;
 	t->id = strdup(id);
 	t->name = strdup(id);
-	t->bundle = o->bundle(v[OCI_BUNDLE]);
+	t->bundle = o->bundle ? o->bundle(v[OCI_BUNDLE]) : NULL;
+	t->image = jpick_str(v[OCI_IMAGE]);
 	t->state_file = str_fmt("/%s/%s/%s", root->path, id, o->file);
 	t->owner_uid = root->owner;
 	t->owner = look_owner(l, root->owner);

@@ -1,5 +1,6 @@
 /*
- * What runc and crun have in common: ROOT/ID/FILE, one state file a container, gone when deleted.
+ * What runc, crun and our own containers have in common: ROOT/ID/FILE, one state file a container,
+ * gone when deleted.
  *
  * Layer: target, private to it.
  */
@@ -7,14 +8,14 @@
 
 #include "target/engine.h"
 
-enum { OCI_PID, OCI_START, OCI_BUNDLE, OCI_CREATED, OCI_COUNT };
+enum { OCI_PID, OCI_START, OCI_BUNDLE, OCI_CREATED, OCI_IMAGE, OCI_COUNT };
 
 struct oci {
 	const struct engine *engine;
 	const char *dir;  /* below run/ and run/user/UID/ */
 	const char *file; /* ROOT/ID/FILE */
 	const char *picks[OCI_COUNT];
-	/* The bundle's path out of its pick; a new string or NULL. */
+	/* The bundle's path out of its pick, a new string or NULL; NULL: it has none. */
 	char *(*bundle)(struct slice v);
 };
 

@@ -23,7 +23,7 @@ const struct oci oci_runc = {
 	.engine = &engine_runc,
 	.dir = "runc",
 	.file = "state.json",
-	.picks = {"init_process_pid", "init_process_start", "config>labels", "created"},
+	.picks = {"init_process_pid", "init_process_start", "config>labels", "created", "image"},
 	.bundle = bundle,
 };
 

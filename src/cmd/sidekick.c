@@ -1,0 +1,314 @@
+/* porthole sidekick: a container of its own beside a target. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cmd/exec_parts.h"
+#include "cmd/exec_warn.h"
+#include "cmd/subject.h"
+#include "launch/detach.h"
+#include "launch/state.h"
+#include "session/seal.h"
+#include "session/session.h"
+#include "sys/ns.h"
+#include "target/ended.h"
+#include "cmd/again.h"
+
+enum { NAMES_MAX = 100 };
+
+struct sidekick_opts {
+	bool interactive, tty, detach, explain, json, quiet, rm, read_only;
+	const char *user, *cwd, *kit, *cgroup, *cpus, *image, *entrypoint, *name;
+	struct strv env, env_files, share, volumes, cap_add, cap_drop;
+	uint64_t memory, pids;
+};
+
+#define O(field) offsetof(struct sidekick_opts, field)
+
+static const struct opt options[] = {
+	{OPT_CSV, O(share), 0, "share", "LIST",
+	 "share these namespaces of the target: net,pid,ipc,uts,cgroup,user, all or none (default: "
+	 "net,pid,ipc)",
+	 OPT_WORDS("net", "pid", "ipc", "uts", "cgroup", "user", "time", "all", "none", "mnt",
+		   "network", "process", "hostname", "mount")},
+	{OPT_STR, O(image), 0, "image", "IMAGE|FILE|DIR",
+	 "its root is this image of an engine's, archive or directory (default: the kit)", NULL},
+	{OPT_LIST, O(cap_add), 0, "cap-add", "CAP",
+	 "add a capability, such as SYS_PTRACE, or ALL, to docker's default ones", NULL},
+	{OPT_LIST, O(cap_drop), 0, "cap-drop", "CAP", "take a capability away, or ALL", NULL},
+	{OPT_FLAG, O(detach), 'd', "detach", NULL,
+	 "in the background, until 'porthole kill'; prints its name", NULL},
+	{OPT_FLAG, O(interactive), 'i', "interactive", NULL, "pass our standard input on", NULL},
+	{OPT_FLAG, O(tty), 't', "tty", NULL, "give the command a terminal of its own", NULL},
+	{OPT_STR, O(user), 'u', "user", "USER[:GROUP]", "run as this user (default: root)", NULL},
+	{OPT_STR, O(cwd), 'w', "workdir", "DIR", "start in this directory", NULL},
+	{OPT_LIST, O(env), 'e', "env", "NAME=VALUE", "set a variable; NAME alone passes ours on",
+	 NULL},
+	{OPT_LIST, O(env_files), 0, "env-file", "FILE", "set the variables of this file", NULL},
+	{OPT_LIST, O(volumes), 'v', "volume", "HOST:PATH[:ro]",
+	 "show a file or directory of the host at PATH", NULL},
+	{OPT_STR, O(entrypoint), 0, "entrypoint", "CMD", "run this instead of the image's own",
+	 NULL},
+	{OPT_STR, O(name), 0, "name", "NAME", "what it is called", NULL},
+	{OPT_FLAG, O(read_only), 0, "read-only", NULL, "its root cannot be written to", NULL},
+	{OPT_FLAG, O(rm), 0, "rm", NULL, "nothing of it stays (it is always so)", NULL},
+	{OPT_STR, O(cgroup), 0, "cgroup", "host|own|target",
+	 "whose cgroup is charged (default: host, the caller's)",
+	 OPT_WORDS("host", "own", "target")},
+	{OPT_SIZE, O(memory), 'm', "memory", "BYTES",
+	 "memory limit, such as 256m; implies --cgroup own", NULL},
+	{OPT_STR, O(cpus), 0, "cpus", "N", "processor limit, such as 0.5; implies --cgroup own",
+	 NULL},
+	{OPT_UINT, O(pids), 0, "pids", "N", "process limit; implies --cgroup own", NULL},
+	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none",
+	 "use this kit of tools; with --image: have a kit beside the image", NULL},
+	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing",
+	 NULL},
+	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no greeting", NULL},
+	{OPT_FLAG, O(json), 0, "json", NULL, "print --explain and errors as JSON", NULL},
+	{},
+};
+
+/* Who it is about, what its root is, and what is asked. */
+struct sidekick {
+	const struct target_roots *roots;
+	const struct sidekick_opts *o;
+	struct subject image; /* empty: the kit */
+	struct target t;
+	struct strv argv;
+	struct beside_request beside;
+	struct request req;
+};
+
+static void sidekick_done(struct sidekick *s)
+{
+	subject_done(&s->image);
+	target_done(&s->t);
+	strv_done(&s->argv);
+}
+
+/* As docker run: the words typed follow the image's entry point, and replace its own arguments. */
+static int image_argv(struct sidekick *s, int argc, char **argv)
+{
+	const struct store_config *c = &s->image.store.config;
+	int r = 0;
+
+	if (s->o->entrypoint)
+		r = strv_add(&s->argv, s->o->entrypoint);
+	else if (s->o->image)
+		r = strv_add_all(&s->argv, &c->entrypoint);
+	for (int i = 0; i < argc && r == 0; i++)
+		r = strv_add(&s->argv, argv[i]);
+	if (r == 0 && argc == 0 && s->o->image && !s->o->entrypoint)
+		r = strv_add_all(&s->argv, &c->cmd);
+	/* a shell without input ends at once: something to come back to does not */
+	if (r == 0 && s->o->detach && !s->argv.n)
+		r = strv_add(&s->argv, "sleep") ?: strv_add(&s->argv, "infinity");
+	return r;
+}
+
+static int fill(struct sidekick *s, struct ctx *ctx, int argc, char **argv, struct err *e)
+{
+	const struct sidekick_opts *o = s->o;
+	int r;
+
+	if (image_argv(s, argc, argv) < 0)
+		return err_set(e, ENOMEM, "planning the sidekick");
+	s->beside = (struct beside_request){
+		.share = o->share,
+		.volumes = o->volumes,
+		.cap_add = o->cap_add,
+		.cap_drop = o->cap_drop,
+		.name = o->name,
+		.read_only = o->read_only,
+	};
+	s->req = (struct request){
+		.user = o->user,
+		.cwd = o->cwd,
+		.kit = o->kit	  ? o->kit
+		       : o->image ? "none"
+				  : NULL,
+		.cgroup = o->cgroup   ? o->cgroup
+			  : o->detach ? "own"
+				      : NULL,
+		.env = o->env,
+		.env_files = o->env_files,
+		.interactive = o->interactive,
+		.tty = o->tty,
+		.tty_in = !o->detach && isatty(STDIN_FILENO),
+		.tty_out = !o->detach && ctx->tty_out,
+		.limits = {.memory = o->memory, .pids = o->pids},
+		.beside = &s->beside,
+		.argc = (int)s->argv.n,
+		.argv = s->argv.v,
+	};
+	r = exec_cpus(o->cpus, &s->req.limits.cpus, e);
+	return r;
+}
+
+/* The target must run: a sidekick is beside something. */
+static int open_all(struct sidekick *s, const char *typed, struct err *e)
+{
+	int r = target_resolve(s->roots, typed, &s->t, e);
+
+	if (r == 0)
+		r = target_pin(s->roots, &s->t, e);
+	if (r == 0 && s->o->image)
+		r = subject_open_image(s->roots, s->o->image, &s->image, e);
+	return r;
+}
+
+static char *ended_words_of(void *data)
+{
+	const struct sidekick *s = data;
+	_cleanup_free_ char *label = str_printable_dup(s->t.name);
+	_cleanup_free_ char *how = again_ended(s->roots, &s->t, label ? label : "?");
+
+	return how ? str_fmt("%s; the sidekick goes on, beside nobody", how) : NULL;
+}
+
+static void greet(const struct plan *p, bool color, struct buf *b)
+{
+	const char *on = color ? "\033[1m" : "", *off = color ? "\033[0m" : "";
+	char names[64];
+
+	buf_printf(b, "%sporthole:%s beside %s%s%s (%s, pid %d) as %s, with files of %s.\n", on,
+		   off, on, p->label, off,
+		   str_eq(p->target->engine, "none") ? "no engine" : p->target->engine,
+		   (int)p->target->pid, p->who.name, p->store ? p->where : "the kit's");
+	ns_names(p->ns_join | p->ns_same, names, sizeof(names));
+	buf_printf(b,
+		   "          Shared: %s. Its files are at /" BESIDE_TARGET
+		   ", live; what you write elsewhere is forgotten.\n",
+		   *names ? names : "nothing");
+	buf_puts(b, p->outlive ? "          It ends when you leave.\n"
+			       : "          It ends when you leave, and when its target ends.\n");
+}
+
+static int run_plan(struct sidekick *s, struct plan *p, struct ctx *ctx, struct err *e)
+{
+	_cleanup_buf_ struct buf hello = {};
+	struct session_talk talk = {.ended = ended_words_of, .data = s};
+
+	if (p->shell && !s->o->quiet)
+		greet(p, ctx->color_err, &hello);
+	exec_warn(p);
+	talk.greeting = hello.data;
+	return session_blame_kit(p, session_run(p, &talk, e), e);
+}
+
+/* Letters that the target's name has and ours may not become '-'. */
+static char *default_name(const char *target, int nr)
+{
+	_cleanup_free_ char *from = strndup(target, LAUNCH_NAME_MAX - 16);
+
+	for (char *c = from; c && *c; c++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-",
+			    *c))
+			*c = '-';
+	if (!from)
+		return NULL;
+	return nr ? str_fmt("%s-sidekick-%d", strspn(from, "_.-") ? "x" : from, nr + 1)
+		  : str_fmt("%s-sidekick", strspn(from, "_.-") ? "x" : from);
+}
+
+/* In the background. A name that was asked for is that or none. */
+static int detach(struct sidekick *s, struct plan *p, struct err *e)
+{
+	int r = -EEXIST;
+
+	exec_warn(p);
+	for (int i = 0; i < NAMES_MAX && r == -EEXIST; i++) {
+		_cleanup_free_ char *name =
+			s->o->name ? strdup(s->o->name) : default_name(s->t.name, i);
+		struct launch l = {
+			.name = name,
+			.image = p->store ? p->where : "kit",
+			.ended = ended_words_of,
+			.data = s,
+		};
+
+		*e = (struct err){};
+		if (!name)
+			return err_set(e, ENOMEM, "starting it in the background");
+		r = launch_detached(p, &l, e);
+		if (r == 0)
+			printf("%s\n", name);
+		if (s->o->name)
+			break;
+	}
+	return r;
+}
+
+static int check(const struct sidekick_opts *o, struct err *e)
+{
+	if (o->detach && o->interactive) {
+		err_say(e, EINVAL, "-d has no input: -i goes without it");
+		err_hint(e, "'porthole exec -it NAME' works in it once it runs");
+		return -EINVAL;
+	}
+	return o->name ? launch_name_check(o->name, e) : 0;
+}
+
+static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
+{
+	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
+	_cleanup_(sidekick_done) struct sidekick s = {
+		.roots = &roots, .o = opts, .image = SUBJECT_INIT, .t = TARGET_INIT};
+	_cleanup_plan_ struct plan p = PLAN_INIT;
+	int r = check(s.o, e);
+
+	if (r == 0)
+		r = target_roots_open(&roots, e);
+	if (r == 0)
+		r = open_all(&s, argv[0], e);
+	if (r == 0)
+		r = fill(&s, ctx, argc - 1, argv + 1, e);
+	if (r == 0)
+		r = plan_make_beside(&p, &s.t, s.o->image ? &s.image.store : NULL, &s.req, e);
+	if (r < 0)
+		return r;
+	if (s.o->explain)
+		return exec_explain(&p, ctx, e);
+	r = session_seal(&p, e);
+	if (r < 0)
+		return r;
+	return s.o->detach ? detach(&s, &p, e) : run_plan(&s, &p, ctx, e);
+}
+
+const struct verb verb_sidekick = {
+	.name = "sidekick",
+	.args = "TARGET [CMD [ARG...]]",
+	.summary = "Start a new container that shares a container's network, processes and more",
+	.details =
+		"A sidekick is a container of its own: its files are those of the kit of tools, or "
+		"of any image (--image),\n"
+		"and it joins the target's namespaces that --share names; what is not shared is "
+		"its own, new and empty.\n"
+		"So `curl 127.0.0.1`, `tcpdump` and `strace -p 1` work on a target that has no "
+		"tools and no rights for\n"
+		"them: its capabilities are not the target's but docker's default ones, and "
+		"what --cap-add adds.\n\n"
+		"The target's files are at /" BESIDE_TARGET
+		", live. All else can be written to, and is forgotten. Options may\n"
+		"follow TARGET; they mean what they do with docker run. With --image, CMD follows "
+		"the image's entry point.\n\n"
+		"It ends with its command, and leaves nothing. Where pid is shared it also ends "
+		"with the target.\n\n"
+		"The exit code is the command's; 128+N when signal N killed it; 127, 126 and 125 "
+		"as with exec.",
+	.examples =
+		"  porthole sidekick web                                  a shell beside 'web'\n"
+		"  porthole sidekick web --share net curl 127.0.0.1:8080  its loopback\n"
+		"  porthole sidekick web --cap-add SYS_PTRACE strace -fp 1\n"
+		"  porthole sidekick web --image debian:12 bash           a full system beside it\n"
+		"  porthole sidekick web --image ./tools.tar -v /tmp:/out -- tcpdump -w /out/x\n"
+		"  porthole sidekick web --explain                        what would be done\n",
+	.opts = options,
+	.opts_size = sizeof(struct sidekick_opts),
+	.flags = VERB_STOP_AT_CMD | VERB_RUNS_CMD,
+	.complete = COMPLETE_TARGET,
+	.min_args = 1,
+	.max_args = -1,
+	.run = run,
+};

@@ -1,0 +1,23 @@
+/*
+ * Containers of ours in the background: a supervisor that nobody waits for, and a process that
+ * keeps what the container says and clears up last.
+ *
+ * Layer: launch.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "session/plan.h"
+
+struct launch {
+	const char *name;  /* as launch_name_check() takes it */
+	const char *image; /* what its files are, for people */
+	/* Called in the supervisor at the end of the target where the container goes on; a sentence
+	 * for its log, which is freed, or NULL. */
+	char *(*ended)(void *data);
+	void *data;
+};
+
+/* Start the plan in the background: returns 0 once its command runs (or has run), or -errno with
+ * `e`: then nothing of it is left. What it says goes to its log; its input is empty. */
+int launch_detached(const struct plan *p, const struct launch *l, struct err *e);

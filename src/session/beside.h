@@ -1,0 +1,60 @@
+/*
+ * A container of its own beside the target (porthole sidekick): some of the target's namespaces, a
+ * root of its own, the target's files at /target.
+ *
+ * Layer: session. Linux 5.12, as every view that forgets.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct plan;
+struct request;
+
+#define BESIDE_TARGET "target" /* where in its root the target's files are */
+
+/* What is asked for; lists as docker run takes them. */
+struct beside_request {
+	struct strv share;   /* namespaces; empty: net, pid, ipc; "none" */
+	struct strv volumes; /* HOST:PATH[:ro] */
+	struct strv cap_add, cap_drop;
+	const char *name; /* its host name where uts is not shared; NULL: the target's name */
+	bool read_only;
+};
+
+/* Something that is put into its root. */
+struct beside_mount {
+	char *dest;
+	int fd;	   /* owned: a detached mount, or (copy) a file of the target's */
+	bool copy; /* what the target has in /etc of names and addresses */
+};
+
+struct beside {
+	bool on;
+	int root;  /* the target's, O_PATH */
+	uid_t uid; /* of root in its user namespace, as we count */
+	gid_t gid;
+	char *name;
+	bool read_only;
+	struct beside_mount *v;
+	size_t n;
+};
+
+#define BESIDE_INIT ((struct beside){.root = -EBADF})
+void beside_done(struct beside *b);
+
+/* --- parts of plan_make_beside(), as those of plan_make() --- */
+
+/* What is joined, what is new; -EINVAL: mnt, which it has its own of; -EPERM: not root. */
+int beside_plan_ns(struct plan *p, const struct request *req, struct err *e);
+
+/* Open the target's root, mount the store's; what else is put into it. */
+int beside_plan_root(struct plan *p, const struct request *req, struct err *e);
+
+/* docker's default ones, and what is added and taken away. */
+int beside_plan_caps(struct plan *p, const struct request *req, struct err *e);
