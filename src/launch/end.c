@@ -66,13 +66,12 @@ static bool wait_over(const struct launch_state *s, int ms)
 	return true;
 }
 
-static void end_cgroup(const struct launch_state *s, int proc)
+static bool end_cgroup(const struct launch_state *s, int proc)
 {
 	_cleanup_close_ int dir =
 		s->supervisor.pid > 0 ? proc_dir_open(proc, s->supervisor.pid) : -ESRCH;
 
-	if (dir >= 0)
-		session_cgroup_end(dir, s->id);
+	return dir >= 0 && session_cgroup_end(dir, s->id);
 }
 
 /* Whether the agent is the first process of a pid namespace, with which all others in it end. */
@@ -88,8 +87,7 @@ static bool is_init(const struct launch_state *s, int proc)
  * zombies for the target's first process. */
 static bool end_it(const struct launch_state *s, int proc, int ns)
 {
-	end_cgroup(s, proc);
-	if (wait_over(s, GRACE_MS))
+	if (end_cgroup(s, proc) && wait_over(s, END_MS))
 		return true;
 	if (is_init(s, proc)) {
 		signal_proc(&s->agent, proc, SIGKILL);

@@ -202,14 +202,14 @@ static bool remove_one(int parent, const char *name)
 	return false;
 }
 
-void session_cgroup_end(int proc_dir, const char *cookie)
+bool session_cgroup_end(int proc_dir, const char *cookie)
 {
 	_cleanup_cgroup_hiers_ struct cgroup_hiers hiers = {};
 	int dirs[SESSION_CONTROLLERS];
-	size_t left = 1;
+	size_t left = 1, found = 0;
 
 	if (read_hiers(&hiers, NULL) < 0)
-		return;
+		return false;
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++) {
 		const struct cgroup_hier *h = cgroup_find(&hiers, controllers[i]);
 		_cleanup_free_ char *path = !h	    ? NULL
@@ -219,6 +219,7 @@ void session_cgroup_end(int proc_dir, const char *cookie)
 			path ? str_fmt("%s/" CGROUP_NAME "%s", path, cookie) : NULL;
 
 		dirs[i] = own ? cgroup_open(h, own) : -EBADF;
+		found += dirs[i] >= 0;
 	}
 	for (int tries = 0; tries < END_TRIES && left; tries++) {
 		left = 0;
@@ -229,6 +230,7 @@ void session_cgroup_end(int proc_dir, const char *cookie)
 	}
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
 		cleanup_close(&dirs[i]);
+	return found && !left;
 }
 
 /* Another session's is still there. */

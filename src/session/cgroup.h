@@ -38,9 +38,9 @@ uint64_t session_cgroup_oom(const struct session_cgroup *c);
 void session_cgroup_remove(const struct session_cgroup *c);
 
 /* Kill all that is in the cgroup of the session with this cookie, until nothing is left that could
- * fork; from outside, for about a second at most. `proc_dir`: /proc/PID of its supervisor. Nothing
- * happens where there is none. */
-void session_cgroup_end(int proc_dir, const char *cookie);
+ * fork; from outside, for some seconds at most. `proc_dir`: /proc/PID of its supervisor. False
+ * where there is none, or something is left. */
+bool session_cgroup_end(int proc_dir, const char *cookie);
 
 /* Remove what was made and close the rest. */
 void session_cgroup_done(struct session_cgroup *c);

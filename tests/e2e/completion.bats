@@ -57,7 +57,7 @@ everything() {
 insp|[inspect]
 kit bui|[kit][build]
 kit build --lis|[kit][build][--list]
-help ki|[help][kit]
+help cat|[help][catch]
 exec --memory 1 --vi|[exec][--memory][1][--view]
 exec --cgroup ow|[exec][--cgroup][own]
 exec --cgroup=ow|[exec][--cgroup=own]
