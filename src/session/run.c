@@ -24,6 +24,7 @@
 #include "sys/caps.h"
 #include "sys/ns.h"
 #include "sys/power.h"
+#include "sys/proc.h"
 
 enum {
 	GUARD_AFTER_MS = 5, /* later than `bash -c true` takes */
@@ -336,19 +337,6 @@ static void tell_ended(const struct supervisor *s, const struct session_talk *ta
 			s->channels.raw ? "\r\n" : "\n");
 }
 
-/* The agent's first child, 0 when that has ended. */
-static pid_t command_pid(const struct supervisor *s)
-{
-	char path[64], list[64];
-	uint64_t pid;
-
-	snprintf(path, sizeof(path), "%d/task/%d/children", (int)s->agent_pid, (int)s->agent_pid);
-	if (file_read_small_at(s->agent.host_proc, path, list, sizeof(list)) <= 0)
-		return 0;
-	list[strcspn(list, " \n")] = '\0';
-	return str_to_u64(list, 1, INT32_MAX, &pid) < 0 ? 0 : (pid_t)pid;
-}
-
 /* Relay until the agent's end of the socket closes. 0, or -errno when the agent reported that the
  * command could not be run. */
 static int attend(struct supervisor *s, const struct session_talk *talk, struct err *e)
@@ -384,7 +372,8 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 			return 0;
 		cleanup_close(&fd);
 		if (m.type == WIRE_STARTED && talk->started)
-			talk->started(talk->data, s->agent_pid, command_pid(s));
+			talk->started(talk->data, s->agent_pid,
+				      proc_first_child(s->agent.host_proc, s->agent_pid));
 		if (m.type == WIRE_FAIL && m.err.num) {
 			*e = m.err;
 			return -e->num;

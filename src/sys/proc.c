@@ -278,3 +278,15 @@ int proc_uid_map_first(int dir, uint32_t *inside, uint32_t *outside, uint32_t *c
 		return (int)n;
 	return sscanf(text, "%u %u %u", inside, outside, count) == 3 ? 0 : -ENODATA;
 }
+
+pid_t proc_first_child(int proc_fd, pid_t pid)
+{
+	char path[64], list[64];
+	uint64_t child;
+
+	snprintf(path, sizeof(path), "%d/task/%d/children", (int)pid, (int)pid);
+	if (file_read_small_at(proc_fd, path, list, sizeof(list)) <= 0)
+		return 0;
+	list[strcspn(list, " \n")] = '\0';
+	return str_to_u64(list, 1, INT32_MAX, &child) < 0 ? 0 : (pid_t)child;
+}

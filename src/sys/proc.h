@@ -73,3 +73,7 @@ int64_t proc_start_time(uint64_t start);
 
 /* First line of uid_map as outside and count: {0, 4294967295} is no mapping. 0 or -errno. */
 int proc_uid_map_first(int dir, uint32_t *inside, uint32_t *outside, uint32_t *count);
+
+/* The oldest child of the main thread of `pid` that has not ended and been waited for; 0: none, or
+ * not to be read. */
+pid_t proc_first_child(int proc_fd, pid_t pid);
