@@ -53,7 +53,7 @@ enum verb_flags {
 	VERB_STOP_AT_ARG = 1 << 0, /* options end at the first positional, as with docker exec */
 	VERB_RUNS_CMD = 1 << 1,	   /* exit codes follow docker's contract: usage errors are 125 */
 	VERB_HIDDEN = 1 << 2,
-	VERB_WORDS = 1 << 3, /* long names also after a single dash, as find(1) has them */
+	VERB_WORDS = 1 << 3,	   /* long names also after a single dash, as find(1) has them */
 	VERB_STOP_AT_CMD = 1 << 4, /* options end at the second positional: TARGET [OPTION] CMD */
 };
 

@@ -57,7 +57,7 @@ everything() {
 insp|[inspect]
 kit bui|[kit][build]
 kit build --lis|[kit][build][--list]
-help cat|[help][catch]
+help entr|[help][entrypoint]
 exec --memory 1 --vi|[exec][--memory][1][--view]
 exec --cgroup ow|[exec][--cgroup][own]
 exec --cgroup=ow|[exec][--cgroup=own]

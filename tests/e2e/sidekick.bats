@@ -140,7 +140,7 @@ works_beside() {
 
 @test "an image, an archive, a directory: its files, its environment, its command" {
 	local dir=$BATS_TEST_TMPDIR tar=$BATS_TEST_TMPDIR/image.tar id
-	beside docker scratch
+	beside docker busybox
 	engine_cli docker run --name "$NAME-i" --network none pt/busybox:1 /bin/sh -c 'echo ours >/ours'
 	id=$(engine_cli docker commit -c 'ENV FROM=image' -c 'ENTRYPOINT ["/bin/echo", "entry"]' -c 'CMD ["cmd"]' \
 		"$NAME-i" "pt/$NAME")
@@ -157,7 +157,7 @@ works_beside() {
 	[[ $output == *"/dev/p: No such file"* ]] || die "a kit that nobody asked for: $output"
 	run -0 sk "$NAME" --image "$tar" --entrypoint cat /ours
 	[[ $output == ours ]] || die "not forgotten: $output"
-	target_root "$dir" busybox
+	cp -a "$(image_root busybox)" "$dir/rootfs"
 	run -0 sk "$NAME" --image "$dir/rootfs" sh -c 'ls /bin/busybox; cat /etc/hosts | grep -c ^127'
 	[[ $output == $'/bin/busybox\n1' ]] || die "$output"
 	run -0 sk "$NAME" --image "$dir/rootfs" --kit "$PORTHOLE_BUILD/kit.erofs" strace -V
