@@ -16,11 +16,11 @@ enum { NAMELESS_MIN = 1 << 20, TRIES = 16 };
 
 static void temp_name(char out[32])
 {
-	uint64_t id = 0;
+	static uint64_t id;
 
-	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
-		id = (uint64_t)(uintptr_t)out ^ (uint64_t)getpid();
-	snprintf(out, 32, ".porthole-%016llx", (unsigned long long)id);
+	if (!id && getrandom(&id, sizeof(id), 0) != sizeof(id))
+		id = (uint64_t)getpid() << 32 | 1;
+	snprintf(out, 32, ".porthole-%016llx", (unsigned long long)id++);
 }
 
 static int open_named(struct put *p)
