@@ -38,7 +38,10 @@ static void on_failed(struct transfer *t, const char *doing, const char *path, i
 	if (t->n_failed > FAILURES_SHOWN)
 		return;
 	if (r == -ESTALE)
-		err_say(&e, ESTALE, "%s changed while it was being read", *path ? path : "it");
+		err_say(&e, ESTALE, "%s changed while it was being read",
+			*path	  ? path
+			: t->name ? t->name
+				  : "it");
 	else if (r == -EXDEV)
 		err_say(&e, EXDEV, "%s leads out of the archive's own files", path);
 	else if (r == -EISDIR)
@@ -46,7 +49,7 @@ static void on_failed(struct transfer *t, const char *doing, const char *path, i
 	else if (r == -ENOTDIR)
 		err_say(&e, ENOTDIR, "%s is no directory there, and so none replaces it", path);
 	else
-		err_set(&e, r, "%s %s", doing, *path ? path : "it");
+		err_set(&e, r, "%s %s", doing, *path ? path : t->name ? t->name : "it");
 	fprintf(stderr, "porthole: %s\n", e.msg);
 	if (t->n_failed == FAILURES_SHOWN)
 		fputs("porthole: further ones are only counted\n", stderr);

@@ -118,7 +118,7 @@ PY
 	[[ $status == 125 && $output == *"a directory that is there"* ]]
 }
 
-@test "files that grow, shrink and have no end; deep trees; many entries" {
+@test "files that grow and shrink" {
 	local d=$BATS_TEST_TMPDIR
 	mkdir "$ROOT/d"
 	python3 - "$ROOT/d" <<'PY' 3>&- &
@@ -127,7 +127,7 @@ g = open(sys.argv[1] + '/grows', 'wb', 0)
 s = open(sys.argv[1] + '/shrinks', 'wb', 0)
 while True:
     g.write(b'x' * 65536)
-    if g.tell() > 200 << 20: g.truncate(0); g.seek(0)
+    if g.tell() > 20 << 20: g.truncate(0); g.seek(0)
     s.write(b'y' * 300000); s.truncate(0); s.seek(0)
 PY
 	SWAPPER=$!
@@ -139,7 +139,10 @@ PY
 	done
 	end_pid "$SWAPPER"
 	unset SWAPPER
-	# all of an address space, and nothing in it
+}
+
+@test "files of 4 EiB, deep trees, many entries" {
+	local d=$BATS_TEST_TMPDIR
 	mkdir "$d/small"
 	mount -t tmpfs -o size=64m,nr_inodes=200k small "$d/small"
 	python3 - "$d/small" <<'PY'
@@ -153,14 +156,13 @@ for i in range(50000): os.mknod(f'many/{i}')
 for i in range(1200):
     os.mkdir('d'); os.chdir('d')
 PY
-	tar -C "$d/small" -c --sparse huge >/dev/null
 	run p cp "$d/small/huge" "$NAME:/huge"
 	[[ $status == 1 && $output == *"huge"*"File too large"* ]]
 	[[ ! -e $ROOT/huge ]]
 	[[ $(p ls "$d/small/:/many" | wc -l) == 50000 ]]
 	[[ $(p find "$d/small/:/many" -type f | wc -l) == 50000 ]]
 	run p find "$d/small/:/d" -name nothing
-	[[ $status == 1 && $output == *"File name too long"* ]]
+	[[ $status == 1 && $output == "porthole: cannot read /d/d/d/d"* ]]
 	run p cp "$d/small/d" "$NAME:/deep"
 	[[ $status == 1 ]]
 	sane
