@@ -157,7 +157,7 @@ static int send_kit(struct supervisor *s, struct err *e)
 	const struct plan *p = s->plan;
 	_cleanup_close_ int userns = -EBADF, kit = -EBADF;
 	struct wire_msg m = {.type = WIRE_KIT};
-	enum kit_rung rung = KIT_RUNG_DIR;
+	enum kit_rung rung = s->agent.parts.classic ? KIT_RUNG_LOOP : KIT_RUNG_DIR; /* perhaps */
 
 	if (p->kit.kind == KIT_NONE)
 		return 0;
@@ -167,8 +167,8 @@ static int send_kit(struct supervisor *s, struct err *e)
 		kit = kit_mount(&p->kit, userns, &rung, e);
 		if (kit < 0)
 			return kit;
-		s->loop = rung == KIT_RUNG_LOOP;
 	}
+	s->loop = rung == KIT_RUNG_LOOP;
 	wire_send(s->sock, &m, kit); /* a dead agent is seen when its message is awaited */
 	if (kit >= 0 && rung == KIT_RUNG_FILE && kit_program(p->argv.v[0]))
 		kit_prefetch(kit, kit_program(p->argv.v[0]));
