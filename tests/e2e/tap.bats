@@ -35,6 +35,7 @@ tap() {
 # tap_start ARG...: in the background, until it reads along; standard output in OUT, error in ERR.
 tap_start() {
 	OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
+	rm -f "$OUT" "$ERR" # of the one before
 	# shellcheck disable=SC2016
 	ERR=$ERR spawn "$BATS_TEST_TMPDIR/tap.pid" "$OUT" bash -c 'exec "$0" tap "$@" 2>"$ERR"' "$PORTHOLE" "$@"
 	TAP_PID=$(<"$BATS_TEST_TMPDIR/tap.pid")
