@@ -52,6 +52,7 @@ end_spawned() {
 spawn() {
 	local pidfile=$1 log=$2
 	shift 2
+	: >"$log" # whoever waits for words in it does not find old ones
 	PT_MARK=$PT_RUN setsid "$@" </dev/null >"$log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	echo $! >"$pidfile"
 	pid_start $! >"$pidfile.start" || true
