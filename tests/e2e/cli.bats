@@ -212,7 +212,7 @@ to_nowhere() {
 		while IFS= read -r option; do
 			grep -qE -- "(^| )$option( |\$)" "$BATS_TEST_TMPDIR/page" || die "$page: no $option"
 			((n += 1))
-		done < <("$PORTHOLE" help $verb | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--.*')
+		done < <("$PORTHOLE" help $verb | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--.*')
 	done < <(verbs)
 	((n > 40))
 	[[ -s $PORTHOLE_BUILD/man/porthole.1 ]]
