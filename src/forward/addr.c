@@ -97,6 +97,13 @@ uint16_t fwd_addr_port(const union fwd_addr *a)
 	return a->sa.sa_family == AF_INET6 ? ntohs(a->in6.sin6_port) : 0;
 }
 
+bool fwd_addr_is_loopback(const union fwd_addr *a)
+{
+	if (a->sa.sa_family == AF_INET)
+		return ntohl(a->in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return a->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&a->in6.sin6_addr);
+}
+
 char *fwd_addr_text(const union fwd_addr *a, char out[FWD_ADDR_TEXT])
 {
 	char number[INET6_ADDRSTRLEN] = "?";

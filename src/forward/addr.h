@@ -6,6 +6,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -41,6 +42,8 @@ socklen_t fwd_addr_len(const union fwd_addr *a);
 
 /* 0 for what has no port. */
 uint16_t fwd_addr_port(const union fwd_addr *a);
+
+bool fwd_addr_is_loopback(const union fwd_addr *a);
 
 /* "127.0.0.1:80", "[::1]:80". Returns `out`. */
 char *fwd_addr_text(const union fwd_addr *a, char out[FWD_ADDR_TEXT]);

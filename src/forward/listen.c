@@ -82,8 +82,10 @@ static int bind_one(struct forward *f, const struct fwd_rule *r, const union fwd
 
 	if (fd < 0)
 		return fd;
-	if (!r->udp)
+	if (!r->udp) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		side_tune(fd, a);
+	}
 	if (a->sa.sa_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(fd, &a->sa, fwd_addr_len(a)) < 0 || (!r->udp && listen(fd, BACKLOG) < 0))

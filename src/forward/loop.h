@@ -23,7 +23,10 @@ struct outer;
 struct stream;
 struct udp_peer;
 
-enum { PIPES_KEPT = 64 };
+enum {
+	PIPES_KEPT = 64, /* no more are large: what is stuck in pipes is bounded by them */
+	AGAIN_MS = 20,
+};
 
 struct forward {
 	const struct target *target;
@@ -35,11 +38,13 @@ struct forward {
 	size_t n_conns;
 	uint64_t next_id;
 	struct listener *listeners;
-	struct stream *busy; /* have more to do at once */
-	struct stream *dead; /* freed after the round */
+	struct stream *busy;	/* have more to do at once */
+	struct stream *dead;	/* freed after the round */
+	struct stream *waiting; /* connect again at `again`, clock_ms() */
+	int64_t again;
 	int pipes[PIPES_KEPT][2];
-	size_t n_pipes;
-	int64_t limited; /* when the limit was told last, clock_ms(); 0: never */
+	size_t n_pipes, n_large; /* kept; large ones, those in use too */
+	int64_t limited;	 /* when the limit was told last, clock_ms(); 0: never */
 	struct watch target_end, maker_end;
 	struct outer *outers;
 	struct err err;
@@ -64,6 +69,8 @@ void loop_limited(struct forward *f);
 /* A socket on the side that connects (`connects`) or listens. Ours or -errno. */
 int side_socket(struct forward *f, const struct fwd_rule *r, bool connects, int family, int type);
 struct maker *side_maker(struct forward *f, const struct fwd_rule *r, bool connects, struct err *e);
+/* Before it listens at `a` or connects to it: what suits loopback, where nothing is lost. */
+void side_tune(int fd, const union fwd_addr *a);
 /* Its root, for /etc/hosts, and its name. */
 int side_root(const struct forward *f, const struct fwd_rule *r, bool connects);
 const char *side_label(const struct forward *f, const struct fwd_rule *r, bool connects);
@@ -97,6 +104,7 @@ struct stream_end {
 
 struct flow {
 	int pipe[2];
+	size_t room; /* what may be in it */
 	size_t pending;
 	bool eof, shut;
 };
@@ -111,7 +119,7 @@ struct stream {
 	size_t at;
 	struct socks *socks;
 	struct stream *next; /* of one of the lists of struct forward */
-	bool queued;
+	bool queued, waits;
 };
 
 /* A connection that was accepted: `fd` is taken. */
@@ -120,6 +128,8 @@ void stream_accepted(struct listener *l, int fd, const union fwd_addr *peer);
 void stream_connect(struct stream *s, const struct fwd_point *to);
 /* End it; `num`: 0, or an errno, and then both sides see a reset. `why`: for the event. */
 void stream_end(struct stream *s, int num, const char *why);
+/* Connect those that wait, if it is time to. */
+void streams_again(struct forward *f);
 /* Those whose handshake takes too long, and freeing. */
 void streams_second(struct forward *f);
 void streams_bury(struct forward *f);
@@ -133,6 +143,7 @@ void relay_ready(struct stream_end *end, uint32_t events);
 void relay_queue(struct forward *f);
 void relay_release(struct stream *s);
 void relay_unqueue(struct stream *s);
+void list_remove(struct stream **list, const struct stream *s);
 
 /* A SOCKS client said something. */
 void proxy_ready(struct stream *s);

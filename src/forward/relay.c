@@ -6,25 +6,33 @@
 
 enum {
 	PIPE_BYTES = 1 << 20, /* the most a user without root gets by default */
+	PIPE_SMALL = 65536,
 	COPY_BYTES = 65536,
 	BUDGET = 8 << 20, /* bytes for one connection before the others have their turn */
 };
 
 /* --- pipes are only held while there is something in them --- */
 
-static int pipe_get(struct forward *f, int p[2])
+/* Large, but where receivers have left so many of those full that the next ones are small. */
+static int pipe_get(struct forward *f, struct flow *fl)
 {
+	fl->room = PIPE_BYTES;
 	if (f->n_pipes) {
 		f->n_pipes--;
-		p[0] = f->pipes[f->n_pipes][0];
-		p[1] = f->pipes[f->n_pipes][1];
+		fl->pipe[0] = f->pipes[f->n_pipes][0];
+		fl->pipe[1] = f->pipes[f->n_pipes][1];
 		return 0;
 	}
-	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0) {
-		p[0] = p[1] = -EBADF;
+	if (pipe2(fl->pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
+		fl->pipe[0] = fl->pipe[1] = -EBADF;
 		return -errno;
 	}
-	fcntl(p[0], F_SETPIPE_SZ, PIPE_BYTES); /* refused: it stays as it is */
+	if (f->n_large == PIPES_KEPT) {
+		fl->room = PIPE_SMALL;
+		return 0;
+	}
+	f->n_large++;
+	fcntl(fl->pipe[0], F_SETPIPE_SZ, PIPE_BYTES); /* refused: it stays as it is */
 	return 0;
 }
 
@@ -32,10 +40,11 @@ static void pipe_put(struct forward *f, struct flow *fl)
 {
 	if (fl->pipe[0] < 0)
 		return;
-	if (!fl->pending && f->n_pipes < PIPES_KEPT) {
+	if (!fl->pending && fl->room == PIPE_BYTES) {
 		f->pipes[f->n_pipes][0] = fl->pipe[0];
 		f->pipes[f->n_pipes++][1] = fl->pipe[1];
 	} else {
+		f->n_large -= fl->room == PIPE_BYTES;
 		close(fl->pipe[0]);
 		close(fl->pipe[1]);
 	}
@@ -53,7 +62,7 @@ static void queue(struct stream *s)
 	s->f->busy = s;
 }
 
-static void unlink_from(struct stream **list, const struct stream *s)
+void list_remove(struct stream **list, const struct stream *s)
 {
 	for (; *list; list = &(*list)->next)
 		if (*list == s) {
@@ -65,7 +74,7 @@ static void unlink_from(struct stream **list, const struct stream *s)
 void relay_unqueue(struct stream *s)
 {
 	if (s->queued)
-		unlink_from(&s->f->busy, s);
+		list_remove(&s->f->busy, s);
 	s->queued = false;
 }
 
@@ -142,11 +151,11 @@ static int fill(struct stream *s, int way)
 
 	if (!from->in)
 		return 0;
-	if (fl->pipe[0] < 0 && pipe_get(s->f, fl->pipe) < 0) {
+	if (fl->pipe[0] < 0 && pipe_get(s->f, fl) < 0) {
 		loop_limited(s->f);
 		return copy(s, way);
 	}
-	n = splice(from->w.fd, NULL, fl->pipe[1], NULL, PIPE_BYTES,
+	n = splice(from->w.fd, NULL, fl->pipe[1], NULL, fl->room,
 		   SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (n < 0 && errno == EAGAIN)
 		from->in = false;

@@ -9,7 +9,11 @@
 #include "forward/loop.h"
 #include "forward/socks.h"
 
-enum { HANDSHAKE_MS = 30000 };
+enum {
+	HANDSHAKE_MS = 30000,
+	FULL_MS = 5000, /* how long a socket's queue may be full */
+	AGAINS = 64,	/* tries in one round */
+};
 
 static const uint32_t ALL = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
@@ -43,6 +47,8 @@ void stream_end(struct stream *s, int num, const char *why)
 	loop_tell(f, s->state == STREAM_RELAY ? FWD_CLOSED : FWD_FAILED, &s->c, why);
 	s->state = STREAM_DEAD;
 	relay_release(s);
+	if (s->waits)
+		list_remove(&f->waiting, s);
 	for (int i = 0; i < 2; i++) {
 		cleanup_close(&s->end[i].w.fd);
 		s->end[i].w.fd = -EBADF;
@@ -75,7 +81,10 @@ static void failed(struct stream *s, int num)
 		snprintf(why, sizeof(why), "nothing listens at %s in %s", s->c.to, label);
 	else
 		snprintf(why, sizeof(why), "connecting to %s in %s: %s", s->c.to, label,
-			 num == ENOTSOCK ? "that is no socket" : strerror(num));
+			 num == ENOTSOCK ? "that is no socket"
+			 : num == EAGAIN
+				 ? "who listens there does not accept, and its queue is full"
+				 : strerror(num));
 	proxy_answer(s, num);
 	stream_end(s, num, why);
 }
@@ -102,6 +111,7 @@ static int try_next(struct stream *s)
 		end->w.fd = side_socket(s->f, s->c.rule, true, a->sa.sa_family, SOCK_STREAM);
 		if (end->w.fd < 0)
 			return end->w.fd;
+		side_tune(end->w.fd, a);
 		/* before it is watched: a socket that does nothing yet is in error */
 		r = connect(end->w.fd, &a->sa, fwd_addr_len(a)) < 0 ? -errno : 0;
 		if (r == -EINPROGRESS)
@@ -130,11 +140,22 @@ static void connecting(struct stream *s)
 		       r == -EADDRNOTAVAIL || r == -ENETUNREACH || r == -EAFNOSUPPORT ? num : -r);
 }
 
-static void connect_unix(struct stream *s, const char *path)
+static void wait_for_room(struct stream *s)
+{
+	s->waits = true;
+	s->next = s->f->waiting;
+	s->f->waiting = s;
+}
+
+static void connect_unix(struct stream *s)
 {
 	struct maker *m = side_maker(s->f, s->c.rule, true, NULL);
-	int fd = m ? maker_connect_unix(m, path) : -EPIPE;
+	int fd = m ? maker_connect_unix(m, s->c.rule->to.path) : -EPIPE;
 
+	if (fd == -EAGAIN && clock_ms() - s->c.since < FULL_MS) {
+		wait_for_room(s);
+		return;
+	}
 	if (fd < 0) {
 		if (fd == -EMFILE)
 			loop_limited(s->f);
@@ -148,6 +169,27 @@ static void connect_unix(struct stream *s, const char *path)
 		connected(s);
 }
 
+void streams_again(struct forward *f)
+{
+	struct stream *list = f->waiting, **end = &list;
+
+	if (!list || clock_ms() < f->again)
+		return;
+	f->again = clock_ms() + AGAIN_MS;
+	f->waiting = NULL;
+	for (int i = 0; list && i < AGAINS; i++) {
+		struct stream *s = list;
+
+		list = s->next;
+		s->waits = false;
+		connect_unix(s);
+	}
+	while (*end)
+		end = &(*end)->next;
+	*end = f->waiting; /* those that were tried: after the others */
+	f->waiting = list;
+}
+
 void stream_connect(struct stream *s, const struct fwd_point *to)
 {
 	_cleanup_free_ char *text = fwd_point_text(to);
@@ -157,7 +199,7 @@ void stream_connect(struct stream *s, const struct fwd_point *to)
 	snprintf(s->c.to, sizeof(s->c.to), "%s", text ? text : "?");
 	s->state = STREAM_CONNECTING;
 	if (to->path) {
-		connect_unix(s, to->path);
+		connect_unix(s);
 		return;
 	}
 	s->addrs = calloc(1, sizeof(*s->addrs));

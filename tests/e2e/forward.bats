@@ -149,6 +149,40 @@ port() {
 	grep -q '#1 closed: .*: 100 MiB there, 100 MiB back, ' "$FWD_LOG"
 }
 
+@test "the tail of a stream waits for nothing, whatever its size" {
+	local n text
+	forward_start "$T" -L 0:7001 -L 0:/srv/app.sock
+	for n in 1 1447 65535 65537 120001; do
+		printf -v text '%*s' "$n" ""
+		[[ $(timeout 5 /usr/bin/python3 "$PORTS" say "tcp:127.0.0.1:$(port 1)" "$text") == "${text}bye" ]]
+		[[ $(timeout 5 /usr/bin/python3 "$PORTS" say "tcp:127.0.0.1:$(port 2)" "$text") == "${text}bye" ]]
+	done
+}
+
+@test "on loopback nothing of ours is paced, whatever the host's default is" {
+	local p
+	forward_start "$T" -L 0:7006
+	p=$(port 1)
+	exec 6<>"/dev/tcp/127.0.0.1/$p"
+	wait_until 20 grep -q '#1 opened: ' "$FWD_LOG"
+	[[ $(ss -tinH state established "( sport = :$p )") == *" reno "* ]]
+	[[ $(inside ss -tinH state established "( dport = :7006 )") == *" reno "* ]]
+	exec 6>&-
+}
+
+@test "a unix socket whose queue is full: tried again for a while, then said" {
+	local root=/proc/$T_PID/root
+	serve_in "$T_PID" queues "slow+unix:$root/srv/slow.sock" "deaf+unix:$root/srv/deaf.sock"
+	forward_start "$T" -L 0:/srv/slow.sock -L 0:/srv/deaf.sock
+	run -0 ports hold "tcp:127.0.0.1:$(port 1)" 20
+	[[ $output == "20 held" ]]
+	run timeout 2 /usr/bin/python3 "$PORTS" hold "tcp:127.0.0.1:$(port 2)" 4
+	[[ $status == 124 ]]
+	refute grep -q 'queue is full' "$FWD_LOG"
+	wait_until 20 grep -q "connecting to /srv/deaf.sock in $T: who listens there does not accept, and its queue is full" "$FWD_LOG"
+	[[ $(timeout 5 /usr/bin/python3 "$PORTS" hold "tcp:127.0.0.1:$(port 1)" 1) == "1 held" ]]
+}
+
 @test "10,000 connections are held at once, by one process" {
 	local n=${PT_FORWARD_HELD:-10000} hard
 	hard=$(ulimit -Hn)

@@ -3,7 +3,8 @@
 
 ports.py serve SPEC...     echo what comes; at the end of a stream say "bye" and close. Prints "ready".
                            sink+SPEC takes all and answers with the count at the end; mute+SPEC reads nothing;
-                           rude+SPEC resets each connection after its first bytes
+                           rude+SPEC resets each connection after its first bytes;
+                           slow+SPEC echoes, accepts one in 50 ms and queues no more; deaf+SPEC never accepts
 ports.py say SPEC TEXT     send TEXT and the end, print what comes back
 ports.py exact SPEC MB     random bytes there and back at the same time: the same ones, and "bye" after them?
 ports.py hold SPEC N       N connections at once, each answers twice; prints how many did
@@ -72,12 +73,20 @@ def rude(s):
     s.close()
 
 
+def slow(s):
+    while data := s.recv(BLOCK):
+        s.sendall(data)
+    s.close()
+
+
 KEPT = []
-MODES = {"sink": sink, "rude": rude, "mute": KEPT.append}
+MODES = {"sink": sink, "rude": rude, "mute": KEPT.append, "slow": slow}
 
 
 def accept_for(mode, s):
     while True:
+        if mode == "slow":
+            time.sleep(0.05)
         c = s.accept()[0]
         threading.Thread(target=MODES[mode], args=(c,), daemon=True).start()
 
@@ -101,8 +110,10 @@ async def serve(specs):
         if kind == "udp":
             threading.Thread(target=udp_echo, args=(s,), daemon=True).start()
             continue
-        s.listen(4096)
-        if mode:
+        s.listen(0 if mode in ("slow", "deaf") else 4096)
+        if mode == "deaf":
+            KEPT.append(s)
+        elif mode:
             threading.Thread(target=accept_for, args=(mode, s), daemon=True).start()
         else:
             await asyncio.start_server(echo, sock=s, limit=BLOCK, backlog=4096) if kind == "tcp" else \
