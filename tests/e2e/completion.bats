@@ -145,7 +145,7 @@ hostile() {
 		while IFS= read -r option; do
 			[[ " ${COMPREPLY[*]} " == *" $option "* ]] || die "$verb: no $option"
 			((n += 1))
-		done < <("$PORTHOLE" help $verb | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--.*')
+		done < <("$PORTHOLE" help $verb | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--.*')
 	done < <("$PORTHOLE" help --names)
 	((n > 40))
 }
