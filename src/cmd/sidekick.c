@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cmd/exec_parts.h"
 #include "cmd/exec_warn.h"
+#include "cmd/sidekick.h"
 #include "cmd/subject.h"
 #include "launch/detach.h"
 #include "launch/state.h"
@@ -16,13 +17,6 @@
 
 enum { NAMES_MAX = 100 };
 
-struct sidekick_opts {
-	bool interactive, tty, detach, explain, json, quiet, rm, read_only;
-	const char *user, *cwd, *kit, *cgroup, *cpus, *image, *entrypoint, *name;
-	struct strv env, env_files, share, volumes, cap_add, cap_drop;
-	uint64_t memory, pids;
-};
-
 #define O(field) offsetof(struct sidekick_opts, field)
 
 static const struct opt options[] = {
@@ -33,6 +27,9 @@ static const struct opt options[] = {
 		   "network", "process", "hostname", "mount")},
 	{OPT_STR, O(image), 0, "image", "IMAGE|FILE|DIR",
 	 "its root is this image of an engine's, archive or directory (default: the kit)", NULL},
+	{OPT_STR, O(engine), 0, "engine", "docker|podman",
+	 "have the target's engine make it, by its own client: a container that its ps shows",
+	 OPT_WORDS("docker", "podman")},
 	{OPT_LIST, O(cap_add), 0, "cap-add", "CAP",
 	 "add a capability, such as SYS_PTRACE, or ALL, to docker's default ones", NULL},
 	{OPT_LIST, O(cap_drop), 0, "cap-drop", "CAP", "take a capability away, or ALL", NULL},
@@ -153,7 +150,7 @@ static int open_all(struct sidekick *s, const char *typed, struct err *e)
 
 	if (r == 0)
 		r = target_pin(s->roots, &s->t, e);
-	if (r == 0 && s->o->image)
+	if (r == 0 && s->o->image && !s->o->engine)
 		r = subject_open_image(s->roots, s->o->image, &s->image, e);
 	return r;
 }
@@ -262,6 +259,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = target_roots_open(&roots, e);
 	if (r == 0)
 		r = open_all(&s, argv[0], e);
+	if (r == 0 && s.o->engine)
+		return sidekick_by_engine(ctx, s.o, &roots, &s.t, argc - 1, argv + 1, e);
 	if (r == 0)
 		r = fill(&s, ctx, argc - 1, argv + 1, e);
 	if (r == 0)
@@ -302,6 +301,7 @@ const struct verb verb_sidekick = {
 		"  porthole sidekick web --share net curl 127.0.0.1:8080  its loopback\n"
 		"  porthole sidekick web --cap-add SYS_PTRACE strace -fp 1\n"
 		"  porthole sidekick web --image debian:12 bash           a full system beside it\n"
+		"  porthole sidekick web --engine docker                  seen in docker ps\n"
 		"  porthole sidekick web --image ./tools.tar -v /tmp:/out -- tcpdump -w /out/x\n"
 		"  porthole sidekick web --explain                        what would be done\n",
 	.opts = options,

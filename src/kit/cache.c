@@ -45,11 +45,11 @@ static int name_of(const struct kit *k, char *out, size_t size, struct err *e)
 	return 0;
 }
 
-/* Make and open the cache's directory. A descriptor, and its path. */
-static int open_cache(char *path, size_t size, struct err *e)
+/* Where caches are. 0 or -errno with `e`. */
+static int cache_home(char *path, size_t size, struct err *e)
 {
 	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	int n, fd;
+	int n;
 
 	if (xdg && *xdg == '/') {
 		n = snprintf(path, size, "%s", xdg);
@@ -62,6 +62,16 @@ static int open_cache(char *path, size_t size, struct err *e)
 	}
 	if ((size_t)n + sizeof("/porthole") > size)
 		return err_set(e, ENAMETOOLONG, "the cache directory");
+	return 0;
+}
+
+/* Make and open the cache's directory. A descriptor, and its path. */
+static int open_cache(char *path, size_t size, struct err *e)
+{
+	int fd, r = cache_home(path, size, e);
+
+	if (r < 0)
+		return r;
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return err_set(e, errno, "making the cache directory %s", path);
 	strcat(path, "/porthole");
@@ -69,6 +79,26 @@ static int open_cache(char *path, size_t size, struct err *e)
 		return err_set(e, errno, "making the cache directory %s", path);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? err_set(e, errno, "opening the cache directory %s", path) : fd;
+}
+
+int kit_cache_name(struct kit *k, struct err *e)
+{
+	char home[PATH_MAX], name[32], *whole;
+	int r;
+
+	if (k->kind != KIT_IMAGE)
+		return 0;
+	r = cache_home(home, sizeof(home), e);
+	if (r == 0)
+		r = name_of(k, name, sizeof(name), e);
+	if (r < 0)
+		return r;
+	whole = str_fmt("%s/porthole/%s", home, name);
+	if (!whole)
+		return err_set(e, ENOMEM, "the kit %s", k->path);
+	free(k->path);
+	k->path = whole;
+	return 0;
 }
 
 /* Remove a tree of our own. */

@@ -136,6 +136,9 @@ struct kit_steps {
  * at once wait for each other. `progress` may be NULL. 0 or -errno; -ENOENT: no home directory. */
 int kit_from_cache(struct kit *k, const struct kit_steps *progress, struct err *e);
 
+/* The same without doing anything: k->path becomes that directory's path, there or not. */
+int kit_cache_name(struct kit *k, struct err *e);
+
 /* Write OUT: our own executable without the kit it may carry, then the image `k` on a page boundary
  * and a trailer that kit_find() looks for; KIT_NONE: without a kit. Atomic: OUT is replaced at once
  * or not at all. -EINVAL for a kit that is a directory; -EISDIR or -EEXIST when OUT is there and

@@ -134,8 +134,7 @@ int view_add_kit(int dev, int kit_fd, struct err *e)
 	return r < 0 ? err_set(e, r, "attaching the kit at " KIT_PREFIX) : 0;
 }
 
-/* {link, where to} of the kit's root. */
-static const char *const kit_links[][2] = {
+const char *const view_kit_links[VIEW_KIT_LINKS][2] = {
 	{"bin", "dev/p/b"},	   {"sbin", "dev/p/b"},		{"lib", "dev/p/l"},
 	{"lib64", "dev/p/l"},	   {"usr/bin", "../dev/p/b"},	{"usr/sbin", "../dev/p/b"},
 	{"usr/lib", "../dev/p/l"}, {"usr/share", "../dev/p/s"},
@@ -151,8 +150,8 @@ int view_fill_kit_root(int root)
 			return -errno;
 	if (fchmodat(root, "tmp", 01777, 0) < 0)
 		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(kit_links); i++)
-		if (symlinkat(kit_links[i][1], root, kit_links[i][0]) < 0)
+	for (size_t i = 0; i < VIEW_KIT_LINKS; i++)
+		if (symlinkat(view_kit_links[i][1], root, view_kit_links[i][0]) < 0)
 			return -errno;
 	etc = openat(root, "etc", ROOT_DIR_FLAGS);
 	if (etc < 0)

@@ -128,6 +128,10 @@ int view_entry_make(int dirfd, const struct view_entry *en);
  * /proc to lie over, or the kit's root is asked for. */
 bool view_needs_root(const struct plan *p);
 
+/* {link, where to}: what makes the kit look like a Debian root. */
+enum { VIEW_KIT_LINKS = 8 };
+extern const char *const view_kit_links[VIEW_KIT_LINKS][2];
+
 /* Directories and links that make a kit look like a Debian root, below the empty `root`; what names
  * and addresses /etc holds are links to the target's at /target. 0 or -errno. */
 int view_fill_kit_root(int root);
