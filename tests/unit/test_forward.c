@@ -99,6 +99,7 @@ static void test_spec_bad(void **state)
 
 static void test_lookup(void **state)
 {
+	static const char *const local[] = {"127.0.0.1", "127.9.9.9", "::1"};
 	struct fwd_addrs all;
 	char text[FWD_ADDR_TEXT];
 	struct err e = {};
@@ -109,6 +110,13 @@ static void test_lookup(void **state)
 	assert_string_equal(fwd_addr_text(&all.v[1], text), "[::1]:80");
 	assert_int_equal(fwd_lookup(-1, "10.1.2.3", 80, "x", &all, &e), 0);
 	assert_string_equal(fwd_addr_text(&all.v[0], text), "10.1.2.3:80");
+	assert_false(fwd_addr_is_loopback(&all.v[0]));
+	for (size_t i = 0; i < ARRAY_LEN(local); i++) {
+		assert_int_equal(fwd_number(local[i], 80, &all.v[0]), 0);
+		assert_true(fwd_addr_is_loopback(&all.v[0]));
+	}
+	assert_int_equal(fwd_number("fe80::1", 80, &all.v[0]), 0);
+	assert_false(fwd_addr_is_loopback(&all.v[0]));
 	assert_int_equal(fwd_lookup(-1, "no\033such", 80, "'web'", &all, &e), -ENOENT);
 	assert_non_null(strstr(e.msg, "'no\\x1bsuch' is no address"));
 }
