@@ -103,13 +103,13 @@ static void is(const char *spec, unsigned join, uid_t uid, gid_t gid, const char
 			 p.who.uid, p.who.gid, p.who.name, p.who.ngroups);
 }
 
-static void refused(const char *spec, const char *words)
+static void refused_with(int num, const char *spec, const char *words)
 {
 	_cleanup_plan_ struct plan p = PLAN_INIT;
 	struct err e;
 	int r = user_of(&p, spec, 0, &e);
 
-	if (r != -ENOENT || !strstr(e.msg, words))
+	if (r != num || !strstr(e.msg, words))
 		fail_msg("%s: %d, '%s', %u:%u", spec, r, e.msg, p.who.uid, p.who.gid);
 	for (const char *c = e.msg; *c; c++)
 		assert_true((unsigned char)*c >= ' ' && *c != 127);
@@ -133,16 +133,25 @@ static void test_user(void **state)
 	is("0:0", 0, 0, 0, "root", 0);
 }
 
+static void refused(const char *spec, const char *words)
+{
+	refused_with(-ENOENT, spec, words);
+}
+
 static void test_user_refused(void **state)
 {
-	static const char *const none[] = {
-		"nobody", "-1",	   "4294967295",  "4294967296", "99999999999999999999999",
-		"0x10",	  "1000 ", " 1000",	  "app\n",	"app,root",
-		"max",	  "+5",	   "root/../app", "\033[2Jx"};
+	static const char *const none[] = {"nobody", "-1",	    "0x10",	"1000 ",
+					   " 1000",  "app\n",	    "app,root", "max",
+					   "+5",     "root/../app", "\033[2Jx"};
+
+	static const char *const numbers[] = {"4294967295", "4294967296",
+					      "99999999999999999999999"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(none); i++)
 		refused(none[i], "there is no user");
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		refused_with(-EINVAL, numbers[i], "no user's number");
 	refused("app:nogroup", "there is no group 'nogroup'");
 	refused("app:-1", "there is no group");
 	refused("app:bad", "there is no group 'bad'");
