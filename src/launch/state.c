@@ -51,7 +51,7 @@ bool launch_proc_runs(const struct launch_proc *p)
 	struct proc_stat st;
 
 	return proc >= 0 && p->pid > 0 && proc_stat_read_at(proc, p->pid, &st) == 0 &&
-	       st.start == p->start && st.state != 'Z' && st.state != 'X';
+	       st.start == p->start && !st.ended;
 }
 
 int launch_name_check(const char *name, struct err *e)

@@ -104,7 +104,7 @@ static int foreign(int pid, void *data)
 	_cleanup_close_ int dir = proc_dir_open(m->proc, pid);
 	struct proc_stat st;
 
-	if (dir < 0 || proc_stat_read(dir, &st) < 0 || st.state == 'Z' || st.state == 'X')
+	if (dir < 0 || proc_stat_read(dir, &st) < 0 || st.ended)
 		return 0;
 	return is_member(dir, m) ? 0 : 1;
 }

@@ -123,13 +123,16 @@ int ns_join_held(const int fds[NS_COUNT], unsigned flags)
 
 int ns_join(int pidfd, int proc_fd, unsigned flags)
 {
+	bool gone = false;
+
 	if (!flags)
 		return 0;
 	if (pidfd >= 0) {
 		if (setns(pidfd, (int)flags) == 0)
 			return 0;
-		if (errno != EINVAL && errno != EBADF)
+		if (errno != EINVAL && errno != EBADF && errno != ESRCH)
 			return -errno;
+		gone = errno == ESRCH; /* or only its first thread, and `proc_fd` is another's */
 	}
 	for (size_t i = 0; i < NS_COUNT; i++) {
 		_cleanup_close_ int fd = -EBADF;
@@ -138,7 +141,7 @@ int ns_join(int pidfd, int proc_fd, unsigned flags)
 			continue;
 		fd = openat(proc_fd, ns_types[i].file, O_RDONLY | O_CLOEXEC);
 		if (fd < 0 || setns(fd, (int)ns_types[i].flag) < 0)
-			return -errno;
+			return gone && fd < 0 ? -ESRCH : -errno;
 	}
 	return 0;
 }

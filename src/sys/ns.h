@@ -41,6 +41,7 @@ int ns_different(int proc_fd, int self_fd, unsigned want, unsigned *different, s
 /* Join `flags` by descriptors (as ns_types). [child]: no allocation. 0 or -errno. */
 int ns_join_held(const int fds[NS_COUNT], unsigned flags);
 
-/* Join `flags` of a process at once. `pidfd` may be -EBADF: then, as on kernels before 5.8, each
- * file below `proc_fd` is joined, user first. [child]: no allocation. Returns 0 or -errno. */
+/* Join `flags` of a process at once. `pidfd` may be -EBADF: then, as on kernels before 5.8 and when
+ * its first thread has ended, each file below `proc_fd` is joined, user first. [child]: no
+ * allocation. Returns 0 or -errno. */
 int ns_join(int pidfd, int proc_fd, unsigned flags);

@@ -1,5 +1,6 @@
 #include "sys/proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -103,6 +104,7 @@ static int parse_stat(const char *text, struct proc_stat *out)
 	out->ppid = (pid_t)field[4];
 	out->kthread = field[9] & PF_KTHREAD;
 	out->start = field[22];
+	out->ended = (out->state == 'Z' || out->state == 'X') && field[20] < 2;
 	return 0;
 }
 
@@ -124,6 +126,26 @@ int proc_stat_read_at(int proc_fd, pid_t pid, struct proc_stat *out)
 	char path[PROC_PATH_MAX];
 
 	return stat_read(proc_fd, pid_path(path, pid, "stat"), out);
+}
+
+int proc_thread_open(int dir)
+{
+	int fd = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+
+	while (d && (ent = readdir(d))) {
+		_cleanup_close_ int thread = -EBADF;
+		struct proc_stat st;
+
+		if (ent->d_name[0] == '.')
+			continue;
+		thread = openat(dirfd(d), ent->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (thread >= 0 && proc_stat_read(thread, &st) == 0 && st.state != 'Z' &&
+		    st.state != 'X')
+			return TAKE_FD(thread);
+	}
+	return -ESRCH;
 }
 
 int proc_wait_status(int dir, int *status)
@@ -202,13 +224,17 @@ int proc_signal(int proc_fd, int dir, int sig)
 	return kill(them.nspid[us.nspids - 1], sig) < 0 ? -errno : 0;
 }
 
+/* 0: errno tells. */
 static uint64_t ns_inode(int dirfd, const char *path)
 {
 	char link[64];
 	const char *p;
+	ssize_t n = link_read_at(dirfd, path, link, sizeof(link));
 
-	if (link_read_at(dirfd, path, link, sizeof(link)) < 0)
+	if (n < 0) {
+		errno = (int)-n;
 		return 0;
+	}
 	p = strchr(link, '[');
 	return p ? strtoull(p + 1, NULL, 10) : 0;
 }
@@ -225,8 +251,18 @@ uint64_t proc_ns_inode_at(int proc_fd, pid_t pid, const char *ns)
 {
 	char path[PROC_PATH_MAX], file[32] = "ns/";
 
+	_cleanup_close_ int dir = -EBADF, thread = -EBADF;
+	struct proc_stat st;
+	uint64_t ino;
+
 	strncat(file, ns, sizeof(file) - 4);
-	return ns_inode(proc_fd, pid_path(path, pid, file));
+	ino = ns_inode(proc_fd, pid_path(path, pid, file));
+	if (ino || errno != ENOENT || proc_stat_read_at(proc_fd, pid, &st) < 0 || st.state != 'Z' ||
+	    st.ended)
+		return ino;
+	dir = proc_dir_open(proc_fd, pid);
+	thread = dir < 0 ? -EBADF : proc_thread_open(dir);
+	return thread < 0 ? 0 : ns_inode(thread, file);
 }
 
 ssize_t proc_cmdline_read(int proc_fd, pid_t pid, char *out, size_t size)

@@ -20,13 +20,19 @@
  * there is none (or hidepid hides it). */
 int proc_dir_open(int proc_fd, pid_t pid);
 
+/* A directory like `dir` (/proc/PID) of a thread of that process that has not ended, by which its
+ * namespaces and files are reached when the first thread has. A descriptor the caller owns, or
+ * -errno; -ESRCH: there is none. */
+int proc_thread_open(int dir);
+
 /* Open what /proc/PID/cwd, root or such points at, whatever mount namespace it is in (O_PATH). */
 int proc_link_open(int proc_fd, pid_t pid, const char *link);
 
 struct proc_stat {
 	pid_t pid, ppid;
 	char comm[PROC_COMM_MAX]; /* raw bytes, cut to 15 by the kernel */
-	char state;		  /* R S D T t Z X I */
+	char state;		  /* R S D T t Z X I: the first thread's */
+	bool ended;		  /* a zombie of which no other thread runs on */
 	bool kthread;
 	uint64_t start; /* clock ticks after boot: field 22 */
 };
@@ -55,7 +61,8 @@ int proc_status_read_at(int proc_fd, pid_t pid, struct proc_status *out);
  * in. `proc_fd`: that /proc, for kernels before 5.1. 0 or -errno. */
 int proc_signal(int proc_fd, int dir, int sig);
 
-/* Inode of a namespace ("user", "pid_for_children"). 0 when unreadable: needs ptrace rights. */
+/* Inode of a namespace ("user", "pid_for_children"). 0 when unreadable: needs ptrace rights. By
+ * number, another thread answers for a first one that has ended. */
 uint64_t proc_ns_inode(int dir, const char *ns);
 uint64_t proc_ns_inode_at(int proc_fd, pid_t pid, const char *ns);
 

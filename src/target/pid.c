@@ -28,7 +28,7 @@ static int not_a_target(const struct proc_stat *st, const struct proc_status *st
 			"process %d ('%s') is a kernel thread: it has no files or namespaces "
 			"of its own",
 			(int)st->pid, st->comm);
-	if (st->state == 'Z' || st->state == 'X')
+	if (st->ended)
 		return err_say(e, ESRCH,
 			       "process %d ('%s') has ended and was not reaped by its "
 			       "parent",

@@ -87,19 +87,31 @@ static int hold(const struct target_roots *r, struct target *t, struct err *e)
 	return 0;
 }
 
+/* Its first thread has ended, which leaves that one without namespaces and files; others run. */
+static int hold_thread(struct target *t, struct err *e)
+{
+	int thread = proc_thread_open(t->proc_fd);
+
+	if (thread < 0)
+		return gone(t, "has just ended", e);
+	cleanup_close(&t->proc_fd);
+	t->proc_fd = thread;
+	return 0;
+}
+
 static int check_stat(struct target *t, struct err *e)
 {
 	struct proc_stat st;
 
 	if (proc_stat_read(t->proc_fd, &st) < 0)
 		return gone(t, "is gone", e);
-	if (st.state == 'Z' || st.state == 'X')
+	if (st.ended)
 		return gone(t, "has ended and was not reaped by its parent", e);
 	if (st.kthread)
 		return gone(t, "is a kernel thread: it has no files or namespaces of its own", e);
 	if (st.start != t->start)
 		return gone(t, "is gone: another process has its number now", e);
-	return 0;
+	return st.state == 'Z' ? hold_thread(t, e) : 0;
 }
 
 int target_is_of(int proc_fd, uid_t owner)

@@ -186,7 +186,7 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	while (r == 0 && (p = scan_apart(l, &i, &ns_pid))) {
 		bool own_pid;
 
-		if (p->state == 'Z' || p->pid == getpid() || monitor_is_named(p->comm) ||
+		if (p->ended || p->pid == getpid() || monitor_is_named(p->comm) ||
 		    is_helper(l, p) || belongs(l, known, p))
 			continue;
 		if (is_first(l, p, ns_pid, &own_pid))

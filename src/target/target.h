@@ -51,7 +51,8 @@ struct target {
 
 	/* Filled by target_pin() */
 	int pidfd;   /* -EBADF: not pinned, or kernel without pidfd */
-	int proc_fd; /* /proc/PID, O_DIRECTORY: every later look goes through it */
+	int proc_fd; /* /proc/PID, O_DIRECTORY: every later look goes through it. Where the first
+			thread has ended, /proc/PID/task/TID of one that runs */
 };
 
 #define TARGET_INIT	 ((struct target){.pidfd = -EBADF, .proc_fd = -EBADF})
@@ -92,8 +93,8 @@ int target_resolve(const struct target_roots *r, const char *spec, struct target
 		   struct err *e);
 
 /* Hold the target: open its pidfd and /proc/PID, then check that it still is the process the state
- * file meant (start time; else the id in its cgroup or its monitor), that it is no zombie, no
- * kernel thread and a thread-group leader. -ESRCH when it is gone or another process has its pid
+ * file meant (start time; else the id in its cgroup or its monitor), that some thread of it runs,
+ * no kernel thread and a thread-group leader. -ESRCH when it is gone or another process has its pid
  * now. A target that is not running is refused here with its state and exit code in the message. */
 int target_pin(const struct target_roots *r, struct target *t, struct err *e);
 

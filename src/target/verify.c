@@ -108,7 +108,7 @@ bool target_verify(struct look *l, struct target *t, const char *mark, struct er
 		st = *known;
 	else if (proc_stat_read_at(l->roots->proc_fd, t->pid, &st) < 0)
 		return dead(t, why, "is gone", "");
-	if (st.state == 'Z' || st.state == 'X')
+	if (st.ended)
 		return dead(t, why, "has ended and was not reaped by its parent", "");
 	if (t->start ? t->start != st.start
 		     : !under_monitor(l, t, st.ppid) && !in_cgroup(l, t, mark))
@@ -126,8 +126,7 @@ bool target_take_pid(struct look *l, struct target *t, pid_t pid)
 {
 	struct proc_stat st;
 
-	if (proc_stat_read_at(l->roots->proc_fd, pid, &st) < 0 || st.state == 'Z' ||
-	    st.state == 'X')
+	if (proc_stat_read_at(l->roots->proc_fd, pid, &st) < 0 || st.ended)
 		return false;
 	t->pid = pid;
 	t->start = st.start;

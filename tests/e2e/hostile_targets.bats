@@ -35,6 +35,24 @@ at_terminal() {
 	at_terminal
 }
 
+@test "its first thread has ended and another runs: it is entered through that one, listed, looked at" {
+	local view
+	odd_start zombie-leader
+	wait_until 5 eval '[[ $(cut -d " " -f 3 "/proc/$ODD_PID/stat") == Z ]]'
+	for view in live kit cow; do
+		run -0 --separate-stderr x --view $view "$ODD_PID" sh -c 'id -un; readlink /proc/self/ns/mnt; jq -n 1+1; ls /app 2>/dev/null || ls /target/app'
+		[[ ${lines[0]} == root && ${lines[1]} != "$(readlink /proc/self/ns/mnt)" && ${lines[2]} == 2 && ${lines[3]} == */app ]] || die "$view: $output"
+	done
+	run -0 --separate-stderr x --json --prove "$ODD_PID" true
+	unchanged "$stderr"
+	[[ $("$PORTHOLE" ps --json -f "pid=$ODD_PID" | jq -r '.[].state') == running ]]
+	[[ $("$PORTHOLE" inspect --json "$ODD_PID" | jq .pid) == "$ODD_PID" ]]
+	run -0 timeout 20 "$PORTHOLE" mount "$ODD_PID"
+	[[ $(x --kit none "$ODD_PID" /dev/p/b/jq -n 1+1) == 2 ]]
+	run -0 timeout 20 "$PORTHOLE" unmount "$ODD_PID"
+	[[ $output == "The kit is gone"* ]]
+}
+
 @test "/dev missing, a link, read-only" {
 	local k
 	for k in no-dev dev-link dev-ro; do
@@ -103,12 +121,6 @@ at_terminal() {
 	odd_start host-pid
 	works
 	[[ $(x "$ODD_PID" readlink /proc/self/ns/pid) == "$(readlink /proc/self/ns/pid)" ]]
-}
-
-@test "init's first thread has ended, another runs" {
-	odd_start zombie-leader
-	run x "$ODD_PID" true
-	[[ $status == 0 || ($status == 125 && $output == "porthole: "*) ]]
 }
 
 # marked_root: a target with a writable busybox root in whose /tmp traps lie: what loads or runs them
