@@ -159,6 +159,8 @@ static int mount_one(struct ctx *ctx, const struct mount_opts *o, const char *na
 	if (r == 0)
 		r = target_pin(&roots, &t, e);
 	str_printable(name, strlen(name), safe, sizeof(safe));
+	if (r == 0 && !o->explain)
+		visible_lock(&t, &v);
 	if (r == 0)
 		r = visible_look(&t, path, &v, e);
 	if (r == 0)

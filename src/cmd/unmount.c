@@ -118,6 +118,8 @@ static int unmount_one(struct ctx *ctx, const struct unmount_opts *o, const char
 		r = target_pin(&roots, &t, e);
 	if (r < 0)
 		return r;
+	if (!o->explain)
+		visible_lock(&t, &v);
 	if (visible_look(&t, NULL, &v, &why) < 0 && v.root < 0) {
 		*e = why;
 		return -e->num;

@@ -4,15 +4,19 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/path.h"
 #include "sys/ns.h"
 
 #define LINK_NAME "p" /* KIT_PREFIX in /dev */
+
+enum { LOCK_MS = 10000, LOCK_PAUSE_MS = 10 };
 
 void visible_done(struct visible *v)
 {
@@ -21,7 +25,20 @@ void visible_done(struct visible *v)
 	free(v->host_path);
 	cleanup_close(&v->root);
 	cleanup_close(&v->dev);
+	cleanup_close(&v->lock);
 	*v = VISIBLE_INIT;
+}
+
+void visible_lock(const struct target *t, struct visible *v)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+	v->lock = openat(t->proc_fd, "ns/mnt", O_RDONLY | O_CLOEXEC);
+	for (int ms = 0; v->lock >= 0 && ms < LOCK_MS; ms += LOCK_PAUSE_MS) {
+		if (flock(v->lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+			return;
+		nanosleep(&pause, NULL);
+	}
 }
 
 bool visible_is_kit(const struct mount_row *row)

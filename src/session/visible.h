@@ -37,19 +37,26 @@ struct visible {
 	bool link;	 /* KIT_PREFIX is, or has to become, a link to `path` */
 	int root;	 /* the target's root, O_PATH */
 	int dev;	 /* the directory its /dev is, or -errno */
+	int lock;	 /* of visible_lock(); -EBADF: none */
 	dev_t fs;	 /* `there`: the kit's file system */
 	char fstype[16]; /* `there` */
 };
 
-#define VISIBLE_INIT	  ((struct visible){.root = -EBADF, .dev = -EBADF})
+#define VISIBLE_INIT	  ((struct visible){.root = -EBADF, .dev = -EBADF, .lock = -EBADF})
 #define _cleanup_visible_ _cleanup_(visible_done)
 void visible_done(struct visible *v);
 
+/* Wait until no other porthole mounts or unmounts a kit in a pinned target, and keep others from it
+ * until visible_done(), or until the last process of ours has ended. It is a lock of the target's
+ * mount namespace itself and leaves nothing; since the target could hold it for ever, it is waited
+ * for 10 s and then done without. `v` is VISIBLE_INIT; comes before visible_look(). */
+void visible_lock(const struct target *t, struct visible *v);
+
 /* Look at a pinned target: is there a kit, and if not, where and how would it be mounted? `path`:
  * NULL or KIT_PREFIX; or, for VISIBLE_PROPAGATED, the mount of the target's that receives from the
- * host. Changes nothing. `v` is VISIBLE_INIT. 0, or -errno with a sentence: -EPERM the target has
- * the host's own mounts; -EEXIST something else is at /dev/p; -EINVAL another path; -EROFS, -ENOENT
- * or -ENOTSUP its /dev will not do. With `there`, none of the last four. */
+ * host. Changes nothing. `v` is VISIBLE_INIT, or locked. 0, or -errno with a sentence: -EPERM the
+ * target has the host's own mounts; -EEXIST something else is at /dev/p; -EINVAL another path;
+ * -EROFS, -ENOENT or -ENOTSUP its /dev will not do. With `there`, none of the last four. */
 int visible_look(const struct target *t, const char *path, struct visible *v, struct err *e);
 
 /* Mount `k` (with its label set) where visible_look() said, complete or not at all. -EALREADY when

@@ -59,7 +59,7 @@ static void settle(const struct deed *d)
 _Noreturn static void watcher_main(struct deed d)
 {
 	struct visible v = *d.v;
-	int *const keep[] = {&d.watch[0], &v.dev, &d.at};
+	int *const keep[] = {&d.watch[0], &v.dev, &d.at, &v.lock}; /* nobody between us and him */
 	struct wire_msg m;
 	int fd;
 

@@ -138,6 +138,38 @@ by_engine() {
 	[[ $output != *"$T_PID"* ]]
 }
 
+# What is told of it, from several who start at the same moment.
+@test "two and three at once: one mounts it, the others say that it is there already" {
+	local round n i pids
+	start plain
+	for round in {1..8}; do
+		n=$((2 + round % 2)) pids=()
+		for ((i = 0; i < n; i++)); do
+			m "$T_PID" >"$BATS_TEST_TMPDIR/said.$i" 2>&1 3>&- &
+			pids+=($!)
+		done
+		for i in "${pids[@]}"; do
+			wait "$i" || die "round $round: $(cat "$BATS_TEST_TMPDIR"/said.*)"
+		done
+		[[ $(cat "$BATS_TEST_TMPDIR"/said.* | grep -c "' now, for every process") == 1 ]] || die "$(cat "$BATS_TEST_TMPDIR"/said.*)"
+		[[ $(cat "$BATS_TEST_TMPDIR"/said.* | grep -c ' already\.$') == $((n - 1)) && $(kit_rows "$T_PID") == 1 ]]
+		rm "$BATS_TEST_TMPDIR"/said.*
+		gone "$T_PID"
+	done
+}
+
+@test "a target that holds the lock itself: waited for, and then done without" {
+	local pid
+	start plain
+	flock "/proc/$T_PID/ns/mnt" sleep 300 3>&- &
+	pid=$!
+	wait_until 5 eval 'refute flock -n "/proc/$T_PID/ns/mnt" true'
+	m -q "$T_PID"
+	[[ $(kit_rows "$T_PID") == 1 ]]
+	kill -KILL $(pgrep -P $pid) $pid
+	gone "$T_PID"
+}
+
 @test "--explain and --json; nothing is said with -q" {
 	start plain
 	run -0 m --explain "$T_PID"
