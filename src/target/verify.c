@@ -116,8 +116,7 @@ bool target_verify(struct look *l, struct target *t, const char *mark, struct er
 	t->start = st.start;
 	if (!t->started)
 		t->started = proc_start_time(st.start);
-	/* docker's own file tells */
-	if (!str_eq(t->engine, engine_docker.name) && is_frozen(l, &st))
+	if (t->state != TARGET_PAUSED && is_frozen(l, &st))
 		t->state = TARGET_PAUSED;
 	return true;
 }

@@ -131,6 +131,22 @@ pgrep_in() {
 	return 0
 }
 
+# What every engine's are called while they are held.
+@test "freeze: ps calls it paused while it lasts, and running afterwards" {
+	require docker podman kit
+	local e
+	for e in docker podman; do
+		counting $e
+		coproc HELD { x --freeze "$NAME" sh -c 'echo here; read -r _' 2>&1; }
+		read -r -u "${HELD[0]}" -t 20 _
+		[[ $("$PORTHOLE" ps --json -f "pid=$PID" | jq -r '.[].state') == paused ]] || die "$e"
+		echo >&"${HELD[1]}"
+		wait "$HELD_PID" || true
+		[[ $("$PORTHOLE" ps --json -f "pid=$PID" | jq -r '.[].state') == running ]] || die "$e"
+		target_stop $e "$NAME"
+	done
+}
+
 @test "freeze: refused where it would freeze the session or the host" {
 	require docker kit
 	counting docker
