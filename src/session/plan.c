@@ -235,6 +235,15 @@ uint64_t plan_caps_of(const struct plan *p)
 	return p->caps_all ? caps_bounding() : p->caps;
 }
 
+/* What caps_parse() cannot know of: the one word that is ours. */
+static int caps_unknown(int r, struct err *e)
+{
+	if (e && str_starts(e->hint, "names are"))
+		snprintf(e->hint + strlen(e->hint), sizeof(e->hint) - strlen(e->hint),
+			 ", 'target'");
+	return r;
+}
+
 static int plan_caps(struct plan *p, const struct request *req, struct err *e)
 {
 	uint64_t ours;
@@ -259,7 +268,7 @@ static int plan_caps(struct plan *p, const struct request *req, struct err *e)
 	} else {
 		r = caps_parse(req->caps, &p->caps, e);
 		if (r < 0)
-			return r;
+			return caps_unknown(r, e);
 	}
 	ours = caps_bounding();
 	p->caps_lost = str_eq(req->caps, "all") ? 0 : p->caps & ~ours;

@@ -104,6 +104,8 @@ set_of() {
 	[[ $(caps --caps all "$WEB") == "$(caps "$WEB")" ]]
 	[[ $(caps -u 1000 "$WEB") == "0 0 $all 0 " ]]
 	[[ $(caps -u 1000 --caps all "$WEB") == "$all $all $all $all " ]]
+	run -125 --separate-stderr x --caps nonsense "$WEB" true
+	[[ $stderr == *"no capability 'nonsense'"*"'all', 'none', 'docker', 'target'" ]] || die "$stderr"
 }
 
 @test "--caps target: what the target's first process has" {
