@@ -298,10 +298,72 @@ _Noreturn static void tracer_main(const struct tap_plan *p, int out)
 	_exit(0); /* the kernel lets go of whoever is still held */
 }
 
-static int tracer_start(const struct tap_plan *p, int *in, pid_t *pid, struct err *e)
+/* --- whoever is held is let go before we are gone, whatever ends us --- */
+
+static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE};
+static volatile pid_t tracer_pid; /* 0: none */
+
+/* The kernel detaches a tracer that dies before its parent hears of it. Also in a write that is
+ * stuck; SA_RESETHAND: then it ends us. */
+static void on_fatal(int sig)
+{
+	int num = errno;
+	pid_t pid = tracer_pid;
+
+	tracer_pid = 0;
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	raise(sig);
+	errno = num;
+}
+
+static void catch_fatal(void (*handler)(int))
+{
+	struct sigaction is, want = {.sa_handler = handler, .sa_flags = (int)SA_RESETHAND};
+
+	sigfillset(&want.sa_mask);
+	for (size_t i = 0; i < ARRAY_LEN(fatal); i++)
+		if (sigaction(fatal[i], NULL, &is) == 0 && is.sa_handler != SIG_IGN)
+			sigaction(fatal[i], &want, NULL);
+}
+
+static pid_t tracer_fork(void)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	pid = fork();
+	if (pid > 0)
+		tracer_pid = pid;
+	if (pid >= 0)
+		catch_fatal(pid ? on_fatal : SIG_DFL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
+static void tracer_wait(void)
+{
+	siginfo_t si;
+	pid_t pid = tracer_pid;
+
+	if (pid <= 0)
+		return;
+	while (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+		;
+	tracer_pid = 0;
+	waitpid(pid, NULL, 0);
+	catch_fatal(SIG_DFL);
+}
+
+static int tracer_start(const struct tap_plan *p, int *in, struct err *e)
 {
 	int pair[2], size = QUEUE_BYTES;
-	pid_t us = getpid();
+	pid_t us = getpid(), pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(e, errno, "making a socket pair");
@@ -309,8 +371,8 @@ static int tracer_start(const struct tap_plan *p, int *in, pid_t *pid, struct er
 	if (setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	fflush(stdout);
-	*pid = fork();
-	if (*pid == 0) {
+	pid = tracer_fork();
+	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pair[0]);
 		if (getppid() != us)
@@ -319,7 +381,7 @@ static int tracer_start(const struct tap_plan *p, int *in, pid_t *pid, struct er
 	}
 	close(pair[1]);
 	*in = pair[0];
-	return *pid < 0 ? err_set(e, errno, "starting a process") : 0;
+	return pid < 0 ? err_set(e, errno, "starting a process") : 0;
 }
 
 int tap_run(const struct tap_plan *p, void (*print)(void *data, const struct tap_piece *piece),
@@ -327,11 +389,10 @@ int tap_run(const struct tap_plan *p, void (*print)(void *data, const struct tap
 {
 	_cleanup_free_ struct tap_piece *piece = malloc(sizeof(*piece));
 	_cleanup_close_ int in = -EBADF;
-	pid_t tracer = -1;
 	ssize_t n;
 	int r;
 
-	r = piece ? tracer_start(p, &in, &tracer, e) : err_set(e, ENOMEM, "reading along");
+	r = piece ? tracer_start(p, &in, e) : err_set(e, ENOMEM, "reading along");
 	while (r == 0) {
 		n = recv(in, piece, sizeof(*piece), 0);
 		if (n < 0 && errno == EINTR)
@@ -345,8 +406,6 @@ int tap_run(const struct tap_plan *p, void (*print)(void *data, const struct tap
 			print(data, piece);
 		}
 	}
-	if (tracer > 0)
-		while (waitpid(tracer, NULL, 0) < 0 && errno == EINTR)
-			;
+	tracer_wait();
 	return r;
 }

@@ -44,8 +44,8 @@ struct tap_plan {
 	bool follow; /* children too */
 };
 
-/* Until the process ends, and those that are followed; signals do what they do to us. print() is
- * given each piece. 0, or -errno with `e`: -EPERM with the reason, -EBUSY it is traced already,
- * -ESRCH. */
+/* Until the process ends, and those that are followed; signals do what they do to us, once
+ * nobody is traced any more. print() is given each piece. 0, or -errno with `e`: -EPERM with the
+ * reason, -EBUSY it is traced already, -ESRCH. */
 int tap_run(const struct tap_plan *p, void (*print)(void *data, const struct tap_piece *piece),
 	    void *data, struct err *e);

@@ -143,6 +143,19 @@ goes_on() {
 	jq -es 'any(.[]; .fd == 2 and (.data | startswith("ls: /err")))' "$OUT"
 }
 
+@test "when it has ended nobody is traced any more, and the next one may begin at once" {
+	local i sig
+	for i in 1 2; do
+		for sig in INT TERM HUP; do
+			timeout -s "$sig" -k 20 0.5 "$PORTHOLE" tap -q -f "$T" >/dev/null || :
+			untraced "$T_PID" || { grep ^TracerPid "/proc/$T_PID/status"; return 1; } >&2
+		done
+		timeout -k 2 20 "$PORTHOLE" tap -f "$T" 2>/dev/null | head -n 1 # it is read no more
+		untraced "$T_PID"
+	done
+	goes_on "$T_PID"
+}
+
 @test "kill -9 of either process: the target goes on, no process stays" {
 	local tracer
 	tap_start "$T"
