@@ -10,10 +10,10 @@
 #include "out/text.h"
 
 struct show {
-	bool json, quiet, verbose;
-	bool live;	   /* standard output is a terminal and ours alone */
-	FILE *out;	   /* standard error where a command has standard output */
-	const char *label; /* the target, printable */
+	bool json, verbose, quiet; /* quiet: nothing but errors */
+	bool live;		   /* standard output is a terminal and ours alone */
+	FILE *out;		   /* standard error where a command has standard output */
+	const char *label;	   /* the target, printable */
 	struct out_style style;
 	const struct forward *f;
 	unsigned drawn;			/* lines of the screen that are there now */

@@ -86,7 +86,7 @@ static void tell(struct show *s, const char *who, const char *why)
 {
 	int64_t now = clock_ms();
 
-	if (s->quiet || (str_eq(why, s->last) && now - s->last_at < AGAIN_MS && !s->verbose))
+	if (str_eq(why, s->last) && now - s->last_at < AGAIN_MS && !s->verbose)
 		return;
 	snprintf(s->last, sizeof(s->last), "%s", why);
 	s->last_at = now;

@@ -271,6 +271,21 @@ port() {
 	[[ $output == *"cannot run '/no/such': No such file or directory"* ]]
 }
 
+# shellcheck disable=SC2016 # the command's own
+@test "a connection that fails is told of: to a command too, and with -q" {
+	local q say='"$0" "$@" "tcp:127.0.0.1:$PORTHOLE_PORT" x || :'
+	for q in '' -q; do
+		# shellcheck disable=SC2086 # none or one
+		run --separate-stderr f $q "$T" -L 0:9 -- sh -c "$say" /usr/bin/python3 "$PORTS" say
+		[[ $stderr == *"nothing listens at localhost:9 in $T"* ]] || die "$q: $stderr"
+		# shellcheck disable=SC2086
+		run --separate-stderr f $q "$T" -L 0:nosuch.example:80 -- sh -c "$say" /usr/bin/python3 "$PORTS" say
+		[[ $stderr == *nosuch.example* ]] || die "$q: $stderr"
+	done
+	run --separate-stderr f "$T" -L 0:7001 -- sh -c "$say" /usr/bin/python3 "$PORTS" say
+	[[ $stderr != *porthole:* ]] || die "$stderr"
+}
+
 @test "the container ends: said, and 125; CMD is ended too" {
 	local name pid
 	name=$(uniq_name fwdend)
