@@ -59,6 +59,10 @@ static int open_stopped(struct subject *s, const struct store *image, struct ent
 			struct err *e)
 {
 	ep->kind = s->store.kind;
+	if (!s->image) {
+		ep->entry.engine = s->t.engine;
+		ep->entry.refused = s->t.error;
+	}
 	if (entry_of_store(&s->store, image, s->image ? NULL : s->t.engine, &ep->entry) < 0)
 		return err_set(e, ENOMEM, "reading the entry point of '%s'", s->t.name);
 	return entry_root_of_store(&s->store, &ep->entry, e);

@@ -51,3 +51,22 @@ struct rehearsal {
  * running when its time was over), or -errno with `e`. */
 int entrypoint_run(const struct entrypoint *ep, const struct target *t, const struct store *store,
 		   const struct rehearsal *r, struct err *e);
+
+/* How a rehearsal ended. */
+struct rehearsed {
+	int code;
+	int64_t ms;
+	uint64_t timeout;   /* seconds, 0: none */
+	uint64_t oom_kills; /* of its memory limit */
+	bool timed_out;
+};
+
+/* Say so on standard error, with what was found that may be why. */
+void entrypoint_tell(const struct entrypoint *ep, const struct rehearsed *w);
+
+/* The first fix of a finding about its files, borrowed; NULL: none. */
+const char *entrypoint_fix(const struct entry_report *r);
+
+/* A finding's sentence made printable as a part of one of ours: "It should run as 'web'." becomes
+ * "it should run as 'web'". A new string, NULL when memory is out. */
+char *entrypoint_clause(const char *sentence);

@@ -16,13 +16,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "out/human.h"
 #include "session/seal.h"
 #include "session/session.h"
-#include "sys/exitcode.h"
 #include "sys/pidfd.h"
 
-enum { FAILED_SHOWN = 6, FINDINGS_SHOWN = 3, LINE_BYTES = 512, GRACE = 3, TIMED_OUT = 124 };
+enum { FAILED_SHOWN = 6, LINE_BYTES = 512, GRACE = 3, TIMED_OUT = 124 };
 
 /* ---- the plan ---- */
 
@@ -108,7 +106,9 @@ static int make_plan(const struct entrypoint *ep, const struct target *t, const 
 	int r;
 
 	if (!ep->report.user_known && ep->report.n) { /* the user comes first of all */
-		err_say(e, ENOENT, "%s", ep->report.findings[0].text);
+		_cleanup_free_ char *why = entrypoint_clause(ep->report.findings[0].text);
+
+		err_say(e, ENOENT, "%s", why ? why : "");
 		err_hint(e, "%s", ep->report.findings[0].fix);
 		return err_exit(e, EXIT_CANNOT_RUN);
 	}
@@ -324,51 +324,6 @@ static int result(struct watch *w, struct err *e)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* ---- how it ended ---- */
-
-/* What its files tell may well be why. */
-static void print_findings(const struct entry_report *r)
-{
-	for (size_t i = 0; i < r->n && i < FINDINGS_SHOWN; i++) {
-		_cleanup_free_ char *text = str_printable_dup(r->findings[i].text);
-		_cleanup_free_ char *fix = str_printable_dup(r->findings[i].fix);
-
-		fprintf(stderr, "porthole: %s\n          Fix: %s\n", text ? text : "",
-			fix ? fix : "");
-	}
-}
-
-static void tell(const struct entrypoint *ep, const struct watch *w, int code, int64_t ms,
-		 uint64_t timeout)
-{
-	_cleanup_free_ char *words = exitcode_words(code, w->oom_kills);
-	char limit[HUMAN_MAX];
-
-	print_failed(&w->failed);
-	if (w->timed_out)
-		fprintf(stderr,
-			"porthole: it was still running after %llu second%s, and was ended: it "
-			"does "
-			"start\n",
-			(unsigned long long)timeout, timeout == 1 ? "" : "s");
-	else
-		fprintf(stderr, "porthole: it ended after %lld.%lld seconds with code %d: %s\n",
-			(long long)(ms / 1000), (long long)(ms % 1000 / 100), code,
-			words ? words : "");
-	if (!w->timed_out && code)
-		print_findings(&ep->report);
-	if (w->oom_kills)
-		fprintf(stderr,
-			"porthole: %s of its processes %s killed by the kernel: out of memory, "
-			"limit %s\n",
-			w->oom_kills == 1 ? "one" : "some", w->oom_kills == 1 ? "was" : "were",
-			human_size(ep->entry.memory, limit));
-	if (!w->timed_out && code && ep->t)
-		fputs("porthole: not rehearsed: its seccomp and AppArmor profiles, and its "
-		      "devices\n",
-		      stderr);
-}
-
 int entrypoint_run(const struct entrypoint *ep, const struct target *t, const struct store *store,
 		   const struct rehearsal *h, struct err *e)
 {
@@ -398,9 +353,15 @@ int entrypoint_run(const struct entrypoint *ep, const struct target *t, const st
 	cleanup_close(&w.pidfd);
 	cleanup_close(&w.errors);
 	cleanup_close(&w.trace);
-	if (code < 0 && ep->report.n)
-		err_hint(e, "%s", ep->report.findings[0].fix);
-	if (code >= 0)
-		tell(ep, &w, code, now_ms() - began, h->timeout);
+	if (code < 0 && entrypoint_fix(&ep->report))
+		err_hint(e, "%s", entrypoint_fix(&ep->report));
+	if (code >= 0) {
+		print_failed(&w.failed);
+		entrypoint_tell(ep, &(struct rehearsed){.code = code,
+							.ms = now_ms() - began,
+							.timeout = h->timeout,
+							.oom_kills = w.oom_kills,
+							.timed_out = w.timed_out});
+	}
 	return code >= 0 && w.timed_out ? TIMED_OUT : code;
 }

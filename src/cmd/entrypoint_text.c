@@ -53,6 +53,15 @@ static void para(struct page *p, int indent, const char *raw)
 
 /* ---- who, and how it ended ---- */
 
+/* What its engine said is a finding. */
+static bool is_refused(const struct entry_report *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (str_eq(r->findings[i].id, "refused"))
+			return true;
+	return false;
+}
+
 static void head(struct page *p)
 {
 	const struct entrypoint *ep = p->ep;
@@ -73,7 +82,7 @@ static void head(struct page *p)
 		fprintf(p->out, "  %d: ", t->exit_code);
 		para(p, 7, words ? words : "");
 	}
-	if (t->error) {
+	if (t->error && !is_refused(&ep->report)) {
 		_cleanup_free_ char *said = str_fmt("%s said: %.600s", t->engine, t->error);
 
 		fputs("  ", p->out);
@@ -235,7 +244,10 @@ static void findings(struct page *p)
 	if (r->n)
 		return;
 	fputs("  Nothing that its files tell.\n", p->out);
-	if (p->ep->t && entrypoint_ended(p->ep->t) && p->ep->t->exit_code) {
+	if (p->ep->entry.refused) {
+		fputs("  ", p->out);
+		para(p, 2, "What its engine said of its files is mended: start it again.");
+	} else if (p->ep->t && entrypoint_ended(p->ep->t) && p->ep->t->exit_code) {
 		fputs("  ", p->out);
 		para(p, 2,
 		     "It can be started; its log says why it ended, or a rehearsal: porthole "

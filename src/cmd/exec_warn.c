@@ -58,8 +58,31 @@ static void warn_tracer(const struct plan *p)
 				paused ? "resumed" : "thawed; leave out --freeze");
 }
 
+/* Of what should be mounted there and is not. */
+static void warn_missing(const struct plan *p)
+{
+	const struct store_mount *first = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; p->store && i < p->store->n_mounts; i++)
+		if (p->store->mounts[i].missing && n++ == 0)
+			first = &p->store->mounts[i];
+	if (!first)
+		return;
+	_cleanup_free_ char *dest = str_printable_dup(first->dest);
+	_cleanup_free_ char *source = str_printable_dup(first->source ? first->source : "");
+
+	fprintf(stderr, "porthole: %s is not mounted: its source %s %s", dest ? dest : "",
+		source ? source : "",
+		first->gone ? "is gone" : "is there only while the container runs");
+	if (n > 1)
+		fprintf(stderr, ", and %zu more like it (--explain lists them)", n - 1);
+	fputc('\n', stderr);
+}
+
 void exec_warn(const struct plan *p)
 {
+	warn_missing(p);
 	warn_foreign(p);
 	warn_lost_caps(p);
 	warn_tracer(p);

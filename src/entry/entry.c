@@ -10,6 +10,11 @@ void entry_done(struct entry *en)
 	strv_done(&en->argv);
 	strv_done(&en->env);
 	strv_done(&en->mounts);
+	for (size_t i = 0; i < en->n_gone; i++) {
+		free(en->gone[i].dest);
+		free(en->gone[i].source);
+	}
+	free(en->gone);
 	free(en->user);
 	free(en->cwd);
 	free(en->os);
@@ -154,10 +159,29 @@ static int take_config(const struct store_config *c, struct entry *en)
 		       ?: copy(&en->arch, c->arch);
 }
 
+static int take_gone(const struct store *s, struct entry *en)
+{
+	en->gone = s->n_mounts ? calloc(s->n_mounts, sizeof(*en->gone)) : NULL;
+	if (s->n_mounts && !en->gone)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct store_mount *m = &s->mounts[i];
+		struct entry_gone *g = &en->gone[en->n_gone];
+
+		if (!m->gone)
+			continue;
+		en->n_gone++;
+		g->remade = m->remade;
+		if (copy(&g->dest, m->dest) < 0 || copy(&g->source, m->source) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int entry_of_store(const struct store *s, const struct store *image, const char *engine,
 		   struct entry *en)
 {
-	int r = take_config(&s->config, en);
+	int r = take_config(&s->config, en) ?: take_gone(s, en);
 
 	for (size_t i = 0; r == 0 && i < s->n_mounts; i++)
 		r = strv_add(&en->mounts, s->mounts[i].dest);

@@ -20,6 +20,12 @@ enum entry_origin {
 	ENTRY_PROCESS,	 /* so it is with the process that runs */
 };
 
+/* What should be mounted in it, and has lost its source. */
+struct entry_gone {
+	char *dest, *source;
+	bool remade; /* an empty directory takes its place when it is started */
+};
+
 struct entry {
 	struct strv entrypoint, cmd; /* cmd alone where they cannot be told apart */
 	enum entry_origin entrypoint_from, cmd_from, user_from, cwd_from;
@@ -33,9 +39,13 @@ struct entry {
 	uint64_t caps;
 	uint64_t memory, pids; /* limits, 0: none */
 	double cpus;
-	struct strv mounts;	 /* where volumes and such are mounted inside */
-	struct idmap uids, gids; /* of its user namespace; no ranges: ids are the host's */
-	bool ids_inside;	 /* owners of its files are shown as ids inside already */
+	struct strv mounts; /* where volumes and such are mounted inside */
+	struct entry_gone *gone;
+	size_t n_gone;
+	const char *engine, *refused; /* whose last start failed, and what it said; borrowed from
+					 the target, NULL: it did not */
+	struct idmap uids, gids;      /* of its user namespace; no ranges: ids are the host's */
+	bool ids_inside;	      /* owners of its files are shown as ids inside already */
 	bool live;	/* it runs: its root has the mounts it was given, with their options */
 	bool makes_cwd; /* its engine makes a working directory that is missing */
 	bool made;	/* there is a container, not only an image */

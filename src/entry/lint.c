@@ -49,6 +49,8 @@ const char *const entry_finding_ids[] = {"empty",
 					 "cwd-missing",
 					 "cwd-not-directory",
 					 "cwd-denied",
+					 "mount-gone",
+					 "refused",
 					 NULL};
 
 void entry_report_done(struct entry_report *r)
@@ -203,6 +205,7 @@ static void lint_all(struct lint *l)
 		check_shell_word(l);
 	}
 	check_cwd(l);
+	lint_engine(l);
 }
 
 int entry_lint(int root, const struct entry *en, const struct entry_host *host,

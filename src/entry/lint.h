@@ -75,5 +75,8 @@ int entry_lint(int root, const struct entry *en, const struct entry_host *host,
 /* The ids findings can have, NULL-terminated: for the help and for tests. */
 extern const char *const entry_finding_ids[];
 
+/* Is it of what the engine needs, which no rehearsal can show? */
+bool entry_finding_is_engine(const struct entry_finding *f);
+
 /* PATH where an environment has none, as docker and podman set it. */
 extern const char entry_default_path[];

@@ -168,6 +168,13 @@ char *machine_handler(const struct lint *l, const unsigned char *head, size_t n,
 /* "linux/amd64" of a machine of uname(2); "" for strangers. */
 const char *machine_platform(const char *machine);
 
+/* ---- refused.c ---- */
+
+/* What the engine needs before it comes to the program: sources of mounts that are gone, and what
+ * it said when it refused to start the container; what it says of the program, its user and its
+ * directory was looked at already. */
+void lint_engine(struct lint *l);
+
 /* ---- libs.c ---- */
 
 /* Find all libraries of the program `path` (without links) as its loader would. Adds findings, and

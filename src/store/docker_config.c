@@ -143,6 +143,8 @@ static int mount_point(const struct docker *d, const char *dest, json_t *p, stru
 	if (!tmpfs) {
 		m.source = other ? "" : path ? path : source;
 		m.shown = shown ? shown : *source ? source : "?";
+		/* of -v, not of --mount */
+		m.remade = str_eq(type, "bind") && !json_bool(p, "SkipMountpointCreation", false);
 	}
 	return fill_mount(d->roots, &m, out, e);
 }

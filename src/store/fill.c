@@ -84,6 +84,8 @@ int fill_mount(const struct target_roots *r, const struct fill_mount *f, struct 
 	if (f->source && *f->source == '/')
 		m.fd = path_open_in_root(r->root_fd, f->source, O_PATH);
 	m.missing = f->source && m.fd < 0;
+	m.gone = m.missing && (m.fd == -ENOENT || m.fd == -ENOTDIR);
+	m.remade = f->remade;
 	if (m.missing && f->own) {
 		free(m.dest);
 		return 0;

@@ -13,7 +13,8 @@ struct fill_mount {
 	const char *source; /* NULL: a tmpfs */
 	const char *shown;  /* for people; NULL: the source */
 	bool ro, ids_inside;
-	bool own; /* the engine makes it at each start: left out while it is not there */
+	bool remade; /* the engine makes a source that is not there, at each start */
+	bool own;    /* the engine makes it at each start: left out while it is not there */
 };
 
 /* Add a mount; its source is a path of the host, opened below r->root_fd, `missing` when it is not

@@ -81,8 +81,10 @@ int spec_mounts(const struct target_roots *r, json_t *spec, const char *bundle, 
 		if (!str_eq(type, "tmpfs")) {
 			f.source = shown ? "" : path ? path : source;
 			f.shown = shown ? shown : f.source;
-			/* podman's and CRI-O's own: in /run, gone when the host starts again */
-			f.own = strstr(f.source, "/userdata/");
+			/* podman's, CRI-O's and containerd's own: in /run, gone when the host
+			 * starts again, and made anew for the next container */
+			f.own = strstr(f.source, "/userdata/") ||
+				(str_starts(f.source, "/run/") && strstr(f.source, "/containerd/"));
 		}
 		err = fill_mount(r, &f, out, e);
 		if (err < 0)

@@ -31,7 +31,9 @@ struct store_mount {
 	int fd;	      /* O_PATH of the source, -EBADF: a tmpfs, or `missing` */
 	bool tmpfs;
 	bool ro;
-	bool missing;	 /* the source is not there any more */
+	bool missing;	 /* the source is not there, or cannot be opened from outside */
+	bool gone;	 /* and that because nothing is there any more */
+	bool remade;	 /* then its engine makes an empty directory there at each start */
 	bool ids_inside; /* as of a layer */
 };
 

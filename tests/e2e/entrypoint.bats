@@ -330,6 +330,45 @@ no_processes() {
 	[[ $stderr != *"system calls"* ]]
 }
 
+# refused NAME ID TEXT: found, and a rehearsal says so too, whatever became of the command.
+refused() {
+	start "$1"
+	found "$1" "$2" "$3" || return 1
+	run -1 ep "$1"
+	[[ $output != *"can be started"* && $output != *"Nothing that"* ]] || return 1
+	run -0 ep --run "$1"
+	[[ $output == *"$3"*"Fix: "* ]]
+}
+
+@test "what the engine refused to start; sources that are gone" {
+	require docker-default
+	local n src=$BATS_TEST_TMPDIR/src
+	n=$(uniq_name ep)
+	mkdir "$src" "$src-v"
+	make "$n" busybox --mount "type=bind,src=$src,dst=/g" -v "$src-v:/v" -- /bin/true
+	fine "$n"
+	rmdir "$src"
+	refused "$n" mount-gone "$src, which should be mounted at /g, is gone"
+	run -0 in_engine "$E" "$PORTHOLE" exec "$n" true
+	[[ $output == *"/g is not mounted: its source $src is gone"* ]]
+	run -124 ep --run --timeout 1 "$n" -- /bin/sleep 100
+	[[ $output == *"does start, but not in its engine"* ]]
+	mkdir "$src" && rmdir "$src-v"
+	found "$n" mount-gone "makes an empty directory"
+	start "$n" # -v
+	fine "$n"
+	engine_cli "$E" volume create "$n" >/dev/null
+	make "$n-vol" busybox -v "$n:/data" -- /bin/true
+	in_engine "$E" rm -r "$(engine_cli "$E" volume inspect -f '{{.Mountpoint}}' "$n")"
+	refused "$n-vol" mount-gone "$n, which should be mounted at /data"
+	engine_cli "$E" create --name "$n-net" --network "container:$n" pt/busybox:1 /bin/true >/dev/null
+	refused "$n-net" refused "docker refused to start it: "
+	[[ $output == *"Start the container first whose network"* ]]
+	make "$n-dev" busybox --device /dev/nodevx -- /bin/true
+	refused "$n-dev" refused /dev/nodevx
+	[[ $output == *"without that --device"* ]]
+}
+
 @test "wrong usage" {
 	run -125 "$PORTHOLE" entrypoint --strace x
 	[[ $output == *"add --run"* ]]
