@@ -32,7 +32,8 @@ char *again_ended(const struct target_roots *r, const struct target *t, const ch
 	if (!t->started)
 		return str_fmt("'%s' %s", label, words);
 	human_age(time(NULL) - t->started, age);
-	return str_fmt("'%s' %s after %s", label, words, str_eq(age, "now") ? "no time" : age);
+	return str_fmt("'%s' %s after %s", label, words,
+		       str_eq(age, "now") ? "less than a second" : age);
 }
 
 /* 1: it runs and is held in *out, 0: not yet, or -errno. `since`: when we began, Unix seconds. */

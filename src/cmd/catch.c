@@ -192,8 +192,8 @@ static int watch(struct catcher *c, struct err *e)
 			plan_again(c);
 		now = last_now();
 		if (now >= end) {
-			err_say(e, ETIMEDOUT, "'%s' still runs after %llu seconds", c->plan.label,
-				(unsigned long long)c->o->timeout);
+			err_say(e, ETIMEDOUT, "'%s' still runs after %llu second%s", c->plan.label,
+				(unsigned long long)c->o->timeout, c->o->timeout == 1 ? "" : "s");
 			return err_exit(e, EXIT_TIMEOUT);
 		}
 		if (now < next)

@@ -95,8 +95,8 @@ static void ran(struct page *p, const struct caught *c)
 	stamp(c->at, to, sizeof(to));
 	human_age(c->at - c->t->started, age);
 	if (c->t->started)
-		page_line(p, "ran", "%s: from %s to %s", str_eq(age, "now") ? "no time" : age, from,
-			  to);
+		page_line(p, "ran", "%s: from %s to %s",
+			  str_eq(age, "now") ? "less than a second" : age, from, to);
 	else
 		page_line(p, "ended", "%s", to);
 }

@@ -18,13 +18,14 @@ static void docker_done(struct docker *d)
 	json_decref(d->host);
 }
 
-static int unknown_driver(const char *name, const char *driver, struct err *e)
+/* `way`: how docker itself writes such a thing to an archive. */
+static int unknown_driver(const char *name, const char *driver, const char *way, struct err *e)
 {
 	err_say(e, ENOTSUP,
 		"docker keeps '%s' in its storage driver '%s', whose files Porthole cannot put "
 		"together",
 		name, driver);
-	err_hint(e, "docker export a container of it >F.tar, then: porthole exec F.tar");
+	err_hint(e, "docker %s '%s' >F.tar, then: porthole exec F.tar", way, name);
 	return -ENOTSUP;
 }
 
@@ -37,7 +38,7 @@ int docker_layers(const struct storage *data, const char *driver, const char *id
 	int r;
 
 	if (!lower_driver(true, driver, &dir))
-		return unknown_driver(name, driver, e);
+		return unknown_driver(name, driver, "save", e);
 	r = storage_below(data, driver, &home, e);
 	if (r < 0)
 		return r;
@@ -96,7 +97,7 @@ static int layers(const struct docker *d, struct store *out, struct err *e)
 	int r;
 
 	if (!path_is_component(driver))
-		return unknown_driver(d->target->name, driver, e);
+		return unknown_driver(d->target->name, driver, "export", e);
 	dir = str_fmt("image/%s/layerdb", driver);
 	file = str_fmt("image/%s/layerdb/mounts/%s/mount-id", driver, d->target->id);
 	if (!dir || !file || fill_names(out, d->target, "docker %s", driver) < 0)
@@ -104,7 +105,7 @@ static int layers(const struct docker *d, struct store *out, struct err *e)
 	if (!storage_has(&d->data, dir) && snapshot_is_known(driver))
 		return snapshot_of(d, driver, out, e);
 	if (!lower_driver(true, driver, &where))
-		return unknown_driver(d->target->name, driver, e);
+		return unknown_driver(d->target->name, driver, "export", e);
 	r = storage_name(&d->data, file, &id, e);
 	return r < 0 ? r : docker_layers(&d->data, driver, id, d->target->name, out, e);
 }
