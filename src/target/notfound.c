@@ -12,7 +12,7 @@
 #include "sys/caps.h"
 #include "target/scan.h"
 
-enum { NEAREST = 3, NAMED_MIN = 3, DAMAGE_MAX = 260 };
+enum { NEAREST = 3, NAMED_MIN = 3, DAMAGE_MAX = 200 };
 
 /* How far a name is from what was typed; UINT_MAX: too far to be meant. */
 static unsigned distance(const char *typed, const char *name)
@@ -126,46 +126,37 @@ static bool is_hidden(struct look *l, const struct spec *s, struct err *e)
 	return true;
 }
 
-static void hint_around(const char *before, const char *after, struct err *e)
-{
-	char names[sizeof(e->hint)];
-
-	snprintf(names, sizeof(names), "%s", e->hint);
-	err_hint(e, "%s%s%s%s", before ?: "", names, after ? "; " : "", after ?: "");
-}
-
 /* Whether the name is that of what is damaged: an id's start, or a directory's name. */
 static bool is_of(const char *warning, const struct spec *s)
 {
 	return strlen(s->want.text) >= NAMED_MIN && strstr(warning, s->want.text);
 }
 
-/* What was found to be damaged on the way to the name (the first `searched`) may hold it: told
- * before the near names, what bears the name first. The rest comes after them. */
-static void tell_damage(struct look *l, const struct spec *s, size_t searched, struct err *e)
+/* What was found to be damaged may hold the name: told after the near names. What bears the name
+ * itself comes first; of the rest one, and how many more. */
+static void tell_damage(const struct look *l, const struct spec *s, struct err *e)
 {
-	_cleanup_buf_ struct buf could = {}, other = {};
-	size_t shown = 0, left = 0;
+	_cleanup_buf_ struct buf text = {};
+	char names[sizeof(e->hint)];
+	size_t shown = 0, left;
 
 	for (int named = 1; named >= 0; named--) {
 		for (size_t i = 0; i < l->warnings.n; i++) {
 			const char *w = l->warnings.v[i];
-			struct buf *b = named || i < searched ? &could : &other;
 
-			if (is_of(w, s) != (bool)named)
+			if (is_of(w, s) != (bool)named || (!named && shown) ||
+			    text.len + strlen(w) > DAMAGE_MAX)
 				continue;
-			if (could.len + other.len + strlen(w) <= DAMAGE_MAX && ++shown)
-				buf_printf(b, "%s; ", w);
-			else
-				left++;
+			buf_printf(&text, "; %s", w);
+			shown++;
 		}
 	}
+	left = l->warnings.n - shown;
 	if (left)
-		buf_printf(shown ? &other : &could, "%zu %sfiles are damaged; ", left,
-			   shown ? "more " : "");
-	if (other.len) /* the last one ends the sentence */
-		other.data[other.len - 2] = '\0';
-	hint_around(could.data, other.data, e);
+		buf_printf(&text, "; %zu %sfile%s damaged", left, shown ? "more " : "",
+			   left == 1 ? " is" : "s are");
+	snprintf(names, sizeof(names), "%s", e->hint);
+	err_hint(e, "%s%s", names, text.data ?: "");
 }
 
 int target_not_found(struct look *l, const struct spec *s, struct err *e)
@@ -173,7 +164,6 @@ int target_not_found(struct look *l, const struct spec *s, struct err *e)
 	bool digits = strspn(s->want.text, "0123456789") == strlen(s->want.text);
 	struct target ignored;
 	struct spec number = {};
-	size_t searched;
 
 	if (s->pid && target_from_pid(l, s->pid, &ignored, e) < 0)
 		return -ESRCH;
@@ -182,9 +172,8 @@ int target_not_found(struct look *l, const struct spec *s, struct err *e)
 	if (is_hidden(l, s, e))
 		return -EACCES;
 	err_say(e, ENOENT, "nothing is named '%s'", s->typed);
-	searched = l->warnings.n;
 	suggest(l, s, e);
 	if (e && l->warnings.n)
-		tell_damage(l, s, searched, e);
+		tell_damage(l, s, e);
 	return -ENOENT;
 }
