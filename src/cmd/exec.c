@@ -62,7 +62,8 @@ static const struct opt options[] = {
 	{OPT_FLAG, O(diff), 0, "diff", NULL,
 	 "print at the end what the session changed (with --view cow, and of what does not run)",
 	 NULL},
-	{OPT_STR, O(keep), 0, "keep", "DIR", "save what it changed in this new directory", NULL},
+	{OPT_STR, O(keep), 0, "keep", "DIR",
+	 "save what it changed in this new directory, as your own", NULL},
 	{OPT_FLAG, O(freeze), 0, "freeze", NULL,
 	 "hold everything in the target still until the session ends, for a consistent look", NULL},
 	{OPT_FLAG, O(outlive), 0, "outlive", NULL, "go on when the target ends; its files stay",
@@ -101,6 +102,11 @@ static char *outlived_words(void *data)
 
 static void report_not_kept(const struct keep *k)
 {
+	if (k->others)
+		fprintf(stderr,
+			"porthole: owners are not kept: %zu of %zu had another one, all is yours "
+			"now\n",
+			k->others, k->saved);
 	for (size_t i = 0; i < k->why.n; i++)
 		fprintf(stderr, "%s%s", i ? ", " : "porthole: not kept: ", k->why.v[i]);
 	if (k->left_out > k->why.n)

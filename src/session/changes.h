@@ -50,9 +50,10 @@ struct keep {
 	int parent;
 	char *name;
 	size_t saved, deleted; /* out */
-	size_t left_out;       /* out: could not be kept; */
-	struct strv why;       /* the first KEEP_WHY of them, printable: "PATH (why)" */
-	bool cut;	       /* out: something lay deeper than CHANGES_DEPTH */
+	size_t others;	 /* out: of `saved`, those that were not of the caller's user and group */
+	size_t left_out; /* out: could not be kept; */
+	struct strv why; /* the first KEEP_WHY of them, printable: "PATH (why)" */
+	bool cut;	 /* out: something lay deeper than CHANGES_DEPTH */
 };
 
 #define KEEP_INIT      ((struct keep){.parent = -EBADF})

@@ -164,6 +164,7 @@ static int save_change(const struct change *c, int dir, const char *name, void *
 	if (r < 0)
 		return leave_out(s->k, c, r);
 	s->k->saved++;
+	s->k->others += c->st.st_uid != geteuid() || c->st.st_gid != getegid();
 	return 0;
 }
 

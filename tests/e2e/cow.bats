@@ -193,9 +193,12 @@ parts_root() {
 	[[ $(stat -c %s "$out/files/d/sparse") == 3221225472 && $(du -k "$out/files/d/sparse" | cut -f1) -lt 1000 ]]
 	[[ $(<"$out/deleted") == /bin/busybox ]]
 	[[ $stderr == *$'\nporthole: not kept: /d/sock (a socket)' ]] || die "$stderr"
+	[[ $stderr == *$'\nporthole: owners are not kept: 2 of 12 had another one, all is yours now\n'* ]] || die "$stderr" # one file, two names
 	refute grep -q $'\e' <<<"$stderr"
 	jq -e '[.changes[] | select(.kind == "A" and .path == "/d/new\nline\u001b[31m" and .type == "file")] | length == 1' \
 		<<<"$(head -n 1 <<<"$stderr")"
+	run -0 --separate-stderr x --view cow --keep "$out.own" "$name" bash -c 'echo mine >/mine'
+	[[ $stderr != *owners* && $(<"$out.own/files/mine") == mine ]] || die "$stderr"
 	run -0 x --view cow --diff --kit none "$name" true # without a kit as well
 	says 125 "exists already" --view cow --keep "$out" "$name" true
 	says 125 "cannot keep anything" --view cow --keep "$out/no/such" "$name" true
