@@ -38,6 +38,10 @@ const char *entrypoint_origin(enum entry_origin o);
 /* Did it end with a code that means something? */
 bool entrypoint_ended(const struct target *t);
 
+/* What the exit code of its last run means, where entrypoint_ended(); of an engine whose code looks
+ * like the program's own, too. A new string, NULL when memory is out. */
+char *entrypoint_ended_words(const struct entrypoint *ep);
+
 /* How it is to be rehearsed. */
 struct rehearsal {
 	const char *strace; /* what strace -e takes, "": everything; NULL: no strace */

@@ -19,6 +19,18 @@ char *entrypoint_clause(const char *sentence)
 	return text;
 }
 
+char *entrypoint_ended_words(const struct entrypoint *ep)
+{
+	const struct entry_report *r = &ep->report;
+	bool own = ep->t->exit_code == 1 || ep->t->exit_code == 255;
+
+	for (size_t i = 0; own && i < r->n; i++)
+		if (!r->findings[i].warning && !entry_finding_is_engine(&r->findings[i]))
+			return strdup("the runtime's own: the program could not be run, and why is "
+				      "below");
+	return exitcode_words(ep->t->exit_code, ep->t->oom_killed);
+}
+
 static void print_finding(const struct entry_finding *f)
 {
 	_cleanup_free_ char *text = entrypoint_clause(f->text), *fix = str_printable_dup(f->fix);
@@ -79,8 +91,9 @@ void entrypoint_tell(const struct entrypoint *ep, const struct rehearsed *w)
 			"limit %s\n",
 			w->oom_kills == 1 ? "one" : "some", w->oom_kills == 1 ? "was" : "were",
 			human_size(ep->entry.memory, limit));
-	if (!w->timed_out && w->code && ep->t)
-		fputs("porthole: not rehearsed: its seccomp and AppArmor profiles, and its "
-		      "devices\n",
+	if (ep->t)
+		fputs("porthole: not rehearsed: its seccomp and AppArmor profiles, network, "
+		      "devices, ulimits, added groups, sysctls, OOM score, sizes of tmpfs and "
+		      "/dev/shm\n",
 		      stderr);
 }

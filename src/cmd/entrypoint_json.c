@@ -2,7 +2,6 @@
 #include "cmd/entrypoint.h"
 
 #include "facts/parse.h"
-#include "sys/exitcode.h"
 
 /* A NULL value makes the whole answer NULL at the end, by `oom`. */
 static void set(json_t *to, const char *key, json_t *v, bool *oom)
@@ -62,7 +61,7 @@ static json_t *target(const struct entrypoint *ep, bool *oom)
 	if (t->error)
 		set(j, "engine_error", json_text(t->error), oom);
 	if (entrypoint_ended(t)) {
-		_cleanup_free_ char *words = exitcode_words(t->exit_code, t->oom_killed);
+		_cleanup_free_ char *words = entrypoint_ended_words(ep);
 
 		set(j, "exit_code", json_integer(t->exit_code), oom);
 		set(j, "exit_meaning", json_text(words), oom);

@@ -112,9 +112,11 @@ static int make_plan(const struct entrypoint *ep, const struct target *t, const 
 		err_hint(e, "%s", ep->report.findings[0].fix);
 		return err_exit(e, EXIT_CANNOT_RUN);
 	}
-	if (!en->argv.n && !h->argc)
-		return err_exit(e, (err_say(e, ENOENT, "'%s' has nothing to run", t->name),
-				    EXIT_NOT_FOUND));
+	if (!en->argv.n && !h->argc) {
+		err_say(e, ENOENT, "'%s' has nothing to run", t->name);
+		err_hint(e, "name a command: porthole entrypoint --run %s -- CMD", t->name);
+		return -ENOENT;
+	}
 	r = plan_make_store(p, t, store, &req, e);
 	if (r < 0)
 		return r;
@@ -135,7 +137,18 @@ struct failed {
 	size_t len;
 	char last[FAILED_SHOWN][LINE_BYTES];
 	size_t n;
+	int code; /* 126 or 127: strace itself says that it cannot run the program; else 0 */
 };
+
+/* By docker's contract, whatever strace's own code is. */
+static int strace_code(const char *line)
+{
+	if (strstr(line, "strace: Cannot find executable ") || strstr(line, "strace: Can't stat "))
+		return EXIT_NOT_FOUND;
+	if (!strstr(line, "strace: exec: "))
+		return 0;
+	return str_ends(line, "No such file or directory") ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
 
 /* "openat(...) = -1 ENOENT (No such file or directory)", maybe with "[pid  42] " before it. */
 static bool is_failure(const char *line)
@@ -166,6 +179,7 @@ static void take_text(struct failed *f, const char *text, size_t n)
 		}
 		f->line[f->len] = '\0';
 		f->len = 0;
+		f->code = strace_code(f->line) ?: f->code;
 		if (is_failure(f->line))
 			memcpy(f->last[f->n++ % FAILED_SHOWN], f->line, sizeof(f->line));
 	}
@@ -350,6 +364,8 @@ int entrypoint_run(const struct entrypoint *ep, const struct target *t, const st
 		watch(&w, h->timeout);
 	}
 	code = r < 0 ? r : result(&w, e);
+	if (code == 1 && w.failed.code)
+		code = w.failed.code;
 	cleanup_close(&w.pidfd);
 	cleanup_close(&w.errors);
 	cleanup_close(&w.trace);

@@ -6,7 +6,6 @@
 
 #include "cmd/headline.h"
 #include "facts/parse.h"
-#include "sys/exitcode.h"
 
 enum { LABEL = 13, LINE_BYTES = 1000, ENV_SHOWN = 24 };
 
@@ -78,7 +77,7 @@ static void head(struct page *p)
 	}
 	p->oom |= headline_print(p->out, p->style, t, ep->age) < 0;
 	if (entrypoint_ended(t)) {
-		words = exitcode_words(t->exit_code, t->oom_killed);
+		words = entrypoint_ended_words(ep);
 		fprintf(p->out, "  %d: ", t->exit_code);
 		para(p, 7, words ? words : "");
 	}

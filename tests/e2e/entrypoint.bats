@@ -369,6 +369,33 @@ refused() {
 	[[ $output == *"without that --device"* ]]
 }
 
+@test "what could not be run: the same code under strace, and not called the program's own" {
+	require docker-default kit
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -- /run.sh
+	put "$n" /run.sh 755 <<<'exit 0'
+	start "$n"
+	run -1 ep "$n"
+	[[ $output == *"no #!"* || $output == *"exec format"* ]]
+	[[ $output != *"its log says why"* ]]
+	run -126 ep --run "$n"
+	run -126 ep --run --strace "$n"
+	put "$n" /run.sh 644 <<<$'#!/bin/sh\nexit 0'
+	run -126 ep --run "$n"
+	run -126 ep --run --strace "$n"
+	put "$n" /run.sh 755 <<<$'#!/bin/sh\nexit 1'
+	run -1 ep --run --strace "$n"
+	put "$n" /run.sh 755 <<<$'#!/bin/sh\nexit 0'
+	run -0 ep --run "$n"
+	[[ $output == *"not rehearsed: its seccomp"*ulimits* ]]
+	target_root "$BATS_TEST_TMPDIR" busybox
+	run -125 "$PORTHOLE" entrypoint --run "$BATS_TEST_TMPDIR/rootfs/"
+	[[ $output == *"has nothing to run"*"-- CMD"* ]]
+	run -0 "$PORTHOLE" entrypoint --run "$BATS_TEST_TMPDIR/rootfs/" -- /bin/true
+	umount "$BATS_TEST_TMPDIR/rootfs"
+}
+
 @test "wrong usage" {
 	run -125 "$PORTHOLE" entrypoint --strace x
 	[[ $output == *"add --run"* ]]
