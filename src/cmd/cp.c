@@ -149,6 +149,28 @@ static int prepare(const struct target_roots *roots, char **argv, struct job *j,
 	return r < 0 ? r : check_writable(j, e);
 }
 
+/* The disk is full: which one, and what is there now. */
+static void hint_full(const struct job *j, struct err *e)
+{
+	const char *path = j->to.at.path, *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) + (slash == path) : 1;
+	_cleanup_free_ char *dir = slash ? strndup(path, n) : strdup(".");
+	struct stat st;
+
+	if (j->to.at.target)
+		err_hint(e,
+			 "this file is not there, what was copied before it is; 'porthole exec %s "
+			 "df -h' shows which file system is full",
+			 j->to.place.label);
+	else
+		err_hint(e,
+			 "this file is not there, what was copied before it is; 'df -h %s' shows "
+			 "the file system that is full",
+			 stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? path
+			 : dir					     ? dir
+								     : ".");
+}
+
 /* One of the two is gone: what was read by then may be no more than a part. */
 static int check_there(const struct job *j, struct err *e)
 {
@@ -215,6 +237,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 			(unsigned long long)(j.t.meter.entries ? j.t.meter.entries - 1 : 0));
 		return err_exit(e, 128 + sig);
 	}
+	if ((r == -ENOSPC || r == -EDQUOT) && !j.to.at.stream)
+		hint_full(&j, e);
 	if (r == 0)
 		r = check_there(&j, e);
 	return r < 0 ? r : report(ctx, o, &j, argv[1], e);

@@ -209,11 +209,6 @@ static void hint(const struct place *p, int r, struct err *e)
 			 "that is mounted read-only in '%s'; a volume or tmpfs of it may be "
 			 "writable: porthole inspect %s",
 			 p->label, p->label);
-	else if (r == -ENOSPC || r == -EDQUOT)
-		err_hint(e,
-			 "nothing is left there: porthole exec %s%s shows which file system is "
-			 "full",
-			 p->kind == PLACE_LIVE ? p->label : "HOST", " df -h");
 	else if (r == -EACCES || r == -EPERM)
 		power_hint(e, CAPS_BIT(CAP_DAC_OVERRIDE));
 	else if (r == -ELOOP)

@@ -178,13 +178,19 @@ PY
 	head -c 3000000 /dev/urandom | tee "$d/tree/big" >"$ROOT/big"
 	run p cp "$NAME:/big" "$d/small/"
 	[[ $status == 125 && $output == *"No space left on device"* ]]
-	[[ -z $(ls -A "$d/small") ]]
+	[[ -z $(ls -A "$d/small") && $output == *"'df -h $d/small/' shows"* ]] || die "$output"
+	mkdir "$ROOT/some"
+	echo first >"$ROOT/some/a"
+	cp "$ROOT/big" "$ROOT/some/b"
+	run p cp "$NAME:/some" "$d/small/new"
+	[[ $status == 125 && $output == *"this file is not there, what was copied before it is; 'df -h $d/small/new' shows"* ]] || die "$output"
+	[[ -z $(find "$d/small/new" -type f ! -name a) ]]
 	target_stop runc "$NAME"
 	PID=$(target_start runc "$NAME" busybox \
 		'.mounts += [{"destination":"/t","type":"tmpfs","source":"t","options":["size=1m"]}]')
 	ROOT=/proc/$PID/root
 	run p cp "$d/tree/big" "$NAME:/t/big"
-	[[ $status == 125 && $output == *"writing"*"No space left on device"* ]]
+	[[ $status == 125 && $output == *"writing"*"No space left on device"*"'porthole exec $NAME df -h'"* ]] || die "$output"
 	run p cp "$d/tree" "$NAME:/t/"
 	[[ $status == 125 ]]
 	[[ -z $(find "$ROOT/t" -type f) ]]
