@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -45,10 +46,14 @@ static int open_original(struct edit *ed, struct err *e)
 {
 	_cleanup_close_ int path = -EBADF;
 	const struct place *p = &ed->s.place;
+	struct statvfs vfs;
 	int r = dest_beside(p, ed->s.at.path, &ed->at, e);
 
 	if (r < 0)
 		return r;
+	/* said before the work is done, not after it */
+	if (fstatvfs(ed->at.dir, &vfs) == 0 && vfs.f_flag & ST_RDONLY)
+		return place_err(p, -EROFS, "cannot edit", ed->s.at.path, e);
 	path = openat(ed->at.dir, ed->at.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (path < 0 && errno == ENOENT)
 		return 0; /* a new file */

@@ -207,10 +207,10 @@ static int parse(const struct find_opts *o, struct match *m, struct walk_how *ho
 			    .now = time(NULL)};
 	*how = (struct walk_how){.sorted = true, .xdev = o->xdev};
 	r = parse_numbers(o, m, e);
-	if (r == 0 && o->max_depth && str_to_u64(o->max_depth, 1, WALK_DEPTH_MAX, &depth) < 0)
-		r = err_say(e, EINVAL, "--maxdepth takes a number from 1 to %d, not '%s'",
+	if (r == 0 && o->max_depth && str_to_u64(o->max_depth, 0, WALK_DEPTH_MAX, &depth) < 0)
+		r = err_say(e, EINVAL, "--maxdepth takes a number from 0 to %d, not '%s'",
 			    WALK_DEPTH_MAX, o->max_depth);
-	how->max_depth = (int)depth;
+	how->max_depth = o->max_depth && !depth ? -1 : (int)depth;
 	return r;
 }
 

@@ -43,7 +43,8 @@ struct walk_ops {
 struct walk_how {
 	bool sorted;   /* by name, bytewise; else as they come */
 	bool xdev;     /* what is mounted on a directory is not entered */
-	int max_depth; /* deeper entries are not looked at; 0: WALK_DEPTH_MAX */
+	int max_depth; /* deeper entries are not looked at; 0: WALK_DEPTH_MAX, -1: only the top is
+			*/
 };
 
 /* Walk what `top` is (any descriptor, O_PATH too; borrowed) and all below it. 0, or the first

@@ -252,6 +252,10 @@ rules() {
 	[[ $(<"$v/h") == vol ]]
 	run -125 --separate-stderr cp_ "$v/f" "$NAME:/etc/f"
 	[[ $stderr == *"Read-only file system"*"mounted read-only in '$NAME'"* ]] || die "$stderr"
+	EDITOR="touch $BATS_TEST_TMPDIR/ran" run -125 --separate-stderr "$PORTHOLE" edit "$NAME:/etc/passwd"
+	[[ $stderr == *"cannot edit /etc/passwd in '$NAME': Read-only file system"* && ! -e $BATS_TEST_TMPDIR/ran ]] || die "$stderr"
+	EDITOR='echo new >' run -0 "$PORTHOLE" edit "$NAME:/vol/f"
+	[[ $(<"$v/f") == new ]]
 }
 
 @test "find: by find(1)'s tests, with find's spelling; the biggest" {
@@ -286,6 +290,8 @@ rules() {
 	both -perm /6000
 	both -empty
 	both -maxdepth 1
+	both -maxdepth 0
+	[[ $("$PORTHOLE" find "$NAME:/d" -maxdepth 0) == /d ]]
 	both -path '/d/a/*' -type f
 	[[ $("$PORTHOLE" find "$NAME:/d" -name zero --json | jq -c '.[] | [.path, .uid, .gid, .size]') == '["/d/zero",1234,77,0]' ]]
 	run -0 "$PORTHOLE" find "$NAME:/d" --top 3
