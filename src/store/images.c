@@ -232,7 +232,7 @@ static int unknown(const struct image_refs *all, const char *want, struct err *e
 	else if (geteuid() != 0)
 		err_hint(e, "engines' images are root's: run with sudo");
 	else
-		err_hint(e, "pull it with the engine, or give an archive: porthole exec FILE.tar");
+		err_hint(e, "pull it with the engine, or give an archive (FILE.tar) in its place");
 	return -ENOENT;
 }
 
