@@ -6,7 +6,8 @@
 enum { WIDTH = 80 };
 
 /* Text filled to WIDTH columns, the cursor being at `indent`, where every further line starts too.
- * An empty line ends a paragraph, one newline is a blank. Ends with a newline. */
+ * An empty line ends a paragraph, one newline is a blank; a paragraph that starts with two blanks
+ * is a list, and stays as it is. Ends with a newline. */
 static void filled(FILE *out, const char *text, int indent)
 {
 	int at = indent;
@@ -20,8 +21,17 @@ static void filled(FILE *out, const char *text, int indent)
 			at += fprintf(out, " ");
 		at += fprintf(out, "%.*s", n, text);
 		text += n;
-		if (strncmp(text, "\n\n", 2) == 0)
-			at = fprintf(out, "\n\n%*s", indent, "") - 2;
+		if (strncmp(text, "\n\n", 2) != 0)
+			continue;
+		at = fprintf(out, "\n\n%*s", indent, "") - 2;
+		text += 2;
+		if (strncmp(text, "  ", 2) == 0) {
+			const char *end = strstr(text, "\n\n");
+
+			n = end ? (int)(end - text) : (int)strlen(text);
+			fprintf(out, "%.*s%s", n, text, end ? "\n\n" : "");
+			text += n;
+		}
 	}
 	fputc('\n', out);
 }

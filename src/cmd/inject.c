@@ -86,12 +86,13 @@ static json_t *to_json(const struct job *j)
 							   c->conflicts[i].why));
 	for (size_t i = 0; i < c->elsewhere.n; i++)
 		json_array_append_new(elsewhere, json_text(c->elsewhere.v[i]));
-	return json_pack("{s:o,s:s,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "target",
+	return json_pack("{s:o,s:s,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "target",
 			 json_text(j->t.name), "engine", j->t.engine, "id", json_text(j->t.id),
 			 "source", json_text(j->source.label), "files", (json_int_t)c->items.n,
 			 "bytes", (json_int_t)c->bytes, "need", (json_int_t)c->need, "same",
-			 (json_int_t)c->same, "kept", (json_int_t)c->kept, "links",
-			 (json_int_t)c->linked, "conflicts", conflicts, "left_out", elsewhere);
+			 (json_int_t)c->same, "kept", (json_int_t)c->kept, "replaced",
+			 (json_int_t)c->replaced, "links", (json_int_t)c->linked, "conflicts",
+			 conflicts, "left_out", elsewhere);
 }
 
 static void show_paths(const struct job *j)
@@ -122,6 +123,9 @@ static int explain(const struct job *j, size_t n, uint64_t bytes, struct err *e)
 		printf("the same     %zu are there already\n", j->cmp.same);
 	if (j->cmp.kept)
 		printf("kept         %zu of the container's own stay as they are\n", j->cmp.kept);
+	if (j->cmp.replaced)
+		printf("replaced     %zu of the container's own, which are kept to be restored\n",
+		       j->cmp.replaced);
 	if (j->cmp.linked)
 		printf("links        %zu, where it has a directory and the source a link to one\n",
 		       j->cmp.linked);
@@ -169,6 +173,9 @@ static int report(const struct job *j, size_t n, uint64_t bytes, struct err *e)
 		return 0;
 	printf("%s is in '%s' now: %zu files, links and directories, %s.\n", j->source.label,
 	       j->place.label, n, human_size(bytes, size));
+	if (j->cmp.replaced)
+		printf("%zu of the container's own files are replaced, and kept to be restored.\n",
+		       j->cmp.replaced);
 	if (j->cmp.kept)
 		printf("%zu of the container's own files stayed as they are.\n", j->cmp.kept);
 	show_paths(j);
@@ -341,8 +348,7 @@ const struct verb verb_inject = {
 		"'docker exec -it web sh' works, and 'apt install' in it. SOURCE is:\n\n"
 		"  debian    the essential packages of this machine's Debian, apt, and PACKAGEs\n"
 		"  busybox   one static program and its links\n"
-		"  FILE      an archive of a root filesystem or an image (FILE:NAME one of "
-		"several)\n"
+		"  FILE      an archive of files, or of images (FILE:NAME one of several)\n"
 		"  DIR       a directory of files\n"
 		"  IMAGE     an image that an engine on this host has (alpine brings apk)\n\n"
 		"No file of the container is overwritten: where it has another one, that is listed "

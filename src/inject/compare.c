@@ -421,6 +421,7 @@ static int sum_up(struct compare *c, struct err *e)
 
 		if (!dir)
 			return no_memory(e);
+		c->replaced += it->replaces;
 		if (!it->same) {
 			c->bytes += it->size;
 			c->need += (it->size + 4095) / 4096 * 4096 + (it->kind == 'd' ? 4096 : 256);

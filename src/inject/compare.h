@@ -40,6 +40,7 @@ struct compare {
 	struct strv elsewhere; /* paths left out, since the target has a mount there */
 	size_t same;	       /* files that are there already, byte for byte */
 	size_t kept;	       /* the target's, that stay where ours would be */
+	size_t replaced;       /* the target's, that are kept aside */
 	size_t linked;	       /* links made where the target has a directory and ours a link */
 	size_t odd;	       /* devices and sockets of the source, left out */
 	uint64_t bytes;	       /* to be put in */

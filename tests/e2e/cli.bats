@@ -63,6 +63,11 @@ refused() {
 	((n >= 11))
 }
 
+@test "a list in a verb's help stays one" {
+	split "$PORTHOLE" inject --help
+	[[ $out == *$'SOURCE is:\n\n  debian    the essential'*$'\n  busybox   one'*$'\n  DIR       a'*$'apk)\n\nNo file'* ]] || die "$out"
+}
+
 @test "verbs of two words: their group" {
 	split "$PORTHOLE" kit --help
 	[[ $status == 0 && $out == *"kit build"*"kit check"* && $out != *"porthole exec"* ]]

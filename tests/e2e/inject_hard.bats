@@ -51,6 +51,7 @@ teardown() {
 	run -0 j "$T_NAME"
 	as_before
 	run -0 i --force --from "$SRC" "$T_NAME"
+	[[ $output == *"2 of the container's own files are replaced, and kept to be restored."* ]] || die "$output"
 	[[ $(<"$r/etc/passwd") == theirs && $(readlink "$r/app") == /nowhere ]]
 	run -0 j "$T_NAME"
 	[[ $output == *"the container's own are back"* ]]
