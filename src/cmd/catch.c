@@ -24,6 +24,7 @@ enum {
 	LOOK_MS = 1000,
 	LOOK_SHARE = 100, /* at most one part in a hundred of a processor */
 	CODE_WAIT_MS = 1000,
+	REMOVED_WAIT_MS = 500, /* by its engine, after its end */
 };
 
 struct catch_opts {
@@ -286,29 +287,46 @@ static int look_at(struct catcher *c, const struct caught *before, struct err *e
 	return code;
 }
 
+/* The image's layers below the copies of its own: a root that stays whole whatever is removed. */
+static void stand_in(struct catcher *c)
+{
+	struct store *s = &c->store, mine = *s;
+	_cleanup_free_ struct store_layer *layers = calloc(s->n_layers, sizeof(*layers));
+
+	if (!layers || c->rescue.mnt < 0 || s->uid_map || s->gid_map || s->user_xattr)
+		return;
+	memcpy(layers, s->layers, s->n_layers * sizeof(*layers));
+	layers[0].fd = c->rescue.mnt;
+	if (c->init.mnt >= 0)
+		layers[1].fd = c->init.mnt;
+	mine.layers = layers;
+	c->plan.hold.root = store_mount_ro(&mine, NULL, NULL);
+}
+
 /* Its own layers, against their removal or its next start: its writable one, and what docker writes
- * when it makes a container. With those copied the image's layers are enough to see all files;
- * else the copy, such as it is, lies over the root that is held. */
+ * when it makes a container. */
 static void save_layers(struct catcher *c)
 {
-	struct store *s = &c->store;
-	_cleanup_free_ struct store_layer *layers = NULL;
-	struct store mine = *s;
-	bool whole;
+	const struct store *s = &c->store;
 
 	if (s->n_layers < 2 || rescue_copy(s->layers[0].fd, &c->rescue) < 0)
 		return;
-	whole = !c->rescue.missed && !s->uid_map && !s->gid_map && !s->user_xattr;
-	layers = calloc(s->n_layers, sizeof(*layers));
-	if (whole && layers) {
-		memcpy(layers, s->layers, s->n_layers * sizeof(*layers));
-		layers[0].fd = c->rescue.mnt;
-		if (str_ends(s->layers[1].path, "-init/diff") &&
-		    rescue_copy(s->layers[1].fd, &c->init) == 0)
-			layers[1].fd = c->init.mnt;
-		mine.layers = layers;
-		c->plan.hold.root = store_mount_ro(&mine, NULL, NULL);
-	}
+	if (str_ends(s->layers[1].path, "-init/diff"))
+		rescue_copy(s->layers[1].fd, &c->init);
+}
+
+/* What is looked at: the copies, where they are all or all that is left; else they lie over the
+ * root that is held, of which more can be seen as long as it is there. */
+static void choose_root(struct catcher *c)
+{
+	const int64_t until = last_now() + REMOVED_WAIT_MS;
+
+	if (c->rescue.mnt < 0)
+		return;
+	while (c->rescue.missed && !was_removed(c) && last_now() < until)
+		nanosleep(&(struct timespec){.tv_nsec = 20 * 1000000L}, NULL);
+	if (!c->rescue.missed || was_removed(c))
+		stand_in(c);
 	if (c->plan.hold.root < 0)
 		c->plan.hold.over = fcntl(c->rescue.mnt, F_DUPFD_CLOEXEC, 3);
 }
@@ -326,9 +344,10 @@ static int ended(struct catcher *c, struct err *e)
 	x.cwd = c->plan.cwd;
 	x.rescue = &c->rescue;
 	x.session = c->session;
-	x.whole = c->plan.hold.root >= 0;
 	count_mounts(c, &x);
 	ended_read(c->roots, &c->t, CODE_WAIT_MS, &x.how);
+	choose_root(c);
+	x.whole = c->plan.hold.root >= 0;
 	last_told(&c->last, &c->t);
 	x.removed = was_removed(c);
 	x.restarted = !x.removed && runs_again(c);

@@ -126,22 +126,42 @@ static void processes(struct page *p, const struct facts_procs *l)
 	}
 }
 
+/* What is in no copy: gone, or going when the engine removes it. */
+static void missed(struct page *p, const struct caught *c)
+{
+	const struct rescue *r = c->rescue;
+	_cleanup_buf_ struct buf b = {};
+
+	if (r->mnt >= 0 && !c->whole && !r->missed)
+		page_line(p, "", "The others can be seen until its engine removes it.");
+	if (!r->missed || r->mnt < 0)
+		return;
+	for (size_t i = 0; i < r->names.n; i++)
+		buf_printf(&b, "%s%s", i ? ", " : "", r->names.v[i]);
+	if (r->missed > r->names.n)
+		buf_printf(&b, " and %llu more", (unsigned long long)(r->missed - r->names.n));
+	page_line(p, "",
+		  c->whole ? "Lost, too large or too many to copy: %s"
+			   : "Not copied, and lost when its engine removes it: %s",
+		  b.oom || !b.data ? "?" : b.data);
+}
+
 static void files(struct page *p, const struct caught *c)
 {
 	_cleanup_buf_ struct buf b = {};
 	const struct rescue *r = c->rescue;
-	char size[HUMAN_MAX], missed[64];
+	char size[HUMAN_MAX];
 
-	snprintf(missed, sizeof(missed), ", %llu not", (unsigned long long)r->missed);
 	buf_printf(&b, "%zu mounts are held as they were", c->mounts);
 	for (size_t i = 0; i < c->memory.n; i++)
 		buf_printf(&b, "%s%s", i ? ", " : ", in memory ", c->memory.v[i]);
 	page_line(p, "files", "%s", b.oom ? "" : b.data);
 	if (r->mnt >= 0)
 		page_line(p, "",
-			  "and %llu file%s of its writable layer (%s) copied%s, against removal",
+			  "and %llu file%s of its writable layer (%s) copied, against removal",
 			  (unsigned long long)r->files, r->files == 1 ? "" : "s",
-			  human_size(r->bytes, size), r->missed ? missed : "");
+			  human_size(r->bytes, size));
+	missed(p, c);
 	if (c->removed)
 		page_line(p, "",
 			  r->missed || r->mnt < 0
@@ -243,7 +263,7 @@ json_t *caught_json(const struct caught *c)
 	return json_pack(
 		"{s:o, s:{s:o, s:o, s:o, s:o, s:i}, s:o, s:o, s:I, s:I, s:o, s:o, s:b, s:o, s:b, "
 		"s:o, "
-		"s:{s:I, s:o, s:I, s:I, s:I}, s:b, s:b, s:o}",
+		"s:{s:I, s:o, s:I, s:I, s:I, s:o}, s:b, s:b, s:o}",
 		"what", json_text(what), "target", "name", json_text(t->name), "engine",
 		json_text(t->engine), "id", json_text(t->id), "image", json_text(t->image), "pid",
 		(int)t->pid, "exit_code", c->how.code < 0 ? json_null() : json_integer(c->how.code),
@@ -257,6 +277,7 @@ json_t *caught_json(const struct caught *c)
 		"core_dumped", sig && WCOREDUMP(c->how.status), "core", json_text(core), "held",
 		"mounts", (json_int_t)c->mounts, "memory", paths_json(&c->memory), "copied_files",
 		(json_int_t)c->rescue->files, "copied_bytes", (json_int_t)c->rescue->bytes,
-		"missed_files", (json_int_t)c->rescue->missed, "removed", c->removed, "restarted",
-		c->restarted, "last", last_json(c));
+		"missed_files", (json_int_t)c->rescue->missed, "missed",
+		paths_json(&c->rescue->names), "removed", c->removed, "restarted", c->restarted,
+		"last", last_json(c));
 }

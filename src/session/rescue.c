@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -13,9 +14,15 @@
 #include "session/copy.h"
 #include "session/view.h"
 
+struct work {
+	struct rescue *r;
+	struct buf path; /* of the directory we are in, without a slash at its end */
+};
+
 void rescue_done(struct rescue *r)
 {
 	cleanup_close(&r->mnt);
+	strv_done(&r->names);
 	*r = RESCUE_INIT;
 }
 
@@ -42,21 +49,31 @@ static bool marked(int fd, const char *mark)
 	return fgetxattr(fd, name, value, sizeof(value)) >= 0;
 }
 
-static int regular(int from, int to, const char *name, const struct stat *st, struct rescue *r)
+static int copy_regular(int from, int to, const char *name, const struct stat *st, struct rescue *r)
 {
 	_cleanup_close_ int in = -EBADF, out = -EBADF;
+	int ret;
 
-	if ((uint64_t)st->st_size > RESCUE_FILE_MAX ||
-	    r->bytes + (uint64_t)st->st_size > RESCUE_BYTES_MAX)
-		return -EFBIG;
 	in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME | O_CLOEXEC);
 	if (in < 0 || marked(in, "metacopy")) /* its bytes are in the layer below */
 		return in < 0 ? -errno : -ENODATA;
 	out = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out < 0)
 		return -errno;
-	r->bytes += (uint64_t)st->st_size;
-	return copy_bytes(in, out) ?: like(out, st);
+	ret = copy_bytes(in, out) ?: like(out, st);
+	if (ret == 0) {
+		r->bytes += (uint64_t)st->st_size;
+		r->files++;
+	}
+	return ret;
+}
+
+static int regular(int from, int to, const char *name, const struct stat *st, struct work *w)
+{
+	if ((uint64_t)st->st_size > RESCUE_FILE_MAX ||
+	    w->r->bytes + (uint64_t)st->st_size > RESCUE_BYTES_MAX)
+		return -EFBIG;
+	return copy_regular(from, to, name, st, w->r);
 }
 
 /* Anything but a file or directory: links, and whiteouts among the devices. */
@@ -74,10 +91,10 @@ static int special(int from, int to, const char *name, const struct stat *st)
 	return fchownat(to, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static void copy_dir(int from, int to, int depth, struct rescue *r);
+static void copy_dir(int from, int to, int depth, struct work *w);
 
 static int directory(int from, int to, const char *name, const struct stat *st, int depth,
-		     struct rescue *r)
+		     struct work *w)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	_cleanup_close_ int in = openat(from, name, flags | O_NOATIME), out = -EBADF;
@@ -89,56 +106,75 @@ static int directory(int from, int to, const char *name, const struct stat *st, 
 		return -errno;
 	if (marked(in, "opaque") && fsetxattr(out, "trusted.overlay.opaque", "y", 1, 0) < 0)
 		return -errno;
-	copy_dir(in, out, depth + 1, r);
+	copy_dir(in, out, depth + 1, w);
 	return like(out, st);
 }
 
-static void copy_entry(int from, int to, const char *name, int depth, struct rescue *r)
+static void miss(struct work *w)
 {
-	struct stat st;
-	int err;
+	struct rescue *r = w->r;
 
-	if (r->files + r->missed > RESCUE_ENTRIES_MAX) {
-		r->missed++;
-		return;
-	}
-	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		err = -errno;
-	else if (S_ISDIR(st.st_mode))
-		err = directory(from, to, name, &st, depth, r);
-	else if (S_ISREG(st.st_mode))
-		err = regular(from, to, name, &st, r);
-	else
-		err = special(from, to, name, &st);
-	if (err < 0) {
-		unlinkat(to, name, 0); /* half a file is worse than what lies below */
-		r->missed++;
-	} else if (!S_ISDIR(st.st_mode)) {
-		r->files++;
-	}
+	r->missed++;
+	if (r->names.n < RESCUE_NAMED)
+		strv_push(&r->names, str_printable_dup(w->path.len ? w->path.data : "/"));
 }
 
-static void copy_dir(int from, int to, int depth, struct rescue *r)
+/* w->path is the path of the entry. */
+static int copy_entry(int from, int to, const char *name, int depth, struct work *w)
+{
+	struct stat st;
+	int r;
+
+	if (w->r->files + w->r->missed > RESCUE_ENTRIES_MAX)
+		return -E2BIG;
+	if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return directory(from, to, name, &st, depth, w);
+	if (!S_ISREG(st.st_mode)) {
+		r = special(from, to, name, &st);
+		w->r->files += r == 0;
+		return r;
+	}
+	return regular(from, to, name, &st, w);
+}
+
+static void copy_dir(int from, int to, int depth, struct work *w)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_close_ int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *de;
+	size_t len = w->path.len;
 
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
-		r->missed++;
+		miss(w);
 		return;
 	}
 	TAKE_FD(fd);
-	for (int left = RESCUE_ENTRIES_MAX; left > 0 && (de = readdir(d)); left--)
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-			copy_entry(from, to, de->d_name, depth, r);
+	for (int left = RESCUE_ENTRIES_MAX; left > 0 && (de = readdir(d)); left--) {
+		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
+			continue;
+		buf_putc(&w->path, '/');
+		buf_puts(&w->path, de->d_name);
+		if (w->path.oom) {
+			w->r->missed++;
+			return;
+		}
+		if (copy_entry(from, to, de->d_name, depth, w) < 0) {
+			unlinkat(to, de->d_name, 0); /* half a file is worse than what lies below */
+			miss(w);
+		}
+		w->path.len = len;
+		w->path.data[len] = '\0';
+	}
 }
 
 int rescue_copy(int upper, struct rescue *out)
 {
 	_cleanup_close_ int from = openat(upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int mnt = -EBADF, to = -EBADF;
+	struct work w = {.r = out};
 	mode_t mask = umask(0);
 	struct stat st;
 	int r = from < 0 || fstat(from, &st) < 0 ? -errno : 0;
@@ -150,10 +186,11 @@ int rescue_copy(int upper, struct rescue *out)
 	if (r >= 0 && to < 0)
 		r = -errno;
 	if (r >= 0) {
-		copy_dir(from, to, 0, out);
+		copy_dir(from, to, 0, &w);
 		r = like(to, &st);
 	}
 	umask(mask);
+	buf_done(&w.path);
 	if (r < 0)
 		return r;
 	out->mnt = TAKE_FD(mnt);

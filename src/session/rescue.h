@@ -12,16 +12,22 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
-enum { RESCUE_ENTRIES_MAX = 20000, RESCUE_DEPTH_MAX = 100 };
+enum {
+	RESCUE_ENTRIES_MAX = 20000,
+	RESCUE_DEPTH_MAX = 100,
+	RESCUE_NAMED = 5,
+};
 #define RESCUE_FILE_MAX	 ((uint64_t)16 << 20)  /* bytes of one file; larger ones are left out */
 #define RESCUE_BYTES_MAX ((uint64_t)128 << 20) /* of all; more are left out */
 
 struct rescue {
-	int mnt;	 /* root of the copy, -EBADF: none */
-	uint64_t files;	 /* copied, directories not counted */
-	uint64_t bytes;	 /* of them */
-	uint64_t missed; /* too large, too many, or unreadable */
+	int mnt;	   /* root of the copy, -EBADF: none */
+	uint64_t files;	   /* copied, directories not counted */
+	uint64_t bytes;	   /* of them */
+	uint64_t missed;   /* too large, too many, too deep, or unreadable */
+	struct strv names; /* the first RESCUE_NAMED of those, printable */
 };
 
 #define RESCUE_INIT ((struct rescue){.mnt = -EBADF})

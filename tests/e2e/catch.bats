@@ -107,6 +107,30 @@ holds() {
 	[[ $status != 0 ]]
 }
 
+@test "catch: docker run --rm with what is too large to copy: that is named, the rest is kept and listed" {
+	require docker kit
+	lives docker --rm
+	engine_cli docker exec "$NAME" sh -c 'mkdir -p /var/big; dd if=/dev/zero of=/var/big/file bs=1M count=20 2>/dev/null'
+	catches "$NAME" -- sh -c 'sleep 1; ls -d /bin /tmp/l /var/big; ls / | grep -c .; ls /var/big; cat /tmp/l'
+	kill -KILL "$PID"
+	caught 0
+	[[ $(<"$OUT") == $'/bin\n/tmp/l\n/var/big\n'[1-9]*$'\nlayer' ]] || die "$(cat "$OUT" "$ERR")"
+	has "$ERR" "Lost, too large or too many to copy: /var/big/file"
+	run engine_cli docker inspect "$NAME"
+	[[ $status != 0 ]]
+}
+
+@test "catch: what was not copied is there as long as the engine does not remove it" {
+	require docker kit
+	lives docker
+	engine_cli docker exec "$NAME" sh -c 'dd if=/dev/zero of=/file bs=1M count=20 2>/dev/null'
+	catches "$NAME" -- sh -c 'stat -c %s /file; cat /tmp/l'
+	kill -KILL "$PID"
+	caught 0
+	[[ $(<"$OUT") == $'20971520\nlayer' ]] || die "$(cat "$OUT" "$ERR")"
+	has "$ERR" "Not copied, and lost when its engine removes it: /file"
+}
+
 @test "catch: docker rm -f while armed is not kept from its work" {
 	require docker kit
 	lives docker

@@ -101,6 +101,8 @@ static void test_entries(void **state)
 	assert_int_equal(rescue_copy(layer, &r), 0);
 	assert_int_equal(r.files, 7);
 	assert_int_equal(r.missed, 2); /* big, and what is too deep */
+	assert_int_equal(r.names.n, 2);
+	assert_true(strv_has(&r.names, "/big"));
 	assert_text(r.mnt, "f", "hello");
 	assert_text(r.mnt, evil, "evil");
 	assert_text(r.mnt, "new/f", "inner");
