@@ -146,6 +146,8 @@ static int unpack_layer(const struct image *img, size_t i, const struct files *f
 		r = untar(u, &s, e);
 	if (r == 0)
 		r = stream_finish(&s, l->digest, l->diff_id, e);
+	else if (r == -EBADMSG || r == -EXDEV)
+		stream_damaged(&s, l->digest, e); /* no wonder then */
 	for (size_t k = i + 1; k < img->n; k++)
 		again |= str_eq(img->v[k].file, l->file);
 	if (r == 0 && !again)

@@ -145,7 +145,8 @@ static int compare(struct digest *d, const char *want, const char *what, struct 
 	digest_text(d, is);
 	if (!want || str_eq(want, is))
 		return 0;
-	return err_say(e, EBADMSG, "it is not what it should be: %s is %s, not %s", what, is, want);
+	return err_say(e, EBADMSG, "it is damaged, not what it should be: %s is %s, not %s", what,
+		       is, want);
 }
 
 int stream_finish(struct stream *s, const char *digest, const char *diff_id, struct err *e)
@@ -168,4 +169,13 @@ int stream_finish(struct stream *s, const char *digest, const char *diff_id, str
 	out = s->plain ? s->in : s->out;
 	r = compare(&s->in, digest, "its digest", e);
 	return r < 0 ? r : compare(&out, diff_id, "the digest of what is in it", e);
+}
+
+bool stream_damaged(struct stream *s, const char *digest, struct err *e)
+{
+	ssize_t n;
+
+	while ((n = pull(s)) > 0)
+		;
+	return n == 0 && compare(&s->in, digest, "its digest", e) < 0;
 }

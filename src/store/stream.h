@@ -64,3 +64,7 @@ ssize_t stream_read(struct stream *s, const void **data, struct err *e);
 /* Read what is left, then compare: `digest` with the file's bytes, `diff_id` with what came out
  * (NULL: not known). 0, or -EBADMSG and both digests in `e`. */
 int stream_finish(struct stream *s, const char *digest, const char *diff_id, struct err *e);
+
+/* After a failure: read the blob to its end, as it lies there, and see whether its digest is another
+ * than `digest` (NULL: not known). Then true, and `e` says so. */
+bool stream_damaged(struct stream *s, const char *digest, struct err *e);

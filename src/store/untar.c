@@ -294,14 +294,17 @@ static int make(struct work *w, struct archive_entry *en, struct err *e)
 	const char *name = archive_entry_pathname(en), *link = archive_entry_hardlink(en);
 	_cleanup_free_ char *path = NULL;
 	struct place p;
-	int r = name ? below_clean(name, &path) : -EBADMSG;
+	int r;
 
+	if (!name)
+		return err_say(e, EBADMSG, "it is damaged: an entry has no name");
+	r = below_clean(name, &path);
 	if (r == -EXDEV)
 		return err_say(e, EXDEV, "its entry '%.200s' leads outside", name);
 	if (r == 0)
 		r = below_place(&w->tree, path, &p);
 	if (r < 0)
-		return cannot(r, name ? name : "an entry without a name", e);
+		return cannot(r, name, e);
 	if (w->u->layer && str_starts(p.name, WHITEOUT)) {
 		r = whiteout(w, &p);
 		return r < 0 ? cannot(r, p.name, e) : 0;

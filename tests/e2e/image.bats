@@ -240,3 +240,36 @@ unchanged() {
 	run -125 tell cut.tar
 	[[ $(<out/secret) == secret && $(ls out) == secret ]]
 }
+
+@test "image: a damaged layer is called so" {
+	local at layer
+	mkdir -p oci/blobs/sha256 root
+	head -c 1000000 /dev/urandom >root/f
+	cp "$PORTHOLE" root/
+	for at in 1 2 3 4 5 6 7 8 9; do echo "$at" >"root/$at"; done
+	tar -C root -cf l.tar . && gzip -1 l.tar
+	_blob() { # FILE: puts it there, prints its digest
+		local d
+		d=$(sha256sum <"$1" | cut -d' ' -f1)
+		cp "$1" "oci/blobs/sha256/$d"
+		echo "$d"
+	}
+	layer=$(_blob l.tar.gz)
+	jq -n --arg d "sha256:$(zcat l.tar.gz | sha256sum | cut -d' ' -f1)" \
+		'{architecture: "amd64", os: "linux", config: {}, rootfs: {type: "layers", diff_ids: [$d]}}' >config
+	jq -n --arg c "sha256:$(_blob config)" --arg l "sha256:$layer" --argjson n "$(stat -c %s l.tar.gz)" --argjson k "$(stat -c %s config)" \
+		'{schemaVersion: 2, mediaType: "application/vnd.oci.image.manifest.v1+json",
+		config: {mediaType: "application/vnd.oci.image.config.v1+json", digest: $c, size: $k},
+		layers: [{mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", digest: $l, size: $n}]}' >manifest
+	jq -n --arg m "sha256:$(_blob manifest)" --argjson n "$(stat -c %s manifest)" \
+		'{schemaVersion: 2, manifests: [{mediaType: "application/vnd.oci.image.manifest.v1+json", digest: $m, size: $n}]}' >oci/index.json
+	echo '{"imageLayoutVersion":"1.0.0"}' >oci/oci-layout
+	run -0 timeout 60 "$PORTHOLE" exec -q oci/ sh -c 'ls /f'
+	for at in 100 5000 700000 1100000; do
+		cp l.tar.gz "oci/blobs/sha256/$layer"
+		printf '\377\001\252' | dd of="oci/blobs/sha256/$layer" bs=1 seek="$at" conv=notrunc status=none
+		run -125 timeout 60 "$PORTHOLE" exec -q oci/ sh -c 'ls /f'
+		[[ $output == *"cannot unpack layer 1 of 1 of "*"it is damaged, not what it should be: its digest is sha256:"*"not sha256:$layer"* ]] ||
+			die "$at: $output"
+	done
+}
