@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -66,8 +67,8 @@ static const struct opt options[] = {
 	 "save what it changed in this new directory, as your own", NULL},
 	{OPT_FLAG, O(freeze), 0, "freeze", NULL,
 	 "hold everything in the target still until the session ends, for a consistent look", NULL},
-	{OPT_FLAG, O(outlive), 0, "outlive", NULL, "go on when the target ends; its files stay",
-	 NULL},
+	{OPT_FLAG, O(outlive), 0, "outlive", NULL,
+	 "go on when the target ends; its files stay until its engine removes it", NULL},
 	{OPT_FLAG, O(follow), 0, "follow", NULL,
 	 "when the target has ended and was started again, run the command there again", NULL},
 	{OPT_FLAG, O(all), 0, "all", NULL, "in every container that runs; there is no TARGET then",
@@ -90,6 +91,7 @@ static const struct opt options[] = {
 struct outlived {
 	const struct target_roots *roots;
 	const struct plan *plan;
+	bool removed; /* told */
 };
 
 static char *outlived_words(void *data)
@@ -97,7 +99,22 @@ static char *outlived_words(void *data)
 	const struct outlived *o = data;
 	_cleanup_free_ char *how = again_ended(o->roots, o->plan->target, o->plan->label);
 
-	return how ? str_fmt("%s; its files stay here until you leave", how) : NULL;
+	return how ? str_fmt("%s; its files stay here until you leave, or its engine removes it",
+			     how)
+		   : NULL;
+}
+
+/* Its files went while they were looked at. */
+static char *removed_words(void *data)
+{
+	struct outlived *o = data;
+
+	if (o->removed || !exec_root_is_gone(o->plan))
+		return NULL;
+	o->removed = true;
+	return str_fmt("'%s' was removed by its engine: what it had written is gone, but for "
+		       "memory and volumes",
+		       o->plan->label);
 }
 
 static void report_not_kept(const struct keep *k)
@@ -149,9 +166,13 @@ static int run_plan(struct plan *p, const struct target_roots *roots, const stru
 	struct outlived outlived = {.roots = roots, .plan = p};
 	_cleanup_(prove_done) struct prove before = {};
 	_cleanup_scratch_ struct overlay_scratch changes = OVERLAY_SCRATCH_INIT;
+	_cleanup_close_ int mounts = -EBADF;
+	_cleanup_free_ char *removed = NULL;
 	_cleanup_buf_ struct buf hello = {};
-	struct session_talk talk = {
-		.ended = outlived_words, .data = &outlived, .changes = &changes};
+	struct session_talk talk = {.ended = outlived_words,
+				    .removed = removed_words,
+				    .data = &outlived,
+				    .changes = &changes};
 	int code, r;
 
 	if (o->prove && (r = prove_take(p->target, p->store, &before, e)) < 0)
@@ -162,6 +183,8 @@ static int run_plan(struct plan *p, const struct target_roots *roots, const stru
 		greeting_forgets(p, o->keep, &hello);
 	exec_warn(p);
 	talk.greeting = hello.data;
+	if (!p->store && (o->diff || o->keep)) /* to compare with, also when it has ended */
+		mounts = openat(p->target->proc_fd, "ns/mnt", O_RDONLY | O_CLOEXEC);
 	code = session_blame_kit(p, session_run(p, &talk, e), e);
 	if (talk.thawed)
 		fprintf(stderr,
@@ -170,6 +193,9 @@ static int run_plan(struct plan *p, const struct target_roots *roots, const stru
 			p->label);
 	if (code < 0)
 		return code;
+	removed = p->store || p->outlive ? removed_words(&outlived) : NULL;
+	if (removed)
+		fprintf(stderr, "porthole: %s\n", removed);
 	r = o->diff || o->keep ? report_changes(p, o, k, &changes, ctx, e) : 0;
 	if (r == 0 && o->prove)
 		r = report_proof(p, &before, ctx, e);

@@ -1,7 +1,11 @@
 /* What a session is told not to expect. */
 #include "cmd/exec_warn.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "sys/caps.h"
 
@@ -87,4 +91,17 @@ void exec_warn(const struct plan *p)
 	warn_lost_caps(p);
 	warn_tracer(p);
 	warn_owners(p);
+}
+
+bool exec_root_is_gone(const struct plan *p)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char entries[512];
+
+	if (p->view == VIEW_NONE || p->root_fd < 0 || (p->store && !p->target->state))
+		return false;
+	errno = 0;
+	fd = openat(p->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 && syscall(SYS_getdents64, fd, entries, sizeof(entries)) <= 0 &&
+	       (errno == 0 || errno == ENOENT); /* not even "." */
 }

@@ -9,3 +9,7 @@
 
 /* Print each that holds as a line on standard error. */
 void exec_warn(const struct plan *p);
+
+/* The root that the session looks at was a container's, and has been removed since: not even "." is
+ * listed in it. */
+bool exec_root_is_gone(const struct plan *p);

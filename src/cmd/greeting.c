@@ -18,7 +18,7 @@ char *state_words(const struct target *t)
 		buf_puts(&b, "exited");
 		break;
 	case TARGET_DEAD:
-		return strdup("is dead: its process is gone, its state a leftover");
+		return strdup("has ended, which its engine has not noted: its process is gone");
 	default:
 		return strdup("does not run");
 	}

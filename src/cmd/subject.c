@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
+
+enum { GAP_TRIES = 6, GAP_STEP_MS = 50 };
 
 void subject_done(struct subject *s)
 {
@@ -90,10 +93,36 @@ static int open_named_path(const struct target_roots *r, const char *spec, struc
 	return 1;
 }
 
+/* Find it, and hold it when it runs. Between two lives an engine's files tell of a process that is
+ * gone: then they are looked at again, for a moment; what does not settle is taken for dead. */
+static int find_target(const struct target_roots *r, const char *spec, struct subject *s,
+		       struct err *e)
+{
+	for (int left = GAP_TRIES;; left--) {
+		int ret = target_resolve(r, spec, &s->t, e);
+
+		if (ret < 0)
+			return ret;
+		s->runs = s->t.state == TARGET_RUNNING || s->t.state == TARGET_PAUSED;
+		ret = s->runs ? target_pin(r, &s->t, e) : 0;
+		if (!s->t.state_file || (ret != -ESRCH && s->t.state != TARGET_DEAD))
+			return ret;
+		if (e)
+			*e = (struct err){};
+		if (!left) {
+			s->runs = false;
+			s->t.state = TARGET_DEAD;
+			return 0;
+		}
+		target_done(&s->t);
+		nanosleep(&(struct timespec){.tv_nsec = GAP_STEP_MS * 1000000L}, NULL);
+	}
+}
+
 static int open_target(const struct target_roots *r, const char *spec, struct subject *s,
 		       struct err *e)
 {
-	int ret = target_resolve(r, spec, &s->t, e);
+	int ret = find_target(r, spec, s, e);
 
 	if (ret == -ENOENT || ret == -EINVAL) {
 		struct err why = {};
@@ -108,8 +137,7 @@ static int open_target(const struct target_roots *r, const char *spec, struct su
 	}
 	if (ret < 0)
 		return ret;
-	s->runs = s->t.state == TARGET_RUNNING || s->t.state == TARGET_PAUSED;
-	return s->runs ? target_pin(r, &s->t, e) : open_stopped(r, s, e);
+	return s->runs ? 0 : open_stopped(r, s, e);
 }
 
 /* A path at which there is no file or directory. */

@@ -15,3 +15,11 @@ int session_blame_kit(const struct plan *p, int code, struct err *e)
 	*e = why;
 	return -e->num;
 }
+
+int plan_exited(const struct plan *p, struct err *e)
+{
+	err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+	err_hint(e, "the same again opens what it left, or its next start; in a crash loop "
+		    "'porthole catch' holds its end");
+	return -ESRCH;
+}

@@ -15,6 +15,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "session/copy.h"
+#include "session/pieces.h"
 
 enum { NAMES_MAX = 1 << 20, WALK_STACK = 4 << 20 };
 
@@ -110,6 +111,26 @@ static bool same_file(int upper, const char *name, const struct stat *st, int lo
 	return a >= 0 && b >= 0 && same_bytes(a, b);
 }
 
+static bool same_stat(const struct stat *a, const struct stat *b)
+{
+	return a->st_mode == b->st_mode && a->st_uid == b->st_uid && a->st_gid == b->st_gid &&
+	       a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* The session's copy of a file is as it was made; its source may have been written to since, as
+ * engines do with /etc/hosts, and then only its size and times can tell. */
+static bool same_copy(const struct walk *w, int upper, const char *name, const struct stat *st,
+		      const struct cow_mount *m)
+{
+	_cleanup_close_ int from = pieces_source(w->p, m);
+	struct stat now;
+
+	if (from < 0 || fstat(from, &now) < 0 || !same_stat(&now, &m->was))
+		return same_stat(st, &m->was);
+	return same_file(upper, name, st, from, true, &now);
+}
+
 static int say(struct walk *w, char kind, int upper, const char *name, const struct stat *st)
 {
 	struct change c = {.kind = kind, .path = w->path.data};
@@ -153,7 +174,7 @@ static bool is_covered(const struct walk *w)
 /* One entry of an upper directory; w->path is its path. */
 static int walk_entry(struct walk *w, int upper, int lower, const char *name)
 {
-	const struct cow_mount *m = w->p->store ? mount_at(w->p, w->path.data) : NULL;
+	const struct cow_mount *m = mount_at(w->p, w->path.data);
 	struct stat st, old;
 	bool was, both;
 	char kind;
@@ -166,11 +187,8 @@ static int walk_entry(struct walk *w, int upper, int lower, const char *name)
 	was = lower >= 0 && fstatat(lower, name, &old, AT_SYMLINK_NOFOLLOW) == 0;
 	if (is_whiteout(&st))
 		return was ? say(w, 'D', upper, name, NULL) : 0;
-	if (m && m->how == COW_COPY && fstat(cow_source(m), &old) == 0) {
-		return same_file(upper, name, &st, cow_source(m), true, &old)
-			       ? 0
-			       : say(w, 'C', upper, name, &st);
-	}
+	if (m && m->how == COW_COPY)
+		return same_copy(w, upper, name, &st, m) ? 0 : say(w, 'C', upper, name, &st);
 	both = was && S_ISDIR(st.st_mode) && S_ISDIR(old.st_mode);
 	kind = was ? 'C' : 'A';
 	if (both ? st.st_mode != old.st_mode || st.st_uid != old.st_uid || st.st_gid != old.st_gid

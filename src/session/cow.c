@@ -189,6 +189,19 @@ static int of_beside(struct plan *p, struct err *e)
 	return r;
 }
 
+/* What is copied: engines write to their files of it when they start the target again. */
+static void remember(struct plan *p, struct cow_mount *m)
+{
+	_cleanup_close_ int fd = -EBADF;
+
+	if (m->how != COW_COPY)
+		return;
+	if (cow_source(m) < 0)
+		fd = path_open_in_root(p->root_fd, m->dest, O_PATH | O_NOFOLLOW);
+	if (fstat(cow_source(m) < 0 ? fd : cow_source(m), &m->was) < 0)
+		m->was = (struct stat){};
+}
+
 int cow_plan(struct plan *p, struct err *e)
 {
 	struct cow *c = &p->cow;
@@ -216,5 +229,7 @@ int cow_plan(struct plan *p, struct err *e)
 			c->v[n++] = c->v[i];
 	}
 	c->n = n;
+	for (size_t i = 0; i < c->n; i++)
+		remember(p, &c->v[i]);
 	return 0;
 }

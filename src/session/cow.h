@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 
@@ -32,7 +33,8 @@ struct cow_mount {
 	int fd;	    /* the source, borrowed from the store; -EBADF: what is at `dest` in the root */
 	int mapped; /* the same with owners as in the container, in place of fd; -EBADF: none */
 	bool ro;    /* in the container */
-	size_t order; /* of mounting */
+	size_t order;	 /* of mounting */
+	struct stat was; /* COW_COPY: the source when it was planned, with mapped owners */
 };
 
 struct cow {

@@ -48,7 +48,7 @@ static int join_failed(const struct plan *p, int num, struct err *e)
 	char names[64];
 
 	if (num == -ESRCH)
-		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+		return plan_exited(p, e);
 	err_set(e, num, "joining the namespaces (%s) of '%s'",
 		ns_names(p->ns_join, names, sizeof(names)), p->label);
 	if (num == -EPERM)

@@ -154,8 +154,7 @@ static int plan_shape(struct plan *p, struct err *e)
 	p->root_fd = openat(p->target->proc_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (p->root_fd < 0) {
 		if (errno == ENOENT || errno == ESRCH)
-			return err_say(e, ESRCH, "'%s' exited while it was being entered",
-				       p->label);
+			return plan_exited(p, e);
 		err_set(e, errno, "opening the root directory of '%s'", p->label);
 		if (errno == EACCES || errno == EPERM)
 			power_hint(e, CAPS_BIT(CAP_SYS_PTRACE));

@@ -154,6 +154,9 @@ int plan_make_store(struct plan *p, const struct target *t, const struct store *
 int plan_make_beside(struct plan *p, const struct target *t, const struct store *store,
 		     const struct request *req, struct err *e);
 
+/* It has ended since it was held: -ESRCH with `e`. */
+int plan_exited(const struct plan *p, struct err *e);
+
 /* The plan in words, for --explain: one "what: how" line a fact, printable. 0 or -ENOMEM. */
 int plan_explain(const struct plan *p, struct buf *out);
 /* The same as JSON. The caller owns the reference; NULL when memory is out. */

@@ -58,7 +58,7 @@ int plan_rights(struct plan *p, int self, struct err *e)
 static int not_ours(const struct plan *p, int num, struct err *e)
 {
 	if (num == -ESRCH)
-		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+		return plan_exited(p, e);
 	err_set(e, num, "joining the user namespace of '%s'", p->label);
 	if (num == -EPERM)
 		err_hint(e, "without root only one's own containers can be entered: run with sudo");

@@ -17,6 +17,7 @@
 #include "base/fd.h"
 #include "session/agent.h"
 #include "session/channels.h"
+#include "session/ending.h"
 #include "session/guard.h"
 #include "session/leave.h"
 #include "session/session.h"
@@ -112,8 +113,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 		int r = ns_join(p->target->pidfd, p->target->proc_fd, CLONE_NEWPID);
 
 		if (r == -ESRCH)
-			return err_say(e, ESRCH, "'%s' exited while it was being entered",
-				       p->label);
+			return plan_exited(p, e);
 		if (r < 0) {
 			err_set(e, r, "joining the pid namespace of '%s'", p->label);
 			if (r == -EPERM)
@@ -135,7 +135,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 	if (s->agent_pid < 0 && (p->rootless || p->ns_new & CLONE_NEWPID))
 		return s->agent_pid;
 	if (s->agent_pid < 0 && errno == ENOMEM && p->ns_join & CLONE_NEWPID)
-		return err_say(e, ESRCH, "'%s' exited while it was being entered", p->label);
+		return plan_exited(p, e);
 	if (s->agent_pid < 0)
 		return err_set(e, errno, "starting a process");
 	cleanup_close(&s->agent.sock);
@@ -327,22 +327,12 @@ static int see_in(struct supervisor *s, struct err *e)
 	return r;
 }
 
-/* A line of its own, also on a terminal in raw mode. */
-static void tell_ended(const struct supervisor *s, const struct session_talk *talk)
-{
-	_cleanup_free_ char *line = talk->ended ? talk->ended(talk->data) : NULL;
-
-	if (line)
-		dprintf(STDERR_FILENO, "%sporthole: %s%s", s->channels.raw ? "\r\n" : "", line,
-			s->channels.raw ? "\r\n" : "\n");
-}
-
 /* Relay until the agent's end of the socket closes. 0, or -errno when the agent reported that the
  * command could not be run. */
 static int attend(struct supervisor *s, const struct session_talk *talk, struct err *e)
 {
 	struct pollfd fds[3 + 2 * RELAY_MAX];
-	int target = s->plan->outlive ? s->plan->target->pidfd : -EBADF;
+	struct ending ending = {.target = s->plan->outlive ? s->plan->target->pidfd : -EBADF};
 
 	for (;;) {
 		struct wire_msg m;
@@ -350,21 +340,21 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 
 		fds[0] = (struct pollfd){.fd = s->sock, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
-		fds[2] = (struct pollfd){.fd = target, .events = POLLIN};
-		r = poll(fds, 3 + channels_poll(&s->channels, &fds[3]), next_ms(s));
+		fds[2] = (struct pollfd){.fd = ending.target, .events = POLLIN};
+		r = poll(fds, 3 + channels_poll(&s->channels, &fds[3]),
+			 ending_wait(&ending, next_ms(s)));
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
 		if (r == 0 && !s->guard.pid) /* it lasts; it is a session without one, too */
 			start_guard(s, NULL);
+		if (r == 0)
+			ending_look(&ending, false, talk, s->channels.raw);
 		if (r <= 0)
 			continue;
 		if (fds[1].revents)
 			handle_signal(s);
 		channels_move(&s->channels, &fds[3]);
-		if (fds[2].revents) {
-			target = -EBADF;
-			tell_ended(s, talk);
-		}
+		ending_look(&ending, fds[2].revents, talk, s->channels.raw);
 		if (!fds[0].revents)
 			continue;
 		r = wire_recv(s->sock, &m, &fd);

@@ -23,6 +23,8 @@ struct session_talk {
 	void (*started)(void *data, pid_t agent, pid_t command);
 	/* plan.outlive: the target has ended; a sentence to tell, which is freed, or NULL */
 	char *(*ended)(void *data);
+	/* then, and every so often until it says something: whether its files are gone */
+	char *(*removed)(void *data);
 	void *data;
 	uint64_t oom_kills; /* out: of plan.limits.memory */
 	bool thawed; /* out: the plan froze the target, and somebody else thawed it meanwhile */

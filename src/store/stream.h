@@ -65,6 +65,6 @@ ssize_t stream_read(struct stream *s, const void **data, struct err *e);
  * (NULL: not known). 0, or -EBADMSG and both digests in `e`. */
 int stream_finish(struct stream *s, const char *digest, const char *diff_id, struct err *e);
 
-/* After a failure: read the blob to its end, as it lies there, and see whether its digest is another
- * than `digest` (NULL: not known). Then true, and `e` says so. */
+/* After a failure: read the blob to its end, as it lies there, and see whether its digest is
+ * another than `digest` (NULL: not known). Then true, and `e` says so. */
 bool stream_damaged(struct stream *s, const char *digest, struct err *e);

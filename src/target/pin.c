@@ -56,15 +56,17 @@ static int refuse(const struct target *t, struct err *e)
 			t->engine, t->name);
 	else
 		err_say(e, ESRCH,
-			"%s '%s' is not running: its process is gone, its state in %s is "
-			"a leftover",
+			"%s '%s' is not running: its process is gone, which %s does not "
+			"tell (yet)",
 			t->engine, t->name, t->state_file ? t->state_file : "?");
 	return -ESRCH;
 }
 
 static int gone(const struct target *t, const char *how, struct err *e)
 {
-	return err_say(e, ESRCH, "%s '%s' (process %d) %s", t->engine, t->name, (int)t->pid, how);
+	err_say(e, ESRCH, "%s '%s' (process %d) %s", t->engine, t->name, (int)t->pid, how);
+	err_hint(e, "'porthole ps -a' shows what is there now");
+	return -ESRCH;
 }
 
 /* The pidfd goes first: what is opened while it shows the process alive is that process's. */

@@ -89,6 +89,35 @@ stays() {
 	exec 7>&-
 	ends 5 "$S"
 	[[ $(<"$OUT") == $'in\nshared\n/bin/busybox' ]] || die "$(cat "$OUT")"
+	[[ $(grep -c "'$NAME' was removed by its engine" "$ERR") == 1 ]] || die "$(cat "$ERR")"
+}
+
+@test "outlive: --diff tells what the session changed, and nothing of its removal" {
+	require docker kit
+	lives docker --rm
+	session --outlive --view cow --diff "$NAME" sh -c 'echo in; echo x >>/etc/hosts; echo y >/mine; while [ -e /dev/target-proc/1/stat ]; do sleep 0.05; done
+		sleep 1.5'
+	wait_until 5 out_has in
+	kill -KILL "$PID"
+	ends 0 "$S"
+	run engine_cli docker inspect "$NAME"
+	[[ $status != 0 && $(grep '^[ACD] ' "$ERR") == $'C /etc/hosts\nA /mine' ]] || die "$(cat "$ERR")"
+	err_has "'$NAME' was removed by its engine" || die "$(cat "$ERR")"
+}
+
+@test "outlive: exec in a crash loop: entered, or what is left is opened; never refused" {
+	require docker kit
+	local i
+	ENGINE=docker NAME=$(uniq_name loop)
+	target_start docker "$NAME" busybox --restart always -- /bin/sh -c 'sleep 0.3; exit 1' >/dev/null
+	for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		run timeout 20 "$PORTHOLE" exec "$NAME" /bin/true
+		# killed with the target's own end, or in the moment before: that says what to do
+		[[ $status == 0 || $output == *"stopped, which ended the session"* ||
+			$output == *"exited while it was being entered (the same again opens"* ]] || die "$i: $status $output"
+		[[ $output != *leftover* ]] || die "$output"
+		sleep 0.11
+	done
 }
 
 @test "outlive: its processes are its own, the target's are shown beside" {

@@ -139,6 +139,29 @@ teardown() {
 	[[ $output == left && -z $stderr ]] || die "$output$stderr"
 }
 
+@test "started or removed meanwhile: nothing of that is in --diff, and the removal is told" {
+	left docker busybox
+	run -0 x --diff "$NAME" sh -c 'echo x >/mine; sleep 0.1'
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	x -i --diff "$NAME" sh -c 'echo y >/mine; read x' <"$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	exec 7>"$BATS_TEST_TMPDIR/go"
+	sleep 1
+	engine_cli docker start "$NAME"
+	echo go >&7
+	exec 7>&-
+	wait $!
+	[[ $(grep '^[ACD] ' "$BATS_TEST_TMPDIR/out") == "A /mine" ]] || die "$(cat "$BATS_TEST_TMPDIR/out")"
+	engine_cli docker kill "$NAME"
+	x -i "$NAME" sh -c 'echo y >/mine; read x' <"$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+	exec 7>"$BATS_TEST_TMPDIR/go"
+	sleep 1
+	engine_cli docker rm "$NAME"
+	echo go >&7
+	exec 7>&-
+	wait $!
+	[[ $(grep -c "'$NAME' was removed by its engine" "$BATS_TEST_TMPDIR/out") == 1 ]] || die "$(cat "$BATS_TEST_TMPDIR/out")"
+}
+
 @test "podman" { left podman-default busybox && as_left; }
 @test "rootless podman: owners as the container sees them" { left podman-rootless busybox && as_left; }
 # owners ENGINE FLAG...: in a volume they are those that the container sees, and can be written to as such.

@@ -1,0 +1,39 @@
+#include "session/ending.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+
+enum { LOOK_MS = 500 };
+
+static bool tell(char *line, bool raw)
+{
+	if (line)
+		dprintf(STDERR_FILENO, "%sporthole: %s%s", raw ? "\r\n" : "", line,
+			raw ? "\r\n" : "\n");
+	free(line);
+	return line;
+}
+
+int ending_wait(const struct ending *x, int ms)
+{
+	int64_t left = x->next - clock_ms();
+
+	if (!x->next || (ms >= 0 && ms <= left))
+		return ms;
+	return left > 0 ? (int)left : 0;
+}
+
+void ending_look(struct ending *x, bool now, const struct session_talk *talk, bool raw)
+{
+	if (now) {
+		x->target = -EBADF;
+		tell(talk->ended ? talk->ended(talk->data) : NULL, raw);
+		x->next = talk->removed ? clock_ms() : 0;
+	}
+	if (x->next && clock_ms() >= x->next)
+		x->next = tell(talk->removed(talk->data), raw) ? 0 : clock_ms() + LOOK_MS;
+}
