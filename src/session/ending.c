@@ -11,11 +11,13 @@ enum { LOOK_MS = 500 };
 
 static bool tell(char *line, bool raw)
 {
+	bool said = line;
+
 	if (line)
 		dprintf(STDERR_FILENO, "%sporthole: %s%s", raw ? "\r\n" : "", line,
 			raw ? "\r\n" : "\n");
 	free(line);
-	return line;
+	return said;
 }
 
 int ending_wait(const struct ending *x, int ms)
