@@ -8,6 +8,7 @@
 #include "out/json_print.h"
 #include "out/text.h"
 #include "session/many.h"
+#include "sys/proc.h"
 
 enum {
 	PARALLEL = 16,	      /* sessions at a time */
@@ -217,6 +218,12 @@ int exec_many_split(const char *typed, struct strv *names, struct err *e)
 	}
 }
 
+/* Whether a user without root may enter it: he may look at its namespaces. */
+static bool is_his(const struct target_roots *roots, const struct target *t)
+{
+	return geteuid() == 0 || proc_ns_inode_at(roots->proc_fd, t->pid, "mnt");
+}
+
 int exec_many_find(const struct target_roots *roots, const struct strv *filters, struct strv *names,
 		   struct err *e)
 {
@@ -224,6 +231,7 @@ int exec_many_find(const struct target_roots *roots, const struct strv *filters,
 	_cleanup_strv_ struct strv warnings = {};
 	_cleanup_(ps_rows_done) struct ps_rows rows = {};
 	int r = ps_check_filters(filters, e);
+	size_t others = 0;
 
 	if (r == 0)
 		r = target_list(roots, false, &list, &warnings, e);
@@ -232,12 +240,25 @@ int exec_many_find(const struct target_roots *roots, const struct strv *filters,
 	for (size_t i = 0; i < warnings.n; i++)
 		fprintf(stderr, "porthole: warning: %s\n", warnings.v[i]);
 	r = ps_rows_make(roots, false, filters, &list, &rows);
-	for (size_t i = 0; i < rows.n && r == 0; i++)
-		r = strv_add(names, rows.v[i].label);
+	for (size_t i = 0; i < rows.n && r == 0; i++) {
+		if (is_his(roots, rows.v[i].t))
+			r = strv_add(names, rows.v[i].label);
+		else
+			others++;
+	}
 	if (r < 0)
 		return err_set(e, r, "listing containers");
+	if (names->n && others)
+		fprintf(stderr, "porthole: left out: %zu that %s not yours\n", others,
+			others == 1 ? "is" : "are");
 	if (names->n)
 		return 0;
+	if (others) {
+		err_say(e, EACCES, "%zu run%s here, and none of them is yours to enter", others,
+			others == 1 ? "s" : "");
+		err_hint(e, "run with sudo");
+		return -EACCES;
+	}
 	err_say(e, ENOENT,
 		filters->n ? "nothing that runs passes the filters"
 			   : "no container of any engine runs on this host");

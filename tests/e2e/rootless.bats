@@ -182,6 +182,19 @@ OWNS='echo secret >/theirs; chmod 600 /theirs; chown 5:5 /theirs; mkdir /gone; r
 	says_user 125 "run with sudo" exec "pid:$root_pid" true
 }
 
+@test "exec --all enters the user's own, and counts the others" {
+	require lxc
+	local other
+	other=$(uniq_name others)
+	target_start lxc "$other" >/dev/null
+	run -0 p ps
+	[[ $output == *"$other "* ]] # to be seen is not to be his
+	run -0 --separate-stderr p exec --all --filter name="$RL" --filter name="$other" id -u
+	[[ $output == *"$RL"*" | 0" && $stderr == *"porthole: left out: 1 that is not yours" ]] || die "$output$stderr"
+	says_user 125 "none of them is yours to enter" exec --all --filter name="$other" true
+	target_stop lxc "$other"
+}
+
 @test "ps and inspect show the user's own" {
 	run -0 p ps
 	[[ $output == *"$RL "*podman*" $RL_PID "* ]]
