@@ -81,6 +81,9 @@ static bool is_original(const struct out *o, int at, size_t i)
 		return false;
 	snprintf(name, sizeof(name), "%zu", i);
 	kept = openat(o->originals, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	/* one that was killed when all was back, and what was kept aside was being removed */
+	if (kept < 0 && errno == ENOENT)
+		return o->j->phase == JOURNAL_EJECT;
 	if (kept < 0 || fstat(kept, &was) < 0 || fstat(at, &st) < 0 ||
 	    (was.st_mode & S_IFMT) != (st.st_mode & S_IFMT))
 		return false;
