@@ -174,7 +174,10 @@ static bool is_covered(const struct walk *w)
 /* One entry of an upper directory; w->path is its path. */
 static int walk_entry(struct walk *w, int upper, int lower, const char *name)
 {
-	const struct cow_mount *m = mount_at(w->p, w->path.data);
+	/* without root what runs shows its files with owners of its own user namespace: what lies
+	 * below the view is compared with, which has the same */
+	const struct cow_mount *m =
+		w->p->store || !w->p->rootless ? mount_at(w->p, w->path.data) : NULL;
 	struct stat st, old;
 	bool was, both;
 	char kind;
