@@ -23,6 +23,11 @@ busy() {
 	timeout -k 2 30 "$PORTHOLE" busy "$@"
 }
 
+# _runs PID FILE: that is the program it runs.
+_runs() {
+	[[ $(readlink "/proc/$1/exe") == "$2" ]]
+}
+
 # rows JQ: the uses for which this holds, counted.
 rows() {
 	busy --json "$M" | jq "[.uses[] | select($1)] | length"
@@ -43,7 +48,7 @@ rows() {
 	cp /bin/busybox "$M/busybox"
 	(cd "$M/dir" && exec "$M/busybox" sleep 60) 3>&- 7<"$M/file" &
 	P=$!
-	wait_until 5 test "$(readlink "/proc/$P/exe")" = "$M/busybox"
+	wait_until 5 _runs "$P" "$M/busybox"
 	refute umount "$M" 2>/dev/null
 	run -0 busy "$M"
 	[[ $output == *" cwd "*"$M/dir"* && $output == *" open "*" 7 "*"$M/file"* ]]
@@ -77,7 +82,7 @@ time.sleep(60)' "$M/file" 3>&- &
 @test "busy: another mount namespace keeps its file system, not the mount" {
 	unshare -m --propagation private sleep 60 3>&- &
 	P=$!
-	wait_until 5 test "$(readlink "/proc/$P/ns/mnt")" != "$(readlink /proc/self/ns/mnt)"
+	wait_until 5 _runs "$P" "$(readlink -f "$(type -P sleep)")" # unshare(1) is done
 	run -0 busy "$M"
 	[[ $output == *"$P "*"sleep "*" mount "*"$M "*" device"* ]] || die "$output"
 	[[ $output == *"Nothing keeps $M from being unmounted."*"in use through other mounts"* ]]
