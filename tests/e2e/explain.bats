@@ -141,6 +141,7 @@ refused() {
 		summary = x\nrubbish|line 2: 'rubbish' is not KEY = VALUE
 		share = pid|has no summary
 	END
-	run -125 --separate-stderr "$PORTHOLE" profile show ../../etc/shadow
-	[[ $stderr != *root:* ]]
+	# a name is none of a file elsewhere
+	run -125 --separate-stderr "$PORTHOLE" profile show ..
+	[[ $stderr == *"no profile '..'"* ]]
 }
