@@ -29,11 +29,10 @@ static int told(struct copying *c, int num, bool reading)
 	return -num;
 }
 
-/* Read and write one piece at most. Bytes, 0: the end, -errno. */
-static int64_t one_buffer(struct copying *c, int64_t at, int64_t want)
+/* Read one piece at most into the buffer. Bytes, 0: the end, -errno. */
+static int64_t fill_buffer(struct copying *c, int64_t at, int64_t want)
 {
 	ssize_t n;
-	int r;
 
 	if (!c->buf)
 		c->buf = malloc(BUFFER);
@@ -42,8 +41,17 @@ static int64_t one_buffer(struct copying *c, int64_t at, int64_t want)
 	do
 		n = pread(c->in, c->buf, want < BUFFER ? (size_t)want : BUFFER, at);
 	while (n < 0 && errno == EINTR);
+	return n < 0 ? told(c, errno, true) : n;
+}
+
+/* Read and write one piece at most. Bytes, 0: the end, -errno. */
+static int64_t one_buffer(struct copying *c, int64_t at, int64_t want)
+{
+	int64_t n = fill_buffer(c, at, want);
+	int r;
+
 	if (n < 0)
-		return told(c, errno, true);
+		return n;
 	for (ssize_t done = 0; done < n;) {
 		ssize_t w = pwrite(c->out, c->buf + done, (size_t)(n - done), at + done);
 
@@ -159,18 +167,11 @@ int64_t data_copy(int in, int out, struct meter *m, bool *reading)
 
 static int64_t cat_buffer(struct copying *c, int64_t at, int64_t want)
 {
-	ssize_t n;
+	int64_t n = fill_buffer(c, at, want);
 	int r;
 
-	if (!c->buf)
-		c->buf = malloc(BUFFER);
-	if (!c->buf)
-		return told(c, ENOMEM, true);
-	do
-		n = pread(c->in, c->buf, want < BUFFER ? (size_t)want : BUFFER, at);
-	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return told(c, errno, true);
+		return n;
 	r = fd_write_all(c->out, c->buf, (size_t)n);
 	return r < 0 ? told(c, -r, false) : n;
 }

@@ -52,6 +52,16 @@ int grants_mount(struct grants *g, const char *host, const char *inside, bool ro
 	return m.host && m.inside && (m.propagation || !propagation) ? 0 : -ENOMEM;
 }
 
+int grants_caps(struct grants *g, const char *list, bool drop, struct err *e)
+{
+	uint64_t mask;
+	int r = caps_parse(list, &mask, e);
+
+	if (r == 0)
+		g->caps = drop ? g->caps & ~mask : g->caps | mask;
+	return r;
+}
+
 /* --- options --- */
 
 /* The long name of a letter; 0 when there is none. */

@@ -48,6 +48,9 @@ void grants_done(struct grants *g);
 int grants_mount(struct grants *g, const char *host, const char *inside, bool ro, bool deep_ro,
 		 const char *propagation);
 
+/* Add the capabilities of a list (caps_parse()), or take them away. 0 or -EINVAL with `e`. */
+int grants_caps(struct grants *g, const char *list, bool drop, struct err *e);
+
 /* Read the words of a docker, podman, systemd-nspawn or bwrap line ("sudo", "env" and assignments
  * before it are passed over). 0; -EINVAL with `e` when it is no such line, or one that cannot be
  * read; -ENOMEM. */

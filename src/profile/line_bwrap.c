@@ -62,19 +62,13 @@ static int take_bind(struct grants *g, const struct option *o)
 static int take(struct grants *g, const struct option *o, struct err *e)
 {
 	_cleanup_free_ char *env = NULL;
-	uint64_t mask;
-	int r;
 
 	if (str_eq(o->name, "share-net"))
 		g->host_ns |= CLONE_NEWNET;
 	if (strstr(o->name, "bind") && !strstr(o->name, "fd") && !strstr(o->name, "data"))
 		return take_bind(g, o);
-	if (str_eq(o->name, "cap-add") || str_eq(o->name, "cap-drop")) {
-		r = caps_parse(o->arg[0], &mask, e);
-		if (r == 0)
-			g->caps = o->name[4] == 'd' ? g->caps & ~mask : g->caps | mask;
-		return r;
-	}
+	if (str_eq(o->name, "cap-add") || str_eq(o->name, "cap-drop"))
+		return grants_caps(g, o->arg[0], o->name[4] == 'd', e);
 	if (str_eq(o->name, "setenv")) {
 		env = str_fmt("%s=%s", o->arg[0], o->arg[1]);
 		return env ? strv_add(&g->env, env) : -ENOMEM;

@@ -119,17 +119,6 @@ static int add_mount(struct grants *g, const char *value)
 	return grants_mount(g, host, inside, ro, deep, way);
 }
 
-static int add_caps(struct grants *g, const char *list, bool drop, struct err *e)
-{
-	uint64_t mask;
-	int r = caps_parse(list, &mask, e);
-
-	if (r < 0)
-		return r;
-	g->caps = drop ? g->caps & ~mask : g->caps | mask;
-	return 0;
-}
-
 static int add_namespace(struct grants *g, unsigned flag, const char *name, const char *value)
 {
 	_cleanup_free_ char *text = NULL;
@@ -179,7 +168,7 @@ static int take(struct grants *g, const struct line_opt *o, struct err *e)
 	if (str_eq(o->name, "mount"))
 		return add_mount(g, o->value);
 	if (str_eq(o->name, "cap-add") || str_eq(o->name, "cap-drop"))
-		return add_caps(g, o->value, o->name[4] == 'd', e);
+		return grants_caps(g, o->value, o->name[4] == 'd', e);
 	if (str_eq(o->name, "device"))
 		return strv_add(&g->devices, o->value);
 	if (str_eq(o->name, "publish"))

@@ -46,16 +46,6 @@ static int add_bind(struct grants *g, const char *value, bool ro)
 	return inside ? grants_mount(g, *host ? host : "/", inside, ro, ro, "rslave") : -ENOMEM;
 }
 
-static int add_caps(struct grants *g, const char *list, bool drop, struct err *e)
-{
-	uint64_t mask;
-	int r = caps_parse(list, &mask, e);
-
-	if (r == 0)
-		g->caps = drop ? g->caps & ~mask : g->caps | mask;
-	return r;
-}
-
 static int set_text(char **out, const char *value)
 {
 	free(*out);
@@ -68,7 +58,7 @@ static int take(struct grants *g, const struct line_opt *o, struct err *e)
 	if (str_eq(o->name, "bind") || str_eq(o->name, "bind-ro"))
 		return add_bind(g, o->value, str_eq(o->name, "bind-ro"));
 	if (str_eq(o->name, "capability") || str_eq(o->name, "drop-capability"))
-		return add_caps(g, o->value, *o->name == 'd', e);
+		return grants_caps(g, o->value, *o->name == 'd', e);
 	if (str_has_word("directory image", o->name))
 		return set_text(&g->image, o->value);
 	if (str_eq(o->name, "user"))
