@@ -206,13 +206,14 @@ small_end() {
 	[[ -z $(ls -A "$canary") && -L $r/opt ]]
 }
 
-# swap A B: the two names change places, all the time.
+# swap A B: the two names change places all the time, but for a moment now and then.
 swap() {
 	exec /usr/bin/python3 -c '
-import ctypes, sys
+import ctypes, random, sys, time
 libc = ctypes.CDLL(None)
 a, b = (x.encode() for x in sys.argv[1:])
-while libc.renameat2(-100, a, -100, b, 2) == 0: pass' "$@"
+while libc.renameat2(-100, a, -100, b, 2) == 0:
+    if random.random() < 0.00001: time.sleep(0.3)' "$@"
 }
 
 @test "a target that swaps a directory for a link all the time: nothing is written elsewhere" {
