@@ -14,6 +14,20 @@ const struct verb *const cli_verbs[] = {
 	NULL,
 };
 
+static bool is_help(const char *word)
+{
+	return str_eq(word, "--help") || str_eq(word, "-h");
+}
+
+/* "host", or "host --profile net": what those of the group do that is meant by its name. */
+static bool is_group_verb(const struct verb *v, int argc, char **argv)
+{
+	size_t n = strlen(argv[0]);
+
+	return v->flags & VERB_GROUP && strncmp(v->name, argv[0], n) == 0 && v->name[n] == ' ' &&
+	       (argc < 2 || (*argv[1] == '-' && !is_help(argv[1])));
+}
+
 const struct verb *cli_find(int argc, char **argv, int *used)
 {
 	char two[64];
@@ -23,7 +37,7 @@ const struct verb *cli_find(int argc, char **argv, int *used)
 	for (size_t i = 0; cli_verbs[i]; i++) {
 		const char *name = cli_verbs[i]->name;
 
-		if (str_eq(argv[0], name)) {
+		if (str_eq(argv[0], name) || is_group_verb(cli_verbs[i], argc, argv)) {
 			*used = 1;
 			return cli_verbs[i];
 		}
@@ -98,11 +112,6 @@ int cli_unknown(int argc, char **argv, struct err *e)
 	else
 		err_hint(e, "'porthole help' lists all verbs");
 	return err_exit(e, EXIT_USAGE);
-}
-
-static bool is_help(const char *word)
-{
-	return str_eq(word, "--help") || str_eq(word, "-h");
 }
 
 /* What is said without a verb's own code: help, and that there is no such verb. */

@@ -55,6 +55,7 @@ enum verb_flags {
 	VERB_HIDDEN = 1 << 2,
 	VERB_WORDS = 1 << 3,	   /* long names also after a single dash, as find(1) has them */
 	VERB_STOP_AT_CMD = 1 << 4, /* options end at the second positional: TARGET [OPTION] CMD */
+	VERB_GROUP = 1 << 5, /* of two words: the first alone, or before an option, is it too */
 };
 
 /* What a positional argument completes to. */

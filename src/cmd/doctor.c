@@ -35,6 +35,8 @@ static const struct {
 	{"exec, of what runs", NEED_ENTER},
 	{"exec, of what is stopped; image://", NEED_ADMIN | NEED_USERNS | NEED_STORAGE | NEED_LSM},
 	{"exec, of FILE.tar and DIR/", NEED_ADMIN | NEED_USERNS | NEED_LSM},
+	{"sidekick", NEED_ENTER},
+	{"host run, of the host itself", NEED_PIDS | NEED_ADMIN | NEED_USERNS | NEED_LSM},
 	{"catch", NEED_ENTER},
 	{"mount, unmount", NEED_ENTER},
 	{"entrypoint, of what runs", NEED_PIDS | NEED_PTRACE},

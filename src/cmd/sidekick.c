@@ -84,32 +84,13 @@ static void sidekick_done(struct sidekick *s)
 	strv_done(&s->argv);
 }
 
-/* As docker run: the words typed follow the image's entry point, and replace its own arguments. */
-static int image_argv(struct sidekick *s, int argc, char **argv)
-{
-	const struct store_config *c = &s->image.store.config;
-	int r = 0;
-
-	if (s->o->entrypoint)
-		r = strv_add(&s->argv, s->o->entrypoint);
-	else if (s->o->image)
-		r = strv_add_all(&s->argv, &c->entrypoint);
-	for (int i = 0; i < argc && r == 0; i++)
-		r = strv_add(&s->argv, argv[i]);
-	if (r == 0 && argc == 0 && s->o->image && !s->o->entrypoint)
-		r = strv_add_all(&s->argv, &c->cmd);
-	/* a shell without input ends at once: something to come back to does not */
-	if (r == 0 && s->o->detach && !s->argv.n)
-		r = strv_add(&s->argv, "sleep") ?: strv_add(&s->argv, "infinity");
-	return r;
-}
-
 static int fill(struct sidekick *s, struct ctx *ctx, int argc, char **argv, struct err *e)
 {
 	const struct sidekick_opts *o = s->o;
 	int r;
 
-	if (image_argv(s, argc, argv) < 0)
+	if (subject_argv(o->image ? &s->image.store.config : NULL, o->entrypoint, o->detach, argc,
+			 argv, &s->argv) < 0)
 		return err_set(e, ENOMEM, "planning the sidekick");
 	s->beside = (struct beside_request){
 		.share = o->share,

@@ -205,3 +205,22 @@ int subject_open_image(const struct target_roots *r, const char *spec, struct su
 		return ret;
 	return path ? no_file(spec, e) : open_image(r, spec, s, e);
 }
+
+int subject_argv(const struct store_config *config, const char *entrypoint, bool background,
+		 int argc, char **argv, struct strv *out)
+{
+	int r = 0;
+
+	if (entrypoint)
+		r = strv_add(out, entrypoint);
+	else if (config)
+		r = strv_add_all(out, &config->entrypoint);
+	for (int i = 0; i < argc && r == 0; i++)
+		r = strv_add(out, argv[i]);
+	if (r == 0 && argc == 0 && config && !entrypoint)
+		r = strv_add_all(out, &config->cmd);
+	/* a shell without input ends at once: something to come back to does not */
+	if (r == 0 && background && !out->n)
+		r = strv_add(out, "sleep") ?: strv_add(out, "infinity");
+	return r;
+}

@@ -29,6 +29,12 @@ int subject_open(const struct target_roots *r, const char *spec, struct subject 
  * found. */
 void subject_image(const struct target_roots *r, const struct target *t, struct store *image);
 
+/* What a container of it runs, as docker run has it: the words typed follow the image's entry point
+ * (or the `entrypoint` asked for), and replace its own arguments. `config` NULL: no image. What has
+ * no words then and goes to the background sleeps. 0 or -ENOMEM. */
+int subject_argv(const struct store_config *config, const char *entrypoint, bool background,
+		 int argc, char **argv, struct strv *out);
+
 /* The files of an image, archive or directory that is named as --image takes it: as above, and
  * without image:// too. */
 int subject_open_image(const struct target_roots *r, const char *spec, struct subject *s,

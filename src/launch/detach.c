@@ -153,12 +153,14 @@ static int fill(struct detached *d, struct err *e)
 
 	d->state.name = strdup(d->launch->name);
 	d->state.id = strdup(p->cookie);
-	d->state.image = str_fmt("%s, beside %s", d->launch->image, p->label);
-	d->state.target = strdup(p->label);
+	d->state.image = p->beside.host ? strdup(d->launch->image)
+					: str_fmt("%s, beside %s", d->launch->image, p->label);
+	d->state.target = p->beside.host ? NULL : strdup(p->label);
 	d->state.target_pid = p->target->pid;
 	d->state.created = time(NULL);
 	d->state.supervisor = launch_proc_of(getpid());
-	if (!d->state.name || !d->state.id || !d->state.image || !d->state.target)
+	if (!d->state.name || !d->state.id || !d->state.image ||
+	    (!d->state.target && !p->beside.host))
 		return err_set(e, ENOMEM, "starting it in the background");
 	return launch_name_check(d->state.name, e);
 }

@@ -11,7 +11,8 @@
 
 void grants_done(struct grants *g)
 {
-	struct strv *lists[] = {&g->joined, &g->devices, &g->ports, &g->env, &g->cmd, &g->unknown};
+	struct strv *lists[] = {&g->joined, &g->devices, &g->ports, &g->env,
+				&g->cmd,    &g->unknown, &g->masks};
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		strv_done(lists[i]);

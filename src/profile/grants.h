@@ -27,6 +27,7 @@ struct grants {
 	bool privileged;    /* --privileged, or what amounts to it */
 	unsigned host_ns;   /* CLONE_NEW* that stay the host's */
 	struct strv joined; /* "net of container:web" */
+	struct strv masks;  /* paths inside that are empty (profiles) */
 	uint64_t caps;	    /* as far as its capabilities are known here: caps_all() for "all" */
 	struct grant_mount *mounts;
 	size_t n_mounts;

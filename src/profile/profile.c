@@ -118,6 +118,13 @@ static int set(struct profile *p, const char *key, const char *value, struct err
 		return add_mount(p, value, e);
 	if (str_eq(key, "env"))
 		return strchr(value, '=') ? strv_add(&p->g.env, value) : bad(e, key, value);
+	if (str_eq(key, "mask"))
+		return *value == '/' ? strv_add(&p->g.masks, value) : bad(e, key, value);
+	if (str_eq(key, "user")) {
+		free(p->g.user);
+		p->g.user = strdup(value);
+		return p->g.user ? 0 : -ENOMEM;
+	}
 	if (str_eq(key, "seccomp"))
 		return set_switch(key, value, "off", "on", &p->g.seccomp_off, e);
 	if (str_eq(key, "no-new-privileges"))

@@ -4,8 +4,9 @@
  *
  * Layer: profile. A profile is lines of "key = value"; '#' starts a comment. profile(5)'s keys:
  * summary, share (pid net ipc uts cgroup user), caps (caps_parse()), seccomp (on, off),
- * no-new-privileges (yes, no), devices (all, none), outlive (guests), env (K=V), and mount (HOST
- * INSIDE ro|rw [PROPAGATION] [optional]).
+ * no-new-privileges (yes, no), devices (all, none), outlive (guests), env (K=V), user
+ * (USER[:GROUP], who has all of caps), mask (a path inside that is empty), and mount (HOST INSIDE
+ * ro|rw [PROPAGATION] [optional]; rslave where nothing is said).
  */
 #pragma once
 

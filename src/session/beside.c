@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "session/host.h"
 #include "session/plan.h"
+#include "session/volume.h"
 #include "sys/caps.h"
 #include "sys/cred.h"
 #include "sys/ns.h"
@@ -28,6 +30,7 @@ void beside_done(struct beside *b)
 	}
 	free(b->v);
 	free(b->name);
+	free(b->etc);
 	cleanup_close(&b->root);
 	*b = BESIDE_INIT;
 }
@@ -60,7 +63,7 @@ static int parse_share(const struct plan *p, const struct strv *share, unsigned 
 	return 0;
 }
 
-int beside_plan_ns(struct plan *p, const struct request *req, struct err *e)
+static int plan_shared(struct plan *p, const struct request *req, struct err *e)
 {
 	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	char missing[64];
@@ -88,6 +91,13 @@ int beside_plan_ns(struct plan *p, const struct request *req, struct err *e)
 	return 0;
 }
 
+int beside_plan_ns(struct plan *p, const struct request *req, struct err *e)
+{
+	if (p->beside.host)
+		return host_plan_ns(p, req, e);
+	return plan_shared(p, req, e);
+}
+
 /* Who root is in the user namespace that is joined. */
 static int find_root(struct plan *p, struct err *e)
 {
@@ -103,8 +113,7 @@ static int find_root(struct plan *p, struct err *e)
 	return 0;
 }
 
-/* `fd` is taken over, also on error. */
-static int add(struct beside *b, const char *dest, int fd, bool copy)
+int beside_add(struct beside *b, const char *dest, int fd, bool copy)
 {
 	_cleanup_close_ int own = fd;
 	_cleanup_free_ char *path = strdup(dest);
@@ -129,41 +138,23 @@ static int add_names(struct plan *p)
 		int fd = path_open_in_root(p->beside.root, files[i], O_PATH);
 
 		if (fd >= 0)
-			r = add(&p->beside, files[i], fd, true);
+			r = beside_add(&p->beside, files[i], fd, true);
 	}
 	return r;
 }
 
-/* HOST:PATH[:ro], as docker takes it; a clone of what is at HOST now, with all that is mounted
- * there. */
 static int add_volume(struct plan *p, const char *spec, struct err *e)
 {
-	_cleanup_free_ char *host = strdup(spec);
-	char *path = host ? strchr(host, ':') : NULL, *mode;
-	struct mount_attr attr = {.propagation = MS_SLAVE};
-	_cleanup_close_ int fd = -EBADF;
+	_cleanup_free_ char *copy = NULL;
+	struct volume v;
+	int fd, r = volume_parse(spec, &copy, &v, e);
 
-	if (!host)
-		return err_set(e, ENOMEM, "planning the sidekick");
-	if (path)
-		*path++ = '\0';
-	mode = path ? strchr(path, ':') : NULL;
-	if (mode)
-		*mode++ = '\0';
-	if (!path || *path != '/' || !path[1] || !*host ||
-	    (mode && !str_eq(mode, "ro") && !str_eq(mode, "rw"))) {
-		err_say(e, EINVAL, "-v takes HOST:PATH or HOST:PATH:ro, not '%s'", spec);
-		err_hint(e, "PATH is absolute, such as -v ./dumps:/dumps");
-		return -EINVAL;
-	}
-	fd = open_tree(AT_FDCWD, host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+	if (r < 0)
+		return r;
+	fd = volume_open(&v, e);
 	if (fd < 0)
-		return err_set(e, errno, "opening '%s' for -v", host);
-	if (str_eq(mode, "ro"))
-		attr.attr_set = MOUNT_ATTR_RDONLY;
-	if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
-		return err_set(e, errno, "preparing '%s' for -v", host);
-	return add(&p->beside, path, TAKE_FD(fd), false) < 0
+		return fd;
+	return beside_add(&p->beside, v.inside, fd, false) < 0
 		       ? err_set(e, ENOMEM, "planning the sidekick")
 		       : 0;
 }
@@ -184,6 +175,8 @@ int beside_plan_root(struct plan *p, const struct request *req, struct err *e)
 	const struct beside_request *b = req->beside;
 	int r;
 
+	if (p->beside.host)
+		return host_plan_root(p, req, e);
 	p->beside.read_only = b->read_only;
 	p->beside.name = strdup(b->name ? b->name : p->label);
 	if (!p->beside.name)
@@ -227,6 +220,8 @@ int beside_plan_caps(struct plan *p, const struct request *req, struct err *e)
 		r = parse_caps(&req->beside->cap_drop, &dropped, e);
 	if (r < 0)
 		return r;
+	if (p->beside.host)
+		return host_plan_caps(p, req, added);
 	wanted = dropped == caps_all() ? added : (CAPS_DOCKER | added) & ~dropped;
 	if (p->who.uid != 0) /* who is not root has what was asked for, and no more */
 		wanted &= added;

@@ -18,10 +18,14 @@ struct request;
 
 #define BESIDE_TARGET "target" /* where in its root the target's files are */
 
+struct host_request;
+
 /* What is asked for; lists as docker run takes them. */
 struct beside_request {
-	struct strv share;   /* namespaces; empty: net, pid, ipc; "none" */
-	struct strv volumes; /* HOST:PATH[:ro] */
+	const struct host_request *host; /* of plan_make_host(); then share and volumes are not
+					    looked at */
+	struct strv share;		 /* namespaces; empty: net, pid, ipc; "none" */
+	struct strv volumes;		 /* HOST:PATH[:ro] */
 	struct strv cap_add, cap_drop;
 	const char *name; /* its host name where uts is not shared; NULL: the target's name */
 	bool read_only;
@@ -36,6 +40,11 @@ struct beside_mount {
 
 struct beside {
 	bool on;
+	bool host;     /* beside nobody: a container of the host's (session/host.h) */
+	bool devices;  /* the host's /dev, entry by entry, in a private one */
+	bool unmasked; /* /proc as it is */
+	char *etc; /* where the names of users and hosts are, as a link in /etc says it; NULL: there
+		    */
 	int root;  /* the target's, O_PATH */
 	uid_t uid; /* of root in its user namespace, as we count */
 	gid_t gid;
@@ -47,6 +56,9 @@ struct beside {
 
 #define BESIDE_INIT ((struct beside){.root = -EBADF})
 void beside_done(struct beside *b);
+
+/* Put something into its root; `fd` is taken over, also on error. 0 or -ENOMEM. */
+int beside_add(struct beside *b, const char *dest, int fd, bool copy);
 
 /* --- parts of plan_make_beside(), as those of plan_make() --- */
 

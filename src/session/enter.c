@@ -159,7 +159,7 @@ static int enter_cow(struct agent *a, struct err *e)
 		make_proc(a);
 	if (r == 0 && p->ns_join & now)
 		r = join(a, now, e);
-	if (r == 0 && p->beside.on)
+	if (r == 0 && p->beside.on && !p->beside.host)
 		r = look_into(p, e);
 	if (p->rootless) {
 		make_proc(a);

@@ -23,6 +23,9 @@ static const char *view_words(const struct plan *p)
 		"a private root that shows the target's files, live (it has "
 		"no directory for /dev or /proc to lie over)";
 
+	if (p->beside.host)
+		return p->store ? "the image's files are /, what is written there is forgotten"
+				: "the kit's files are /, what is written there is forgotten";
 	if (p->beside.on && p->store)
 		return "the image's files are /, what is written there is forgotten; the target's "
 		       "files are at /" BESIDE_TARGET ", live";
@@ -165,12 +168,12 @@ static void explain_files(const struct plan *p, struct buf *out)
 			   p->store->n_layers, p->store->n_layers == 1 ? "" : "s");
 		line(out, "files", b.data ? b.data : "?");
 	}
-	for (size_t i = 0; i < c->n && i < 20; i++) {
+	for (size_t i = 0; i < c->n && i < 20 && !p->beside.host; i++) {
 		buf_done(&b);
 		buf_printf(&b, "%s: %s", c->v[i].dest, cow_words[c->v[i].how]);
 		line(out, i ? "" : "mounts", b.data ? b.data : "?");
 	}
-	if (c->n > 20)
+	if (c->n > 20 && !p->beside.host)
 		line(out, "", "and more");
 }
 
@@ -193,8 +196,25 @@ static void explain_target(const struct plan *p, struct buf *out)
 		line(out, "found in", t->state_file);
 }
 
+/* Its paths of the host's are told by who made its plan, and knows where they come from. */
+static void explain_host(const struct plan *p, struct buf *out)
+{
+	char names[64];
+
+	line(out, "container", p->label);
+	line(out, "keeps", p->ns_same ? ns_names(p->ns_same, names, sizeof(names)) : "nothing");
+}
+
+/* Namespaces, and what the target's end means. */
 static void explain_beside(const struct plan *p, struct buf *out)
 {
+	char names[64];
+
+	line(out, "joins", p->ns_join ? ns_names(p->ns_join, names, sizeof(names)) : "nothing");
+	if (p->ns_same)
+		line(out, "shares", ns_names(p->ns_same, names, sizeof(names)));
+	if (!p->beside.on)
+		return;
 	if (p->ns_join & CLONE_NEWUSER)
 		line(out, "",
 		     "(user, since what is shared belongs to it: root in the sidekick is root "
@@ -209,12 +229,12 @@ int plan_explain(const struct plan *p, struct buf *out)
 	_cleanup_buf_ struct buf b = {};
 	char names[64];
 
-	explain_target(p, out);
-	line(out, "joins", p->ns_join ? ns_names(p->ns_join, names, sizeof(names)) : "nothing");
-	if (p->ns_same)
-		line(out, "shares", ns_names(p->ns_same, names, sizeof(names)));
-	if (p->beside.on)
+	if (p->beside.host) {
+		explain_host(p, out);
+	} else {
+		explain_target(p, out);
 		explain_beside(p, out);
+	}
 	if (p->outlive && p->ns_new && !p->beside.on)
 		line(out, "processes",
 		     "a pid namespace of the session's own, so that it goes on when the target "

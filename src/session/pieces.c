@@ -201,6 +201,8 @@ static int clone_target(const struct plan *p, struct pieces *c, struct err *e)
 		shm = path_open_in_root(p->beside.root, "/dev/shm", O_PATH | O_DIRECTORY);
 	if (shm >= 0)
 		c->shm = pieces_clone(shm, 0, MS_SLAVE);
+	if (p->beside.host)
+		return 0;
 	c->target = pieces_clone(p->beside.root, 0, MS_SLAVE);
 	return c->target < 0 ? err_set(e, c->target, "cloning the files of '%s'", p->label) : 0;
 }
@@ -228,14 +230,16 @@ int pieces_make(const struct plan *p, const struct view_parts *parts, struct pie
 	if (c->n) /* what lies below comes later */
 		qsort(c->v, c->n, sizeof(*c->v), by_dest);
 	if (p->store || p->beside.on)
-		return fresh_sys(&c->sys, e);
-	clone_kernels(p, parts, c);
-	if (p->shape.dev_dir) {
-		_cleanup_close_ int dev = openat(p->root_fd, "dev", ROOT_DIR_FLAGS);
+		r = fresh_sys(&c->sys, e);
+	else
+		clone_kernels(p, parts, c);
+	if (r >= 0 && p->shape.dev_dir) {
+		int root = p->beside.on ? p->beside.root : p->root_fd;
+		_cleanup_close_ int dev = openat(root, "dev", ROOT_DIR_FLAGS);
 
 		r = dev < 0 ? -errno : view_entries_read(dev, skip_dev, how, &c->dev);
 		if (r < 0)
 			return err_set(e, r, "cloning the entries of /dev of '%s'", p->label);
 	}
-	return 0;
+	return r < 0 ? r : 0;
 }

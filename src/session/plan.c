@@ -468,3 +468,13 @@ int plan_make_beside(struct plan *p, const struct target *t, const struct store 
 	p->beside.on = true;
 	return make_named(p, name_of(t), store ? store->label : "the kit", req, e);
 }
+
+int plan_make_host(struct plan *p, const struct target *t, const struct store *store,
+		   const struct request *req, struct err *e)
+{
+	*p = PLAN_INIT;
+	p->target = t;
+	p->store = store;
+	p->beside.on = p->beside.host = true;
+	return make_named(p, name_of(t), store ? store->label : "the kit", req, e);
+}

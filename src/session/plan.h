@@ -154,6 +154,12 @@ int plan_make_store(struct plan *p, const struct target *t, const struct store *
 int plan_make_beside(struct plan *p, const struct target *t, const struct store *store,
 		     const struct request *req, struct err *e);
 
+/* A container that is beside nobody, and shares with the host what req->beside->host says
+ * (session/host.h). `t`, which is not pinned, tells its name. The host is where we are: whatever
+ * namespaces the caller has, never those of a process 1. */
+int plan_make_host(struct plan *p, const struct target *t, const struct store *store,
+		   const struct request *req, struct err *e);
+
 /* It has ended since it was held: -ESRCH with `e`. */
 int plan_exited(const struct plan *p, struct err *e);
 

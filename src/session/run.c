@@ -331,7 +331,7 @@ static int see_in(struct supervisor *s, struct err *e)
  * command could not be run. */
 static int attend(struct supervisor *s, const struct session_talk *talk, struct err *e)
 {
-	struct pollfd fds[3 + 2 * RELAY_MAX];
+	struct pollfd fds[4 + 2 * RELAY_MAX];
 	struct ending ending = {.target = s->plan->outlive ? s->plan->target->pidfd : -EBADF};
 
 	for (;;) {
@@ -341,7 +341,9 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 		fds[0] = (struct pollfd){.fd = s->sock, .events = POLLIN};
 		fds[1] = (struct pollfd){.fd = s->sigfd, .events = POLLIN};
 		fds[2] = (struct pollfd){.fd = ending.target, .events = POLLIN};
-		r = poll(fds, 3 + channels_poll(&s->channels, &fds[3]),
+		fds[3] = (struct pollfd){.fd = talk->watch ? talk->watch(talk->data) : -EBADF,
+					 .events = POLLIN};
+		r = poll(fds, 4 + channels_poll(&s->channels, &fds[4]),
 			 ending_wait(&ending, next_ms(s)));
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
@@ -353,7 +355,9 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 			continue;
 		if (fds[1].revents)
 			handle_signal(s);
-		channels_move(&s->channels, &fds[3]);
+		channels_move(&s->channels, &fds[4]);
+		if (fds[3].revents)
+			talk->attend(talk->data, s->agent_pid);
 		ending_look(&ending, fds[2].revents, talk, s->channels.raw);
 		if (!fds[0].revents)
 			continue;

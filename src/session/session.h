@@ -25,6 +25,10 @@ struct session_talk {
 	char *(*ended)(void *data);
 	/* then, and every so often until it says something: whether its files are gone */
 	char *(*removed)(void *data);
+	/* something else to look after meanwhile: what to wait for (-EBADF: nothing just now), and
+	 * that there is something to read; `agent` is a process of the session. NULL: nothing */
+	int (*watch)(void *data);
+	void (*attend)(void *data, pid_t agent);
 	void *data;
 	uint64_t oom_kills; /* out: of plan.limits.memory */
 	bool thawed; /* out: the plan froze the target, and somebody else thawed it meanwhile */

@@ -109,7 +109,8 @@ int view_build_dev(const struct plan *p, const struct view_entries *dev, int at,
 {
 	/* what is made there need not be used: nothing that does not run has devices of its own */
 	const uint64_t attrs =
-		MOUNT_ATTR_NOSUID | (p->store || p->beside.on ? MOUNT_ATTR_NODEV : 0);
+		MOUNT_ATTR_NOSUID |
+		((p->store || p->beside.on) && !p->beside.devices ? MOUNT_ATTR_NODEV : 0);
 	_cleanup_close_ int mnt = view_new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m", attrs);
 	int r = mnt < 0 ? mnt : view_attach(mnt, at, "");
 
@@ -140,9 +141,9 @@ const char *const view_kit_links[VIEW_KIT_LINKS][2] = {
 	{"usr/lib", "../dev/p/l"}, {"usr/share", "../dev/p/s"},
 };
 
-int view_fill_kit_root(int root)
+int view_fill_kit_root(int root, const char *etc_of)
 {
-	static const char *const dirs[] = {"usr", "tmp", "root", "etc"};
+	static const char *const dirs[] = {"usr", "tmp", "root", "etc", "run", "var"};
 	_cleanup_close_ int etc = -EBADF;
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
@@ -156,8 +157,8 @@ int view_fill_kit_root(int root)
 	etc = openat(root, "etc", ROOT_DIR_FLAGS);
 	if (etc < 0)
 		return -errno;
-	for (size_t i = 0; i < ARRAY_LEN(etc_files); i++) {
-		_cleanup_free_ char *to = str_fmt("../target/etc/%s", etc_files[i]);
+	for (size_t i = 0; etc_of && i < ARRAY_LEN(etc_files); i++) {
+		_cleanup_free_ char *to = str_fmt("%s/%s", etc_of, etc_files[i]);
 
 		if (!to || symlinkat(to, etc, etc_files[i]) < 0)
 			return to ? -errno : -ENOMEM;
@@ -168,7 +169,7 @@ int view_fill_kit_root(int root)
 /* The kit's root, with the target at /target and its names and addresses in /etc. */
 static int fill_kit_root(const struct plan *p, int root, int target, struct err *e)
 {
-	int r = view_fill_kit_root(root);
+	int r = view_fill_kit_root(root, VIEW_TARGET_ETC);
 
 	if (r == 0)
 		r = mkdirat(root, "target", 0755) < 0 ? -errno

@@ -133,5 +133,8 @@ enum { VIEW_KIT_LINKS = 8 };
 extern const char *const view_kit_links[VIEW_KIT_LINKS][2];
 
 /* Directories and links that make a kit look like a Debian root, below the empty `root`; what names
- * and addresses /etc holds are links to the target's at /target. 0 or -errno. */
-int view_fill_kit_root(int root);
+ * and addresses /etc holds are links to those in the directory `etc` ("../target/etc"; NULL: none).
+ * 0 or -errno. */
+int view_fill_kit_root(int root, const char *etc);
+
+#define VIEW_TARGET_ETC "../target/etc"

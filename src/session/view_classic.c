@@ -114,7 +114,7 @@ static int fill_root(const struct plan *p, const struct view_parts *parts, const
 	if (p->view == VIEW_LIVE) {
 		r = bind_live(stage, sub);
 	} else {
-		r = view_fill_kit_root(root);
+		r = view_fill_kit_root(root, VIEW_TARGET_ETC);
 		if (r == 0)
 			r = bind_root(stage, sub);
 	}

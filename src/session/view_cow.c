@@ -129,7 +129,9 @@ static int pivot(int top, struct err *e)
 /* The root, and the directory that is the target's root in it (another in a kit's view). */
 static int attach_root(const struct plan *p, const struct pieces *c, struct err *e)
 {
-	int target = p->beside.on ? c->target : p->view == VIEW_KIT ? c->root : -EBADF;
+	int target = p->beside.on ? c->target /* a host container has it among its volumes */
+		     : p->view == VIEW_KIT ? c->root
+					   : -EBADF;
 	_cleanup_close_ int at = open("/", ROOT_DIR_FLAGS), top = -EBADF;
 	int r;
 
@@ -137,7 +139,7 @@ static int attach_root(const struct plan *p, const struct pieces *c, struct err 
 				  : fcntl(c->root, F_DUPFD_CLOEXEC, 3);
 	r = top < 0 ? top : view_attach(top, at, "");
 	if (r == 0 && p->view == VIEW_KIT)
-		r = view_fill_kit_root(top);
+		r = view_fill_kit_root(top, p->beside.host ? p->beside.etc : VIEW_TARGET_ETC);
 	if (r == 0 && target >= 0) {
 		_cleanup_close_ int dir = take_dir(top, BESIDE_TARGET);
 
@@ -213,7 +215,10 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 	if (*dev_fd < 0)
 		return *dev_fd;
 	if (p->store || p->beside.on)
-		r = fresh_dev(*dev_fd, e) ?: proc_mnt < 0 ? 0 : fresh_proc(proc_mnt, *dev_fd, e);
+		r = fresh_dev(*dev_fd, e)
+			    ?: proc_mnt < 0 || p->beside.unmasked
+			       ? 0
+			       : fresh_proc(proc_mnt, *dev_fd, e);
 	else if (mkdirat(*dev_fd, "shm", 01777) < 0)
 		r = err_set(e, errno, "making /dev/shm of the session");
 	if (r < 0)

@@ -184,7 +184,7 @@ works_beside() {
 	run -0 sk "$NAME" cat <<<"passed on"
 	[[ $output == "passed on" ]] || die "$output"
 	run -125 sk "$NAME" -v /no/such:/x true
-	[[ $output == *"'/no/such' for -v"* ]] || die "$output"
+	[[ $output == *"'/no/such', which is to be at"* ]] || die "$output"
 	run -125 sk "$NAME" -v /tmp true
 	[[ $output == *"HOST:PATH"* ]] || die "$output"
 	run -127 sk "$NAME" no-such-command

@@ -1,0 +1,327 @@
+/* porthole host run: a container of the host's, with as much of it as its profile says. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "cmd/exec_parts.h"
+#include "cmd/exec_warn.h"
+#include "cmd/host_run.h"
+#include "cmd/subject.h"
+#include "launch/detach.h"
+#include "launch/host.h"
+#include "launch/state.h"
+#include "session/seal.h"
+#include "session/session.h"
+#include "sys/ns.h"
+
+enum { NAMES_MAX = 100 };
+
+#define DEFAULT_PROFILE "admin"
+#define O(field)	offsetof(struct host_run_opts, field)
+
+static const struct opt options[] = {
+	{OPT_STR, O(profile), 0, "profile", "PROFILE|FILE",
+	 "how much of the host it gets: 'porthole profile list' (default: " DEFAULT_PROFILE ")",
+	 NULL},
+	{OPT_STR, O(image), 0, "image", "IMAGE|FILE|DIR",
+	 "its root is this image of an engine's, archive or directory (default: the kit)", NULL},
+	{OPT_STR, O(name), 0, "name", "NAME", "what it is called (default: the profile)", NULL},
+	{OPT_FLAG, O(detach), 'd', "detach", NULL,
+	 "in the background, until 'porthole kill'; prints its name", NULL},
+	{OPT_CSV, O(ns), 0, "ns", "LIST",
+	 "keep these namespaces of the host: pid,net,ipc,uts,cgroup, all or none; +net and -net "
+	 "change the profile's",
+	 NULL},
+	{OPT_LIST, O(cap_add), 0, "cap-add", "CAP",
+	 "add a capability, such as SYS_PTRACE, or ALL, to the profile's", NULL},
+	{OPT_LIST, O(cap_drop), 0, "cap-drop", "CAP", "take a capability away, or ALL", NULL},
+	{OPT_LIST, O(volumes), 'v', "volume", "HOST:PATH[:ro]",
+	 "show a file or directory of the host at PATH", NULL},
+	{OPT_FLAG, O(ro), 0, "ro", NULL, "nothing of the host can be written to", NULL},
+	{OPT_LIST, O(masks), 0, "mask", "PATH", "PATH inside is empty", NULL},
+	{OPT_FLAG, O(interactive), 'i', "interactive", NULL, "pass our standard input on", NULL},
+	{OPT_FLAG, O(tty), 't', "tty", NULL, "give the command a terminal of its own", NULL},
+	{OPT_STR, O(user), 'u', "user", "USER[:GROUP]",
+	 "run as this user (default: the profile's, else root)", NULL},
+	{OPT_STR, O(cwd), 'w', "workdir", "DIR", "start in this directory", NULL},
+	{OPT_LIST, O(env), 'e', "env", "NAME=VALUE", "set a variable; NAME alone passes ours on",
+	 NULL},
+	{OPT_LIST, O(env_files), 0, "env-file", "FILE", "set the variables of this file", NULL},
+	{OPT_STR, O(entrypoint), 0, "entrypoint", "CMD", "run this instead of the image's own",
+	 NULL},
+	{OPT_FLAG, O(read_only), 0, "read-only", NULL, "its own root cannot be written to", NULL},
+	{OPT_FLAG, O(rm), 0, "rm", NULL, "nothing of it stays (it is always so)", NULL},
+	{OPT_STR, O(cgroup), 0, "cgroup", "host|own",
+	 "whose cgroup is charged (default: host, the caller's; with -d: own)",
+	 OPT_WORDS("host", "own")},
+	{OPT_SIZE, O(memory), 'm', "memory", "BYTES",
+	 "memory limit, such as 256m; implies --cgroup own", NULL},
+	{OPT_STR, O(cpus), 0, "cpus", "N", "processor limit, such as 0.5; implies --cgroup own",
+	 NULL},
+	{OPT_UINT, O(pids), 0, "pids", "N", "process limit; implies --cgroup own", NULL},
+	{OPT_STR, O(kit), 0, "kit", "FILE|DIR|none",
+	 "use this kit of tools; with --image: have a kit beside the image", NULL},
+	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing",
+	 NULL},
+	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no greeting", NULL},
+	{OPT_FLAG, O(json), 0, "json", NULL, "print --explain and errors as JSON", NULL},
+	{},
+};
+
+struct host_run {
+	const struct host_run_opts *o;
+	const struct target_roots *roots;
+	struct subject image; /* empty: the kit */
+	struct target self;   /* its name */
+	struct strv argv, env;
+	struct host_spec spec;
+	struct beside_request beside;
+	struct request req;
+};
+
+static void host_run_done(struct host_run *h)
+{
+	subject_done(&h->image);
+	target_done(&h->self);
+	strv_done(&h->argv);
+	strv_done(&h->env);
+	host_spec_done(&h->spec);
+}
+
+static const char *image_name(const struct host_run *h)
+{
+	return h->o->image ? h->o->image : "kit";
+}
+
+/* The name of the profile's file, as a container's; that it can be one is seen when it is taken. */
+static int choose_name(struct host_run *h, struct err *e)
+{
+	const char *from = h->o->name	   ? h->o->name
+			   : h->o->profile ? h->o->profile
+					   : DEFAULT_PROFILE;
+	const char *slash = strrchr(from, '/');
+	char *dot;
+
+	if (h->o->name && launch_name_check(h->o->name, e) < 0)
+		return -EINVAL;
+	h->self.engine = "none";
+	h->self.name = strdup(slash ? slash + 1 : from);
+	dot = !h->o->name && h->self.name ? strchr(h->self.name, '.') : NULL;
+	if (dot && dot > h->self.name)
+		*dot = '\0';
+	return h->self.name ? 0 : err_set(e, ENOMEM, "naming the container");
+}
+
+static int fill_spec(struct host_run *h, struct err *e)
+{
+	const struct host_run_opts *o = h->o;
+	const struct host_ask ask = {
+		.profile = o->profile ? o->profile : DEFAULT_PROFILE,
+		.ns = &o->ns,
+		.volumes = &o->volumes,
+		.masks = &o->masks,
+		.cap_add = &o->cap_add,
+		.cap_drop = &o->cap_drop,
+		.user = o->user,
+		.name = h->self.name,
+		.image = image_name(h),
+		.ro = o->ro,
+	};
+	int r = host_spec_make(&ask, &h->spec, e);
+
+	if (r == 0 &&
+	    (strv_add_all(&h->env, &h->spec.env) < 0 || strv_add_all(&h->env, &o->env) < 0))
+		r = err_set(e, ENOMEM, "planning the container");
+	return r;
+}
+
+static int fill(struct host_run *h, struct ctx *ctx, int argc, char **argv, struct err *e)
+{
+	const struct host_run_opts *o = h->o;
+
+	if (subject_argv(o->image ? &h->image.store.config : NULL, o->entrypoint, o->detach, argc,
+			 argv, &h->argv) < 0)
+		return err_set(e, ENOMEM, "planning the container");
+	h->beside = (struct beside_request){
+		.host = &h->spec.req,
+		.cap_add = o->cap_add,
+		.name = o->name,
+		.read_only = o->read_only,
+	};
+	h->req = (struct request){
+		.user = o->user ? o->user : h->spec.profile.g.user,
+		.cwd = o->cwd,
+		.kit = o->kit	  ? o->kit
+		       : o->image ? "none"
+				  : NULL,
+		.cgroup = o->cgroup   ? o->cgroup
+			  : o->detach ? "own"
+				      : NULL,
+		.env = h->env,
+		.env_files = o->env_files,
+		.interactive = o->interactive,
+		.tty = o->tty,
+		.tty_in = !o->detach && isatty(STDIN_FILENO),
+		.tty_out = !o->detach && ctx->tty_out,
+		.limits = {.memory = o->memory, .pids = o->pids},
+		.beside = &h->beside,
+		.argc = (int)h->argv.n,
+		.argv = h->argv.v,
+	};
+	return exec_cpus(o->cpus, &h->req.limits.cpus, e);
+}
+
+static void greet(const struct host_run *h, const struct plan *p, bool color, struct buf *b)
+{
+	const char *on = color ? "\033[1m" : "", *off = color ? "\033[0m" : "";
+	const struct grants *g = &h->spec.profile.g;
+	char names[64];
+
+	ns_names(p->ns_same, names, sizeof(names));
+	buf_printf(b, "%sporthole:%s a container of the host's, profile %s%s%s: %s.\n", on, off, on,
+		   h->spec.profile.name, off, h->spec.profile.summary);
+	buf_printf(b,
+		   "          Kept of the host: %s. Its paths:", *names ? names : "no namespace");
+	for (size_t i = 0; i < g->n_mounts && i < 6; i++)
+		buf_printf(b, " %s%s", g->mounts[i].inside, g->mounts[i].ro ? " (ro)" : "");
+	buf_puts(b, g->n_mounts > 6 ? " and more" : g->n_mounts ? "" : " none");
+	buf_puts(b,
+		 ".\n          What you write elsewhere is forgotten. It ends when you leave.\n");
+}
+
+static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct err *e)
+{
+	_cleanup_buf_ struct buf hello = {};
+	struct session_talk talk = {};
+
+	if (p->shell && !h->o->quiet)
+		greet(h, p, ctx->color_err, &hello);
+	exec_warn(p);
+	talk.greeting = hello.data;
+	return session_blame_kit(p, session_run(p, &talk, e), e);
+}
+
+/* In the background. A name that was asked for is that or none. */
+static int detach(struct host_run *h, struct plan *p, struct err *e)
+{
+	int r = -EEXIST;
+
+	exec_warn(p);
+	for (int i = 0; i < NAMES_MAX && r == -EEXIST; i++) {
+		_cleanup_free_ char *name =
+			i ? str_fmt("%s-%d", h->self.name, i + 1) : strdup(h->self.name);
+		const struct launch l = {.name = name, .image = image_name(h)};
+
+		*e = (struct err){};
+		if (!name)
+			return err_set(e, ENOMEM, "starting it in the background");
+		r = launch_detached(p, &l, e);
+		if (r == 0)
+			printf("%s\n", name);
+		if (h->o->name)
+			break;
+	}
+	return r;
+}
+
+static void explain_mounts(const struct host_run *h)
+{
+	const struct grants *g = &h->spec.profile.g;
+
+	printf("%-12s %s: %s\n", "profile", h->spec.profile.name, h->spec.profile.summary);
+	for (size_t i = 0; i < g->n_mounts; i++) {
+		const struct grant_mount *m = &g->mounts[i];
+		_cleanup_free_ char *host = str_printable_dup(m->host);
+		_cleanup_free_ char *inside = str_printable_dup(m->inside);
+
+		printf("%-12s %s at %s: %s, %s%s\n", i ? "" : "host paths", host ? host : "?",
+		       inside ? inside : "?", m->ro ? "read-only" : "can be written to",
+		       m->propagation ? m->propagation : "rslave",
+		       m->optional ? ", where it is there" : "");
+	}
+	for (size_t i = 0; i < g->masks.n; i++) {
+		_cleanup_free_ char *path = str_printable_dup(g->masks.v[i]);
+
+		printf("%-12s %s\n", i ? "" : "empty", path ? path : "?");
+	}
+}
+
+static int explain(const struct host_run *h, const struct plan *p, struct ctx *ctx, struct err *e)
+{
+	if (!ctx->json)
+		explain_mounts(h);
+	return exec_explain(p, ctx, e);
+}
+
+static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
+{
+	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
+	_cleanup_(host_run_done) struct host_run h = {
+		.o = opts, .roots = &roots, .image = SUBJECT_INIT, .self = TARGET_INIT};
+	_cleanup_plan_ struct plan p = PLAN_INIT;
+	int r;
+
+	if (h.o->detach && h.o->interactive) {
+		err_say(e, EINVAL, "-d has no input: -i goes without it");
+		err_hint(e, "'porthole exec -it NAME' works in it once it runs");
+		return -EINVAL;
+	}
+	r = choose_name(&h, e);
+	if (r == 0)
+		r = fill_spec(&h, e);
+	if (r == 0 && h.o->image) {
+		r = target_roots_open(&roots, e);
+		if (r == 0)
+			r = subject_open_image(&roots, h.o->image, &h.image, e);
+	}
+	if (r == 0)
+		r = fill(&h, ctx, argc, argv, e);
+	if (r == 0)
+		r = plan_make_host(&p, &h.self, h.o->image ? &h.image.store : NULL, &h.req, e);
+	if (r < 0)
+		return r;
+	if (h.o->explain)
+		return explain(&h, &p, ctx, e);
+	r = session_seal(&p, e);
+	if (r < 0)
+		return r;
+	return h.o->detach ? detach(&h, &p, e) : run_plan(&h, &p, ctx, e);
+}
+
+const struct verb verb_host_run = {
+	.name = "host run",
+	.args = "[--] [CMD [ARG...]]",
+	.summary = "Start a container that has as much of the host as its profile says",
+	.details =
+		"Tools for a host that has none, and exactly as much of the host as the job needs: "
+		"a profile says which\n"
+		"of its namespaces the container keeps, which of its paths it sees, where and how, "
+		"and its capabilities.\n"
+		"Its own files are those of the kit of tools, or of any image (--image); what is "
+		"written there is\n"
+		"forgotten. Nothing is needed of the host, and nothing is written to it: no "
+		"engine, no systemd, no D-Bus.\n\n"
+		"'porthole host' alone is a shell with profile " DEFAULT_PROFILE
+		": all that the host's root can do, with its / at /host.\n"
+		"'porthole profile list' tells the others, 'porthole profile show' what is in one; "
+		"single options change it.\n\n"
+		"What the host mounts later appears inside too, where the host's own mounts are "
+		"shared, and what it\n"
+		"unmounts goes. The variables HOST and sysimage, HOST_ROOT, HOST_PROC and their "
+		"like tell programs\n"
+		"where the host's files are.\n\n"
+		"The exit code is the command's; 128+N when signal N killed it; 127, 126 and 125 "
+		"as with exec.",
+	.examples = "  porthole host                                  a shell, the host at /host\n"
+		    "  porthole host run --profile net tcpdump -ni any\n"
+		    "  porthole host run --profile inspect            look, and change nothing\n"
+		    "  porthole host run --profile trace --cap-drop SYS_ADMIN strace -p 812\n"
+		    "  porthole host run --image debian:12 chroot /host id\n"
+		    "  porthole host run -d --name agent --profile monitor --image agent:7\n"
+		    "  porthole host run --profile inspect --mask /host/home --explain\n",
+	.opts = options,
+	.opts_size = sizeof(struct host_run_opts),
+	.flags = VERB_STOP_AT_ARG | VERB_RUNS_CMD | VERB_GROUP,
+	.max_args = -1,
+	.run = run,
+};

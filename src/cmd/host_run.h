@@ -1,0 +1,15 @@
+/*
+ * What `porthole host run` was told.
+ *
+ * Layer: cmd.
+ */
+#pragma once
+
+#include "cli/cli.h"
+
+struct host_run_opts {
+	bool interactive, tty, detach, explain, json, quiet, rm, read_only, ro;
+	const char *profile, *user, *cwd, *kit, *cgroup, *cpus, *image, *entrypoint, *name;
+	struct strv env, env_files, ns, volumes, masks, cap_add, cap_drop;
+	uint64_t memory, pids;
+};

@@ -1,0 +1,83 @@
+#include "session/volume.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+
+#include "base/str.h"
+
+static int bad_spec(const char *spec, struct err *e)
+{
+	err_say(e, EINVAL, "-v takes HOST:PATH or HOST:PATH:ro, not '%s'", spec);
+	err_hint(e, "PATH is absolute, such as -v ./dumps:/dumps");
+	return -EINVAL;
+}
+
+/* One word of the options. False: there is no such. */
+static bool set_option(struct volume *v, const char *word)
+{
+	static const struct {
+		const char *name;
+		uint64_t how;
+	} ways[] = {{"slave", MS_SLAVE},      {"rslave", MS_SLAVE}, {"private", MS_PRIVATE},
+		    {"rprivate", MS_PRIVATE}, {"shared", 0},	    {"rshared", 0}};
+
+	if (str_has_word("ro rw", word)) {
+		v->ro = str_eq(word, "ro");
+		return true;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+		if (str_eq(word, ways[i].name)) {
+			v->propagation = ways[i].how;
+			return true;
+		}
+	return false;
+}
+
+int volume_parse(const char *spec, char **copy, struct volume *out, struct err *e)
+{
+	_cleanup_strv_ struct strv words = {};
+	char *path, *options;
+
+	*copy = strdup(spec);
+	*out = (struct volume){.propagation = MS_SLAVE};
+	if (!*copy)
+		return err_set(e, ENOMEM, "reading -v");
+	path = strchr(*copy, ':');
+	if (path)
+		*path++ = '\0';
+	options = path ? strchr(path, ':') : NULL;
+	if (options)
+		*options++ = '\0';
+	out->host = *copy;
+	out->inside = path;
+	if (!path || *path != '/' || !path[1] || !**copy)
+		return bad_spec(spec, e);
+	if (options && strv_split(&words, options, ",") < 0)
+		return err_set(e, ENOMEM, "reading -v");
+	for (size_t i = 0; i < words.n; i++)
+		if (!set_option(out, words.v[i]))
+			return bad_spec(spec, e);
+	return 0;
+}
+
+static bool is_of_dev(const char *path)
+{
+	return str_eq(path, "/dev") || str_starts(path, "/dev/");
+}
+
+int volume_open(const struct volume *v, struct err *e)
+{
+	/* writing to a device is no writing to the file system it lies on */
+	const uint64_t ro = MOUNT_ATTR_RDONLY | (is_of_dev(v->host) ? 0 : MOUNT_ATTR_NODEV);
+	struct mount_attr attr = {.attr_set = v->ro ? ro : 0, .propagation = v->propagation};
+	_cleanup_close_ int fd =
+		open_tree(AT_FDCWD, v->host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (fd < 0)
+		return err_set(e, errno, "opening '%s', which is to be at %s", v->host, v->inside);
+	if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return err_set(e, errno, "preparing '%s', which is to be at %s", v->host,
+			       v->inside);
+	return TAKE_FD(fd);
+}

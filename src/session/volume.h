@@ -1,0 +1,31 @@
+/*
+ * A path of the host's that a container of ours is given.
+ *
+ * Layer: session. Linux 5.12, as every view that forgets.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Strings are borrowed. */
+struct volume {
+	const char *host;     /* ours: of our mount namespace */
+	const char *inside;   /* absolute */
+	bool ro;	      /* with all that is mounted below it */
+	bool optional;	      /* left out where there is no such path */
+	uint64_t propagation; /* MS_SLAVE, MS_PRIVATE; 0: as it is there, both ways where that is
+				 shared */
+};
+
+/* HOST:PATH[:OPTIONS] as docker takes it: ro, rw, rslave, slave, rprivate, private, rshared,
+ * shared. `copy` is the caller's to free and lives as long as `out`. 0 or -errno with `e`. */
+int volume_parse(const char *spec, char **copy, struct volume *out, struct err *e);
+
+/* A detached clone of what is there now with all that is mounted on it, the caller's. What the host
+ * mounts there later comes too where its mounts are shared, and whatever it unmounts goes (but for
+ * MS_PRIVATE). Read-only: devices of it cannot be opened either, unless it is of /dev. -errno with
+ * `e`. */
+int volume_open(const struct volume *v, struct err *e);

@@ -1,0 +1,152 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # run sets stderr
+# host run: what a container of the host's has of it, profile by profile, and what it has not.
+load ../lib/porthole
+
+# hr ARG...: porthole host run ARG..., never for long.
+hr() {
+	timeout -k 2 30 "$PORTHOLE" host run "$@"
+}
+
+setup() {
+	require kit
+	DIR=$(test_dir)
+}
+
+teardown() {
+	umount_below "$DIR"
+}
+
+# keeps PROFILE: which namespaces of ours its container is in.
+keeps() {
+	local n out
+	out=$(hr --profile "$1" sh -c 'for n in pid net ipc uts cgroup mnt; do readlink /proc/self/ns/$n; done')
+	for n in pid net ipc uts cgroup mnt; do
+		grep -qxF "$(readlink /proc/self/ns/$n)" <<<"$out" && printf '%s ' "$n"
+	done
+	return 0
+}
+
+@test "each profile keeps the namespaces it names, and no other" {
+	[[ $(keeps admin) == "pid net ipc uts cgroup " ]] || die "$(keeps admin)"
+	[[ $(keeps inspect) == "pid net ipc uts cgroup " ]] || die "$(keeps inspect)"
+	[[ $(keeps trace) == "pid net ipc uts cgroup " ]] || die "$(keeps trace)"
+	[[ $(keeps toolbox) == "pid net ipc uts " ]] || die "$(keeps toolbox)"
+	[[ $(keeps cockpit) == "pid net ipc " ]] || die "$(keeps cockpit)"
+	[[ $(keeps libvirt) == "pid net ipc " ]] || die "$(keeps libvirt)"
+	[[ $(keeps introspect) == "pid net " ]] || die "$(keeps introspect)"
+	[[ $(keeps net) == "net " ]] || die "$(keeps net)"
+	[[ $(keeps disk) == "ipc " ]] || die "$(keeps disk)"
+	[[ $(keeps kmod) == "" ]] || die "$(keeps kmod)"
+	[[ $(keeps monitor) == "" ]] || die "$(keeps monitor)"
+}
+
+@test "admin writes to the host's files; inspect reads all of them and writes none" {
+	echo secret >"$DIR/of-root"
+	chmod 600 "$DIR/of-root"
+	run -0 hr sh -c "cat /host$DIR/of-root; echo changed >/host$DIR/by-admin"
+	[[ $output == *secret* && $(<"$DIR/by-admin") == changed ]] || die "$output"
+	run -0 hr --profile inspect cat "/host$DIR/of-root"
+	[[ $output == *secret* ]] || die "$output"
+	run hr --profile inspect sh -c "echo x >/host$DIR/by-inspect"
+	[[ $status != 0 && ! -e $DIR/by-inspect ]] || die "$status $output"
+}
+
+@test "its own files can be written to, and are forgotten; read-only ones cannot" {
+	run -0 hr sh -c 'echo a >/tmp/x; echo b >/root/x; echo c >/x; cat /tmp/x /root/x /x'
+	[[ $output == *a*b*c* ]] || die "$output"
+	run -0 hr sh -c 'ls /tmp /root /'
+	[[ $output != *x* ]] || die "$output"
+	run hr --read-only sh -c 'echo a >/etc/x'
+	[[ $status != 0 ]] || die "$output"
+}
+
+@test "the variables say where the host is, and none leads nowhere" {
+	run -0 hr env
+	for v in HOST=/host sysimage=/host HOST_ROOT=/host SYSDIG_HOST_ROOT=/host HOST_PROC=/host/proc HOST_SYS=/host/sys \
+		HOST_ETC=/host/etc HOST_VAR=/host/var HOST_RUN=/host/run container=porthole NAME=admin IMAGE=kit \
+		SYSTEMD_IGNORE_CHROOT=1; do
+		grep -qxF "$v" <<<"$output" || die "$v: $output"
+	done
+	run -0 hr --profile toolbox --name box env
+	[[ $output == *sysimage=/media/root* && $output == *NAME=box* && $output != *=/host* ]] || die "$output"
+	run -0 hr --profile net env
+	[[ $output != *HOST* && $output != *sysimage* && $output == *container=porthole* ]] || die "$output"
+	run -0 hr --profile monitor env
+	[[ $output == *HOST_PROC=/host/proc* && $output != *HOST_ETC* ]] || die "$output"
+}
+
+# caps ARG...: the effective capabilities of a command there.
+caps() {
+	hr "$@" sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status
+}
+
+@test "capabilities are the profile's, changed by switches, as far as we have them" {
+	local bound
+	bound=$((16#$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)))
+	(((16#$(caps)) == bound)) || die "admin: $(caps)"
+	(((16#$(caps --profile net)) == ((0xa80425fb | 1 << 12 | 1 << 13 | 1 << 10) & bound))) || die "net"
+	(((16#$(caps --profile net --cap-drop ALL)) == 0)) || die "net without"
+	(((16#$(caps --profile net --cap-drop ALL --cap-add NET_RAW)) == 1 << 13)) || die "net, one"
+	(((16#$(caps --profile inspect)) == (1 << 2 | 1 << 34))) || die "inspect"
+	(((16#$(caps -u 1000)) == 0)) || die "a user"
+}
+
+@test "--ns, -v, --ro and --mask change a profile" {
+	echo one >"$DIR/file"
+	mkdir "$DIR/d"
+	[[ $(hr --profile net --ns +uts,-net readlink /proc/self/ns/uts) == "$(readlink /proc/self/ns/uts)" ]] || die "uts"
+	[[ $(hr --profile net --ns +uts,-net readlink /proc/self/ns/net) != "$(readlink /proc/self/ns/net)" ]] || die "net"
+	[[ $(hr --ns none readlink /proc/self/ns/net) != "$(readlink /proc/self/ns/net)" ]] || die "none"
+	run -0 hr --profile net -v "$DIR:/data" sh -c 'cat /data/file; echo two >/data/new'
+	[[ $output == *one* && $(<"$DIR/new") == two ]] || die "$output"
+	run hr --profile net -v "$DIR:/data:ro" sh -c 'cat /data/file; echo two >/data/ro'
+	[[ $status != 0 && $output == *one* && ! -e $DIR/ro ]] || die "$output"
+	run hr --ro sh -c "cat /host$DIR/file; echo two >/host$DIR/ro"
+	[[ $status != 0 && $output == *one* && ! -e $DIR/ro ]] || die "$output"
+	run -0 hr --mask "/host$DIR" sh -c "ls -A /host$DIR; ls /host/tmp | wc -l"
+	[[ $output != *file* ]] || die "$output"
+	run hr --mask "/host$DIR/file" cat "/host$DIR/file" "/host$DIR/new"
+	[[ $output == *two* && $output != *one* ]] || die "$output"
+}
+
+@test "an image is its root, with the host's names and Porthole in PATH" {
+	mkdir -p "$DIR/i/bin" "$DIR/i/etc"
+	cp /bin/busybox "$DIR/i/bin/"
+	run -0 hr --image "$DIR/i" /bin/busybox sh -c \
+		'/bin/busybox cat /etc/resolv.conf /etc/hosts; /bin/busybox ls /host/bin/sh; porthole version; echo $IMAGE'
+	[[ $output == *"$(</etc/hosts)"* && $output == */host/bin/sh* && $output == *"$DIR/i"* ]] || die "$output"
+	[[ $output == *"$("$PORTHOLE" version | head -1)"* ]] || die "$output"
+	[[ $(ls "$DIR/i" "$DIR/i/etc") == "$(printf '%s:\nbin\netc\n\n%s:' "$DIR/i" "$DIR/i/etc")" ]] || die "$(find "$DIR/i")"
+	run -127 hr --image "$DIR/i" nosuch
+	[[ $output == *"no command 'nosuch'"* ]] || die "$output"
+}
+
+@test "'host' alone is a shell, and its exit code is its own" {
+	run -42 timeout -k 2 30 "$PORTHOLE" host <<<'exit 42'
+	run -0 timeout -k 2 30 "$PORTHOLE" host --profile net -- true
+	run -0 timeout -k 2 30 "$PORTHOLE" host --help
+	[[ $output == *"host run"* ]] || die "$output"
+	run -143 hr sh -c 'kill -TERM $$'
+}
+
+@test "what is not there is said in one sentence" {
+	run -125 hr --profile nosuch true
+	[[ $output == *"no profile 'nosuch'"*monitor* ]] || die "$output"
+	printf 'summary = x\nshare = everything\n' >"$DIR/bad.profile"
+	run -125 hr --profile "$DIR/bad.profile" true
+	[[ $output == *"bad.profile, line 2"*everything* ]] || die "$output"
+	run -125 hr -v "$DIR/nosuch:/x" true
+	[[ $output == *"$DIR/nosuch"*"/x"*"No such file"* ]] || die "$output"
+	run -125 hr -v "$DIR:/host/nosuch/dir" true
+	[[ $output == *"/nosuch/dir of the host"* && ! -e /nosuch ]] || die "$output"
+	run -125 hr --ns everything true
+	[[ $output == *everything* ]] || die "$output"
+	run -125 hr --mask relative true
+	[[ $output == *"absolute path"* ]] || die "$output"
+	mkdir "$DIR/empty"
+	run -127 hr --image "$DIR/empty" sh
+	[[ $output == *"no command 'sh'"* ]] || die "$output"
+	run as_user timeout 30 "$(for_users "$PORTHOLE")" host run --kit "$PORTHOLE_BUILD/kit.erofs" true
+	[[ $status == 125 && $output == *CAP_SYS_ADMIN*sudo* ]] || die "$status $output"
+}
