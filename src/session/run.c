@@ -31,6 +31,7 @@ enum {
 	GUARD_AFTER_MS = 5, /* later than `bash -c true` takes */
 	STOPPED_MS = 200,   /* a pid namespace's first process ends after all others in it */
 	GRACE_MS = 10000,   /* as docker stop */
+	TWICE_MS = 500,	    /* timeout(1) signals its child and then its group: one request */
 };
 
 struct supervisor {
@@ -49,7 +50,7 @@ struct supervisor {
 	bool loop;  /* the kit is mounted from a loop device, which is seen until it is unmounted */
 	int sock, sigfd;
 	struct channels channels;
-	unsigned asked_to_end;
+	int64_t asked_at; /* ms: when the first signal that asks for the end came; 0: none yet */
 	int64_t end_by; /* ms of CLOCK_MONOTONIC: a command asked to end that still runs then is
 			   not asked again; 0: nobody asked */
 };
@@ -243,6 +244,16 @@ static int await_ready(struct supervisor *s, struct err *e)
 	return 0;
 }
 
+/* Is this the second request to end? */
+static bool asked_again(struct supervisor *s, uint32_t signo)
+{
+	if (signo == SIGUSR1 || signo == SIGUSR2)
+		return false;
+	if (!s->asked_at)
+		s->asked_at = clock_ms();
+	return clock_ms() - s->asked_at > TWICE_MS;
+}
+
 static void handle_signal(struct supervisor *s)
 {
 	struct wire_msg m = {.type = WIRE_SIGNAL};
@@ -255,8 +266,7 @@ static void handle_signal(struct supervisor *s)
 		return;
 	}
 	/* a second one, or a terminal that went away: end the session */
-	if ((si.ssi_signo != SIGUSR1 && si.ssi_signo != SIGUSR2 && s->asked_to_end++) ||
-	    (si.ssi_signo == SIGHUP && s->plan->tty)) {
+	if (asked_again(s, si.ssi_signo) || (si.ssi_signo == SIGHUP && s->plan->tty)) {
 		shutdown(s->sock, SHUT_RDWR);
 		return;
 	}

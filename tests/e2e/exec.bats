@@ -259,6 +259,19 @@ teardown_file() {
 	ends 143 $pid
 }
 
+@test "two signals at once, as timeout(1) sends them, are one request to end" {
+	local pid out=$BATS_TEST_TMPDIR/out
+	"$PORTHOLE" exec "$WEB" bash -c 'trap "sleep 0.2; echo bye; exit 5" TERM; echo ready; while :; do sleep 0.02; done' \
+		>"$out" &
+	pid=$!
+	wait_until 5 grep -q ready "$out"
+	kill -TERM $pid
+	sleep 0.05 # long enough for the first to have been taken
+	kill -TERM $pid
+	ends 5 $pid
+	[[ $(tail -n 1 "$out") == bye ]]
+}
+
 @test "a command that ignores signals: the second one ends the session" {
 	local pid out=$BATS_TEST_TMPDIR/out d=$BATS_TEST_TMPDIR/r
 	residue_snapshot "$d" "$BARE_PID"
@@ -267,7 +280,8 @@ teardown_file() {
 	wait_until 5 grep -q ready "$out"
 	kill -TERM $pid
 	wait_until 5 grep -q no "$out"
-	kill -TERM $pid
+	pid_alive $pid
+	wait_until 5 asked $pid
 	ends 137 $pid
 	residue_assert_same "$d"
 }

@@ -162,7 +162,7 @@ runs() {
 	kill -INT "$S_PID"
 	sleep 0.3
 	runs 3
-	kill -INT "$S_PID"
+	wait_until 5 asked "$S_PID" INT
 	ends 137 "$S_PID"
 	wait_until 1 runs 0
 	# what waits for its turn is not begun

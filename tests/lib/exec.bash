@@ -17,6 +17,13 @@ says() {
 	refute grep -qP '[\x00-\x09\x0b-\x1f\x7f]' <<<"$stderr"
 }
 
+# asked PID [SIGNAL]: has it ended? It is asked to.
+asked() {
+	pid_alive "$1" || return 0
+	kill "-${2:-TERM}" "$1"
+	return 1
+}
+
 # ends CODE PID: our child PID ends with it.
 ends() {
 	local code=0
