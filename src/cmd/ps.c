@@ -106,7 +106,7 @@ static int print_rows(struct ctx *ctx, const struct ps_opts *o, const struct ps_
 	}
 	if (o->format && str_eq(o->format, "json"))
 		return print_json_lines(rows, e);
-	if (o->format)
+	if (o->format && *o->format)
 		return ps_print_format(rows->v, rows->n, o->format, o->no_trunc, e);
 	return print_table(rows, o->no_trunc, &style, e);
 }
@@ -128,7 +128,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		return err_exit(e, EXIT_USAGE);
 	r = target_roots_open(&roots, e);
 	if (r == 0)
-		r = target_list(&roots, o->all, &list, &warnings, e);
+		r = target_list(&roots, o->all || ps_asks_ended(&o->filter), &list, &warnings, e);
 	if (r == 0 && ps_rows_make(&roots, o->all, &o->filter, &list, &rows) < 0)
 		r = err_set(e, ENOMEM, "listing containers");
 	if (r < 0)
@@ -177,7 +177,7 @@ const struct verb verb_ps = {
 		"wildcards. Fields for --format are .Name .Engine .Image .PID .State .Age .Userns\n"
 		".Pod .ID .Target .User .Namespace .ImageID .ExitCode .Bundle and .StateFile.",
 	.examples = "  porthole ps                                what runs\n"
-		    "  porthole ps -a -f state=exited             what has ended, and how\n"
+		    "  porthole ps -f state=exited                what has ended, and how\n"
 		    "  porthole ps -f engine=podman -f user=ann   one user's podman\n"
 		    "  porthole ps --format '{{.Target}}\\t{{.PID}}'\n"
 		    "  porthole ps --json | jq '.[].pid'          for programs\n",

@@ -60,6 +60,9 @@ bool ps_passes(const struct ps_row *row, const struct strv *filters);
 /* 0, or -EINVAL with `e` listing the keys. */
 int ps_check_filters(const struct strv *filters, struct err *e);
 
+/* Whether one of them asks for what does not run: its exit code, or a state of that kind. */
+bool ps_asks_ended(const struct strv *filters);
+
 /* Whether a template can be used. 0, or -EINVAL with `e` listing the fields. */
 int ps_check_format(const char *format, struct err *e);
 

@@ -228,6 +228,21 @@ int ps_check_filters(const struct strv *filters, struct err *e)
 	return 0;
 }
 
+bool ps_asks_ended(const struct strv *filters)
+{
+	for (size_t i = 0; i < filters->n; i++) {
+		const char *f = filters->v[i];
+
+		if (str_starts(f, "exit="))
+			return true;
+		for (enum target_state s = TARGET_CREATED; s <= TARGET_RESTARTING; s++)
+			if (is_state(f) && s != TARGET_RUNNING && s != TARGET_PAUSED &&
+			    value_matches(PS_EXACT, target_state_name(s), strchr(f, '=') + 1))
+				return true;
+	}
+	return false;
+}
+
 static bool passes_one(const struct ps_row *row, const char *filter)
 {
 	const char *want = strchr(filter, '=') + 1;

@@ -22,12 +22,23 @@ RULE(musl)
 	return f->files.looked && f->files.libc == LIBC_MUSL;
 }
 
+/* Memory that engines mount counts, too: /dev/shm is for all, /dev is root's. */
+static bool can_write(const struct facts *f, const struct fact_mount *m)
+{
+	const char *at = m->row->target;
+
+	return !m->ro && (m->class == MOUNT_OTHER ||
+			  (str_eq(m->row->fstype, "tmpfs") &&
+			   (str_eq(at, "/dev/shm") ||
+			    (str_eq(at, "/dev") && f->rights.known && f->rights.uid == 0))));
+}
+
 RULE(read_only)
 {
 	size_t n = 0, k = 0;
 
 	for (size_t i = 0; i < f->files.n; i++)
-		n += f->files.v[i].class == MOUNT_OTHER && !f->files.v[i].ro;
+		n += can_write(f, &f->files.v[i]);
 	if (!n)
 		buf_puts(b, "nowhere else either");
 	else if (n > 6)
@@ -35,7 +46,7 @@ RULE(read_only)
 	else
 		buf_puts(b, "only to ");
 	for (size_t i = 0; n <= 6 && i < f->files.n; i++)
-		if (f->files.v[i].class == MOUNT_OTHER && !f->files.v[i].ro) {
+		if (can_write(f, &f->files.v[i])) {
 			unusual_comma(b, k++, n);
 			buf_puts(b, f->files.v[i].row->target);
 		}

@@ -155,6 +155,11 @@ static int exec_in_path(const struct plan *p, struct err *e)
 		err_say(e, EACCES, "cannot run '%s' in '%s': permission denied", name, p->where);
 		return err_exit(e, EXIT_CANNOT_RUN);
 	}
+	if (p->view == VIEW_NONE) {
+		err_say(e, ENOENT, "there is no command '%s' in the host's PATH", name);
+		err_hint(e, "without mnt in --ns it is the host's own tools that run");
+		return err_exit(e, EXIT_NOT_FOUND);
+	}
 	err_say(e, ENOENT, "there is no command '%s' in the PATH of '%s'", name, p->where);
 	if (p->kit.kind == KIT_NONE && p->view != VIEW_NONE)
 		err_hint(e, "without --kit none the kit's tools would be there too");

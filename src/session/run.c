@@ -51,8 +51,8 @@ struct supervisor {
 	int sock, sigfd;
 	struct channels channels;
 	int64_t asked_at; /* ms: when the first signal that asks for the end came; 0: none yet */
-	int64_t end_by; /* ms of CLOCK_MONOTONIC: a command asked to end that still runs then is
-			   not asked again; 0: nobody asked */
+	int64_t end_by;	  /* ms of CLOCK_MONOTONIC: a command asked to end that still runs then is
+			     not asked again; 0: nobody asked */
 };
 
 static void supervisor_done(struct supervisor *s)

@@ -79,6 +79,10 @@ static int choose(const struct spec *s, struct targets *found, struct target *ou
 						     : target_label_of(found, i);
 
 		buf_printf(&names, "%s%s", i ? ", " : "", label ? label : "?");
+		if (!target_is_live(&found->v[i]))
+			buf_printf(&names, " (%s)", target_state_name(found->v[i].state));
+		else if (label && !str_starts(label, "pid:")) /* two of one engine and name */
+			buf_printf(&names, " (pid %d)", (int)found->v[i].pid);
 	}
 	if (found->n > CANDIDATES_SHOWN)
 		buf_printf(&names, " and %zu more", found->n - CANDIDATES_SHOWN);

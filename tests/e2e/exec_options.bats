@@ -81,6 +81,7 @@ ns_of() {
 }
 
 @test "--ns: what is no namespace" {
+	says 127 "there is no command 'no-such' in the host's PATH" --ns net "$WEB" no-such
 	says 125 "nonsense" --ns net,nonsense "$WEB" true
 	says 125 "--ns takes a list, not ''" --ns '' "$WEB" true
 	says 125 "--view kit needs mnt in the list of --ns" --ns net --view kit "$WEB" true

@@ -51,7 +51,7 @@ teardown() {
 	target_start crun "$WEB" busybox
 	TWIN=1
 	says 125 "'$WEB' is the name of 2 targets: " "$WEB" true
-	[[ $stderr == *"crun://$WEB"* && $stderr == *"runc://$WEB"* ]]
+	[[ $stderr == *"crun://$WEB (pid $(target_pid crun "$WEB"))"* && $stderr == *"runc://$WEB (pid $WEB_PID)"* ]]
 	[[ $(x "crun://$WEB" cat /proc/sys/kernel/hostname) == "$WEB" ]]
 	[[ $(x "runc://$WEB" readlink /proc/1/ns/pid) == "$(readlink "/proc/$WEB_PID/ns/pid")" ]]
 	[[ $(x "crun://$WEB" readlink /proc/1/ns/pid) == "$(readlink "/proc/$(target_pid crun "$WEB")/ns/pid")" ]]

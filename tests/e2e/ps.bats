@@ -83,6 +83,13 @@ ps() {
 	[[ $output == "$PS_TAG-web" ]]
 	run -0 ps -a -f state=exited -q
 	[[ $output == "$PS_TAG-done" ]]
+	# whoever asks for what has ended gets it, without -a, as with docker
+	run -0 ps -f status=exited -q
+	[[ $output == "$PS_TAG-done" ]]
+	run -0 ps -f exit=3 -q
+	[[ $output == "$PS_TAG-done" ]]
+	run -0 ps -f state=running -f engine=docker -q
+	[[ $output == "$PS_TAG-db"$'\n'"$PS_TAG-web" ]]
 	run -0 ps -f "id=$(target_id docker "$PS_TAG-db" | cut -c-10)" -q
 	[[ $output == "$PS_TAG-db" ]]
 	run -0 "$PORTHOLE" ps -q -f "name=$PS_TAG-[dw]*"

@@ -37,6 +37,7 @@ uniq_name() {
 # bats file run alone makes its own in setup_suite. Short, because unix sockets are below it.
 pt_run_start() {
 	[[ -n ${PT_RUN:-} ]] && return 0
+	set +m # in an interactive shell: what spawn starts would be a child of what it knows
 	pt_run_sweep
 	PT_RUN=$(mktemp -d /tmp/pt.XXXXXX) || return 1
 	chmod 755 "$PT_RUN"

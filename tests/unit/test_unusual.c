@@ -144,6 +144,8 @@ static void test_trouble(void **state)
 
 static void test_files(void **state)
 {
+	static char tmpfs[] = "tmpfs", dev[] = "/dev", shm[] = "/dev/shm";
+
 	(void)state;
 	EXPECT((f.init.exe = (char *)"/x", f.init.exe_deleted = true), "exe-deleted", "/x,");
 	EXPECT(f.files.shell = NULL, "no-shell", NULL);
@@ -152,6 +154,16 @@ static void test_files(void **state)
 	EXPECT(f.files.libc = LIBC_MUSL, "musl", NULL);
 	EXPECT(f.files.root_ro = true, "read-only-root", "only to /data.");
 	EXPECT((f.files.root_ro = true, mounts[3].ro = true), "read-only-root", "nowhere else");
+	/* memory that engines mount: root's, everybody's */
+	EXPECT((f.files.root_ro = true, mounts[3].ro = true, rows[1].fstype = tmpfs,
+		rows[1].target = dev),
+	       "read-only-root", "only to /dev.");
+	EXPECT((f.files.root_ro = true, mounts[3].ro = true, rows[1].fstype = tmpfs,
+		rows[1].target = dev, f.rights.known = false),
+	       "read-only-root", "nowhere else");
+	EXPECT((f.files.root_ro = true, mounts[3].ro = true, rows[1].fstype = tmpfs,
+		rows[1].target = shm, f.rights.known = false),
+	       "read-only-root", "only to /dev/shm.");
 	EXPECT(f.files.dev = false, "no-dev", NULL);
 	EXPECT(f.files.dev_null = false, "no-dev-null", NULL);
 	EXPECT(f.files.proc = false, "no-proc", NULL);
