@@ -264,18 +264,24 @@ static int load(const struct target_roots *r, const struct image_ref *ref, struc
 	return 0;
 }
 
-int store_of_image(const struct target_roots *r, const char *ref, struct store *out, struct err *e)
+/* A whole digest says which files it means: whoever has them, they are the same. */
+static bool is_whole(const char *ref)
+{
+	const char *hex = str_starts(ref, "sha256:") ? digest_hex(ref) : ref;
+
+	return strlen(hex) == DIGEST_HEX && strspn(hex, "0123456789abcdef") == DIGEST_HEX;
+}
+
+/* Look there. -EAGAIN: it may be in other places still. */
+static int look(const struct target_roots *r, enum target_where where, const char *ref,
+		struct store *out, struct err *e)
 {
 	_cleanup_places_ struct target_places places = {};
 	_cleanup_image_refs_ struct image_refs all = {};
 	_cleanup_free_ size_t *v = NULL;
+	int err = target_places(r, where, &places, e);
 	size_t n;
-	int err;
 
-	*out = STORE_INIT;
-	if (!*ref)
-		return err_say(e, EINVAL, "an image needs a name: image://NAME");
-	err = target_places(r, &places, e);
 	if (err == 0)
 		err = list_all(&places, &all, e);
 	if (err < 0)
@@ -284,7 +290,20 @@ int store_of_image(const struct target_roots *r, const char *ref, struct store *
 	if (!v)
 		return err_set(e, ENOMEM, "looking for images");
 	n = find(&all, ref, v);
-	if (n == 0)
-		return unknown(&all, ref, e);
-	return n > 1 ? several(&all, v, n, ref, e) : load(r, &all.v[v[0]], out, e);
+	if (n == 1)
+		return load(r, &all.v[v[0]], out, e);
+	if (where == TARGET_USUAL)
+		return -EAGAIN;
+	return n ? several(&all, v, n, ref, e) : unknown(&all, ref, e);
+}
+
+int store_of_image(const struct target_roots *r, const char *ref, struct store *out, struct err *e)
+{
+	int err;
+
+	*out = STORE_INIT;
+	if (!*ref)
+		return err_say(e, EINVAL, "an image needs a name: image://NAME");
+	err = is_whole(ref) ? look(r, TARGET_USUAL, ref, out, e) : -EAGAIN;
+	return err == -EAGAIN ? look(r, TARGET_ANY, ref, out, e) : err;
 }

@@ -74,18 +74,27 @@ const char *caps_name(unsigned n, char out[CAPS_NAME_MAX])
 	return out;
 }
 
-int caps_last(void)
+/* The kernel's last capability, and in *mask (may be NULL) those in the bounding set. */
+static int read_bounding(uint64_t *mask)
 {
+	static uint64_t set;
 	static int last = -1;
 
-	if (last < 0) {
-		int n = 0;
-
-		while (n < 64 && prctl(PR_CAPBSET_READ, n, 0, 0, 0) >= 0)
-			n++;
-		last = n ? n - 1 : (int)ARRAY_LEN(names) - 1;
+	for (int n = 0, has = 0; last < 0; n++) {
+		has = n < 64 ? prctl(PR_CAPBSET_READ, n, 0, 0, 0) : -1;
+		if (has < 0)
+			last = n ? n - 1 : (int)ARRAY_LEN(names) - 1;
+		else if (has)
+			set |= CAPS_BIT(n);
 	}
+	if (mask)
+		*mask = set;
 	return last;
+}
+
+int caps_last(void)
+{
+	return read_bounding(NULL);
 }
 
 uint64_t caps_all(void)
@@ -95,13 +104,9 @@ uint64_t caps_all(void)
 
 uint64_t caps_bounding(void)
 {
-	static uint64_t mask;
-	static bool read;
+	uint64_t mask;
 
-	for (int n = 0; !read && n <= caps_last(); n++)
-		if (prctl(PR_CAPBSET_READ, n, 0, 0, 0) == 1)
-			mask |= CAPS_BIT(n);
-	read = true;
+	read_bounding(&mask);
 	return mask;
 }
 

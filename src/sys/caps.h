@@ -31,8 +31,8 @@ int caps_last(void);
 /* Every capability of the running kernel. */
 uint64_t caps_all(void);
 
-/* Our own bounding set, as at the first call. What cannot be had of a wanted mask: wanted &
- * ~caps_bounding(). */
+/* Our own bounding set, as at the first call of one of these. What cannot be had of a wanted mask:
+ * wanted & ~caps_bounding(). */
 uint64_t caps_bounding(void);
 
 /* Parse "all", "none", "docker", or a list such as "net_admin,CAP_SYS_PTRACE"; a '-' before a name

@@ -46,6 +46,7 @@ struct look {
 	struct strv warnings;
 	bool denied; /* something that is there may not be read */
 	bool mute;   /* a daemon did not answer in time: none is asked again */
+	int freezer; /* version 1's is mounted: 1, or -1 when it is not; 0: not known yet */
 	char *text;  /* what look_read() read last */
 	size_t text_size;
 };

@@ -64,15 +64,18 @@ char *toml_str(const char *text, const char *key)
 	return NULL;
 }
 
-int target_places(const struct target_roots *r, struct target_places *out, struct err *e)
+int target_places(const struct target_roots *r, enum target_where where, struct target_places *out,
+		  struct err *e)
 {
 	_cleanup_look_ struct look l = LOOK_INIT(r);
 	struct targets none = {};
-	int err;
+	int err = 0;
 
 	*out = (struct target_places){};
-	l.scan = scan_make(&l);
-	err = l.scan ? scan_look(&l, &none) : -ENOMEM;
+	if (where == TARGET_ANY) {
+		l.scan = scan_make(&l);
+		err = l.scan ? scan_look(&l, &none) : -ENOMEM;
+	}
 	for (size_t i = 0; engines[i] && err == 0; i++)
 		if (engines[i]->places)
 			err = engines[i]->places(&l, out);

@@ -103,7 +103,7 @@ const struct proc_stat *scan_stat(struct look *l, pid_t pid)
 
 const struct proc_stat *scan_named(struct look *l, const char *comm, size_t *i)
 {
-	while (*i < l->scan->n) {
+	while (l->scan && *i < l->scan->n) {
 		const struct proc_stat *st = scan_stat(l, l->scan->v[(*i)++].pid);
 
 		if (st && !st->kthread && str_eq(st->comm, comm))
@@ -261,7 +261,7 @@ const struct proc_stat *scan_apart(const struct look *l, size_t *i, uint64_t *ns
 
 const struct monitor *scan_monitor(const struct look *l, size_t *i)
 {
-	return *i < l->scan->mons ? &l->scan->mon[(*i)++] : NULL;
+	return l->scan && *i < l->scan->mons ? &l->scan->mon[(*i)++] : NULL;
 }
 
 bool scan_has_monitor(const struct look *l, enum monitor_kind kind)

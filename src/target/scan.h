@@ -56,14 +56,14 @@ int scan_look(struct look *l, const struct targets *known);
  * namespace. */
 const struct proc_stat *scan_apart(const struct look *l, size_t *i, uint64_t *ns_pid);
 
-/* The next process of this name (as the kernel cuts it), from *i = 0 on; NULL at the end. Reads
- * every process's stat line. */
+/* The next process of this name (as the kernel cuts it), from *i = 0 on; NULL at the end, and where
+ * processes were not listed. Reads every process's stat line. */
 const struct proc_stat *scan_named(struct look *l, const char *comm, size_t *i);
 
 /* The namespaces that count as the host's, by name ("pid", "mnt", "user", "net"); 0: unknown. */
 uint64_t scan_host_ns(const struct look *l, const char *ns);
 
-/* The next monitor, from *i = 0 on; NULL at the end. */
+/* The next monitor, from *i = 0 on; NULL at the end, and where processes were not listed. */
 const struct monitor *scan_monitor(const struct look *l, size_t *i);
 bool scan_has_monitor(const struct look *l, enum monitor_kind kind);
 const struct monitor *scan_monitor_of(const struct look *l, enum monitor_kind kind, const char *id);

@@ -120,9 +120,15 @@ struct target_places {
 #define _cleanup_places_ _cleanup_(target_places_done)
 void target_places_done(struct target_places *p);
 
-/* All there are: at the usual paths and the configured ones, of users without root, and where
- * running daemons and monitors lead to. 0 or -errno. */
-int target_places(const struct target_roots *r, struct target_places *out, struct err *e);
+enum target_where {
+	TARGET_USUAL, /* the usual paths and the configured ones, also of users without root */
+	TARGET_ANY,   /* and where running daemons and monitors lead to: takes a look at every
+			 process of the host */
+};
+
+/* Where engines keep their things. 0 or -errno with `e`. */
+int target_places(const struct target_roots *r, enum target_where where, struct target_places *out,
+		  struct err *e);
 
 const char *target_state_name(enum target_state s);
 
