@@ -69,13 +69,13 @@ static unsigned long start_of(pid_t pid)
 	return (unsigned long)st.start;
 }
 
-/* A runc container "box" that says its init is this process. */
+/* A runc container, called as none on the host is, that says its init is this process. */
 static void runc_box(pid_t pid, unsigned long start)
 {
-	tree_puts(
-		&tree, "run/runc/box/state.json",
-		"{\"id\":\"box\",\"init_process_pid\":%d,\"init_process_start\":%lu,\"config\":{}}",
-		(int)pid, start);
+	tree_puts(&tree, "run/runc/unit-pin-box/state.json",
+		  "{\"id\":\"unit-pin-box\",\"init_process_pid\":%d,\"init_process_start\":%lu,"
+		  "\"config\":{}}",
+		  (int)pid, start);
 }
 
 static void test_held(void **state)
@@ -86,7 +86,7 @@ static void test_held(void **state)
 
 	(void)state;
 	runc_box(pid, start_of(pid));
-	assert_int_equal(target_resolve(&tree.roots, "box", &t, &e), 0);
+	assert_int_equal(target_resolve(&tree.roots, "unit-pin-box", &t, &e), 0);
 	assert_int_equal(t.pidfd, -EBADF); /* found, not yet held */
 	assert_int_equal(target_pin(&tree.roots, &t, &e), 0);
 	assert_true(t.pidfd >= 0 && t.proc_fd >= 0);
@@ -105,7 +105,7 @@ static void test_gone_between(void **state)
 
 	(void)state;
 	runc_box(pid, start_of(pid));
-	assert_int_equal(target_resolve(&tree.roots, "box", &t, &e), 0);
+	assert_int_equal(target_resolve(&tree.roots, "unit-pin-box", &t, &e), 0);
 	/* a zombie first, then nothing */
 	kill(pid, SIGKILL);
 	waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT);
@@ -126,14 +126,14 @@ static void test_reused(void **state)
 
 	(void)state;
 	runc_box(pid, start_of(pid) - 1);
-	assert_int_equal(target_resolve(&tree.roots, "box", &t, &e), 0);
+	assert_int_equal(target_resolve(&tree.roots, "unit-pin-box", &t, &e), 0);
 	assert_int_equal(t.state, TARGET_EXITED);
 	assert_int_equal(target_pin(&tree.roots, &t, &e), -ESRCH);
 	target_done(&t);
 
 	/* it happens after the state file was read */
 	runc_box(pid, start_of(pid));
-	assert_int_equal(target_resolve(&tree.roots, "box", &t, &e), 0);
+	assert_int_equal(target_resolve(&tree.roots, "unit-pin-box", &t, &e), 0);
 	t.start--;
 	assert_int_equal(target_pin(&tree.roots, &t, &e), -ESRCH);
 	assert_non_null(strstr(e.msg, "another process"));
@@ -169,7 +169,7 @@ static void test_threads(void **state)
 	assert_non_null(strstr(e.hint, spec));
 	/* by a state file */
 	runc_box(thread_id, start_of(thread_id));
-	assert_int_equal(target_resolve(&tree.roots, "box", &t, &e), 0);
+	assert_int_equal(target_resolve(&tree.roots, "unit-pin-box", &t, &e), 0);
 	assert_int_equal(target_pin(&tree.roots, &t, &e), -ESRCH);
 	target_done(&t);
 	/* ourselves */
@@ -189,7 +189,7 @@ static void test_kernel_thread(void **state)
 	assert_int_equal(target_resolve(&tree.roots, "pid:2", &t, &e), -ESRCH);
 	assert_non_null(strstr(e.msg, "kernel thread"));
 	runc_box(2, start_of(2));
-	assert_int_equal(target_resolve(&tree.roots, "box", &t, &e), 0);
+	assert_int_equal(target_resolve(&tree.roots, "unit-pin-box", &t, &e), 0);
 	assert_int_equal(target_pin(&tree.roots, &t, &e), -ESRCH);
 	assert_non_null(strstr(e.msg, "kernel thread"));
 }
@@ -229,7 +229,7 @@ static int pin_without_pidfd(pid_t pid)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &prog))
 		return 10;
-	if (target_resolve(&tree.roots, "box", &t, &e) || target_pin(&tree.roots, &t, &e))
+	if (target_resolve(&tree.roots, "unit-pin-box", &t, &e) || target_pin(&tree.roots, &t, &e))
 		return 11;
 	if (t.pidfd != -EBADF || t.proc_fd < 0)
 		return 12;
