@@ -6,7 +6,7 @@
 
 #include "base/cleanup.h"
 
-enum { DEPTH_MAX = 512, KEYS_MAX = 8, PATHS_MAX = 32 };
+enum { DEPTH_MAX = 512, KEYS_MAX = 8, PATHS_MAX = 32, LENS_MAX = 32 };
 
 static const char *skip_blank(const char *p, const char *end)
 {
@@ -150,19 +150,23 @@ static int split_path(const char *path, struct pick *k)
 
 struct picker {
 	struct pick k[PATHS_MAX];
+	uint32_t of_len[LENS_MAX]; /* picks that have a step of this length, modulo that many */
 	size_t n;
 	struct slice *out;
 };
 
-/* Picks that have this key as their step at `level`, out of `mask`. */
+/* Picks that have this key as their step at `level`, out of `mask`. Most keys are nobody's, and
+ * most of those by their length alone. */
 static uint32_t matching(const struct picker *pk, uint32_t mask, int level, struct slice key)
 {
 	uint32_t hit = 0;
 
-	for (size_t i = 0; i < pk->n; i++) {
+	mask &= pk->of_len[(key.n - 2) % LENS_MAX];
+	for (; mask; mask &= mask - 1) {
+		int i = __builtin_ctz(mask);
 		const struct pick *k = &pk->k[i];
 
-		if (mask >> i & 1 && k->step[level].n == key.n - 2 &&
+		if (k->step[level].n == key.n - 2 &&
 		    memcmp(k->step[level].key, key.p + 1, key.n - 2) == 0)
 			hit |= (uint32_t)1 << i;
 	}
@@ -179,7 +183,9 @@ static const char *pick_value(struct picker *pk, const char *p, const char *end,
 	uint32_t here = 0;
 	const char *q;
 
-	for (size_t i = 0; hit && i < pk->n; i++)
+	if (!hit)
+		return skip_value(p, end);
+	for (size_t i = 0; i < pk->n; i++)
 		if (hit >> i & 1 && pk->k[i].steps == level + 1)
 			here |= (uint32_t)1 << i;
 	if ((hit & ~here) && p < end && *p == '{')
@@ -233,6 +239,8 @@ int jpick(struct slice doc, const char *const *paths, size_t n, struct slice *ou
 		out[i] = (struct slice){};
 		if (split_path(paths[i], &pk.k[i]) < 0)
 			return -EINVAL;
+		for (int s = 0; s < pk.k[i].steps; s++)
+			pk.of_len[pk.k[i].step[s].n % LENS_MAX] |= (uint32_t)1 << i;
 	}
 	if (p >= end || *p != '{')
 		return -EBADMSG;

@@ -124,9 +124,12 @@ static void print_cell(FILE *f, const struct column *col, const struct cell *c, 
 	if (col->flags & COL_RIGHT)
 		*owed += width - used;
 	if (used > 0) {
-		fprintf(f, "%*s%s%.*s%s%s", *owed, "", out_on(style->color, c->color), (int)bytes,
-			c->text, dots, out_off(style->color, c->color));
-		*owed = 0;
+		for (; *owed > 0; --*owed)
+			fputc_unlocked(' ', f);
+		fputs_unlocked(out_on(style->color, c->color), f);
+		fwrite_unlocked(c->text, 1, bytes, f);
+		fputs_unlocked(dots, f);
+		fputs_unlocked(out_off(style->color, c->color), f);
 	}
 	if (!(col->flags & COL_RIGHT))
 		*owed += width - used;

@@ -128,7 +128,8 @@ struct engine {
 	int (*find)(struct look *l, const struct want *w, struct targets *out);
 	/* What only the processes lead to, after scan_look(); or NULL. */
 	int (*more)(struct look *l, const struct want *w, struct targets *out);
-	/* Add where it keeps images, after scan_look(); or NULL. Only -ENOMEM is returned. */
+	/* Add where it keeps images, and after scan_look() also where processes lead; or NULL. Only
+	 * -ENOMEM is returned. */
 	int (*places)(struct look *l, struct target_places *out);
 	/* What the engine's daemon says, when neither does; or NULL. */
 	int (*ask)(struct look *l, const struct want *w, struct targets *out);

@@ -56,8 +56,10 @@ static bool is_frozen(struct look *l, const struct proc_stat *st)
 	};
 	char name[32], text[PROC_CGROUP_MAX], state[32];
 
+	if (!l->freezer)
+		l->freezer = faccessat(l->roots->root_fd, ways[0].dir, F_OK, 0) == 0 ? 1 : -1;
 	/* version 1 stops it in a sleep that cannot be interrupted, version 2 in any */
-	if (st->state != 'D' && faccessat(l->roots->root_fd, ways[0].dir, F_OK, 0) == 0)
+	if (st->state != 'D' && l->freezer > 0)
 		return false;
 	snprintf(name, sizeof(name), "%d/cgroup", (int)st->pid);
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
