@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cli/cli.h"
+#include "launch/broker.h"
 #include "sys/title.h"
 
 static bool color_on(int fd)
@@ -44,8 +45,32 @@ static void fill_standard_fds(void)
 			return;
 }
 
+/* Called by another name in a container of 'host run', as 'porthole shim' arranges: that command of
+ * the host. The caller frees the array; NULL: it is not so. */
+static char **shim_words(int argc, char **argv)
+{
+	static char self[] = "porthole", verb[] = "host", second[] = "exec", end[] = "--";
+	char *name = argc > 0 ? strrchr(argv[0], '/') : NULL, **words;
+
+	name = name ? name + 1 : argc > 0 ? argv[0] : self;
+	if (str_starts(name, self) || access(BROKER_SOCKET, F_OK) < 0)
+		return NULL;
+	words = calloc((size_t)argc + 5, sizeof(*words));
+	if (!words)
+		return NULL;
+	words[0] = self;
+	words[1] = verb;
+	words[2] = second;
+	words[3] = end;
+	words[4] = name;
+	memcpy(words + 5, argv + 1, (size_t)argc * sizeof(*words)); /* with the NULL at its end */
+	return words;
+}
+
 int main(int argc, char **argv)
 {
+	_cleanup_free_ char **shim = shim_words(argc, argv);
+
 	title_init(argc, argv);
 	fill_standard_fds();
 	struct ctx ctx = {
@@ -54,7 +79,7 @@ int main(int argc, char **argv)
 		.color_err = color_on(STDERR_FILENO),
 	};
 	struct err e = {};
-	int r = cli_main(argc, argv, &ctx, &e);
+	int r = cli_main(shim ? argc + 4 : argc, shim ?: argv, &ctx, &e);
 	bool said = r < 0; /* `e` may hold what was got over */
 
 	if (said) {

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,9 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
-#include <termios.h>
 
 #include "base/fd.h"
 #include "session/fresh.h"
@@ -36,32 +33,6 @@ _Noreturn static void agent_fail(struct agent *a, struct err *e)
 		m.err.exit = EXIT_PORTHOLE;
 	wire_send(a->sock, &m, -EBADF);
 	_exit(m.err.exit);
-}
-
-/* A pty of the devpts at /dev/pts: the target's own, the session's, or the host's. */
-static int open_pty(const struct plan *p, int *master, int *slave, struct err *e)
-{
-	_cleanup_close_ int pts = open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_close_ int m = -EBADF, s = -EBADF;
-	struct statfs fs;
-	int unlock = 0;
-
-	if (pts < 0 || fstatfs(pts, &fs) < 0 || fs.f_type != DEVPTS_SUPER_MAGIC)
-		return err_say(e, ENODEV, "'%s' has no devpts at /dev/pts for a terminal",
-			       p->label);
-	m = openat(pts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
-	if (m < 0)
-		return err_set(e, errno, "opening a terminal in '%s'", p->label);
-	if (ioctl(m, TIOCSPTLCK, &unlock) < 0)
-		return err_set(e, errno, "unlocking a terminal in '%s'", p->label);
-	s = ioctl(m, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (s < 0)
-		return err_set(e, errno, "opening a terminal in '%s'", p->label);
-	if (fchown(s, p->who.uid, (gid_t)-1) < 0 && errno != EPERM && errno != EINVAL)
-		return err_set(e, errno, "handing the terminal to uid %u", p->who.uid);
-	*master = TAKE_FD(m);
-	*slave = TAKE_FD(s);
-	return 0;
 }
 
 /* Signals that we, or a caller such as nohup, may have ignored. */
@@ -263,7 +234,7 @@ _Noreturn void agent_main(struct agent *a)
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (agent_enter(a, &e) < 0 || (p->tty && open_pty(p, &master, &slave, &e) < 0))
+	if (agent_enter(a, &e) < 0 || (p->tty && session_pty(p, &master, &slave, &e) < 0))
 		agent_fail(a, &e);
 
 	settle_term(p);

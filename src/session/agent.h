@@ -37,6 +37,10 @@ pid_t fork_apart(const struct plan *p, struct err *e);
  * and in its pid namespace where that is joined. Returns as fork(2), or -errno with `e`. */
 pid_t fork_inside(const struct plan *p, struct err *e);
 
+/* A pty of the devpts at /dev/pts (the target's own, the session's, or the host's), its slave owned
+ * by who the plan says. 0 or -errno with `e`. */
+int session_pty(const struct plan *p, int *master, int *slave, struct err *e);
+
 /* Become who the plan says, in the directory it says, and exec. Returns only on failure: -errno
  * with `e` (126 or 127). [child] of a vfork: no allocation, and memory is the agent's. */
 int command_exec(const struct plan *p, struct err *e);

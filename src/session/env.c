@@ -119,8 +119,7 @@ static ssize_t env_find(const struct strv *env, const char *var, size_t name_len
 	return -1;
 }
 
-/* Set or replace; `var` is "NAME=value" and is copied. */
-static int env_set(struct strv *env, const char *var)
+int env_set(struct strv *env, const char *var)
 {
 	ssize_t at = env_find(env, var, strcspn(var, "="));
 	char *copy;

@@ -62,24 +62,43 @@ void leave_children(int host_proc)
 	}
 }
 
-static bool has_cookie(int pid_dir, const char *cookie)
+/* What leave_sweep() is looking for. */
+struct ours {
+	ino_t mnt_ns; /* 0: not known */
+	const char *cookie;
+};
+
+char *leave_env(int pid_dir, const char *start)
 {
 	_cleanup_free_ char *env = NULL;
 	_cleanup_close_ int fd = openat(pid_dir, "environ", O_RDONLY | O_CLOEXEC);
-	char want[64];
-	size_t len, n;
+	const char *at;
+	size_t len;
 
-	n = (size_t)snprintf(want, sizeof(want), "PORTHOLE_SESSION=%s", cookie);
 	if (fd < 0 || fd_read_all(fd, 8 << 20, &env, &len) < 0)
-		return false;
-	return memmem(env, len, want, n + 1) != NULL;
+		return NULL;
+	at = memmem(env, len, start, strlen(start));
+	return at ? strndup(at, 64) : NULL;
 }
 
-static int sweep_once(int host_proc, ino_t mnt_ns, const char *cookie)
+static bool is_ours(int pid_dir, const void *arg)
+{
+	static const struct ns_type mnt = {"mnt", "ns/mnt", 0};
+	const struct ours *o = arg;
+	_cleanup_free_ char *var = NULL;
+	char want[64];
+
+	if (o->mnt_ns && ns_inode(pid_dir, &mnt) == o->mnt_ns)
+		return true;
+	snprintf(want, sizeof(want), "PORTHOLE_SESSION=%s", o->cookie);
+	var = leave_env(pid_dir, want);
+	return str_eq(var, want);
+}
+
+static int sweep_once(int host_proc, bool (*is)(int pid_dir, const void *arg), const void *arg)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_close_ int fd = openat(host_proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	static const struct ns_type mnt = {"mnt", "ns/mnt", 0};
 	struct dirent *de;
 	int killed = 0;
 
@@ -93,24 +112,19 @@ static int sweep_once(int host_proc, ino_t mnt_ns, const char *cookie)
 		if (de->d_name[0] < '1' || de->d_name[0] > '9')
 			continue;
 		dir = openat(host_proc, de->d_name, O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0)
-			continue;
-		if ((mnt_ns && ns_inode(dir, &mnt) == mnt_ns) || has_cookie(dir, cookie))
+		if (dir >= 0 && is(dir, arg))
 			killed += proc_signal(host_proc, dir, SIGKILL) == 0;
 	}
 	return killed;
 }
 
-int leave_sweep(int host_proc, int mnt_ns, const char *cookie)
+int leave_sweep_of(int host_proc, bool (*is)(int pid_dir, const void *arg), const void *arg)
 {
-	struct stat st = {};
 	int killed = 0, idle = 0;
 
-	if (mnt_ns >= 0 && fstat(mnt_ns, &st) < 0)
-		st.st_ino = 0;
 	/* twice nothing: a process has no environment to be seen for a moment of its execve(2) */
 	for (int round = 0; round < 200 && idle < 2; round++) {
-		int n = sweep_once(host_proc, st.st_ino, cookie);
+		int n = sweep_once(host_proc, is, arg);
 
 		idle = n ? 0 : idle + 1;
 		killed += n;
@@ -118,4 +132,14 @@ int leave_sweep(int host_proc, int mnt_ns, const char *cookie)
 			nap();
 	}
 	return killed;
+}
+
+int leave_sweep(int host_proc, int mnt_ns, const char *cookie)
+{
+	struct ours o = {.cookie = cookie};
+	struct stat st = {};
+
+	if (mnt_ns >= 0 && fstat(mnt_ns, &st) == 0)
+		o.mnt_ns = st.st_ino;
+	return leave_sweep_of(host_proc, is_ours, &o);
 }

@@ -18,3 +18,10 @@ void leave_children(int host_proc);
  * number meanwhile; -EBADF: not known) or has the cookie in its environment, in rounds until a
  * round finds none, for at most a second. Returns how many were killed. */
 int leave_sweep(int host_proc, int mnt_ns, const char *cookie);
+
+/* The same of every process (`pid_dir`: its /proc/PID) that `is` says yes to. */
+int leave_sweep_of(int host_proc, bool (*is)(int pid_dir, const void *arg), const void *arg);
+
+/* The rest of a process's environment from the bytes `start` on, at most 64 bytes of one variable;
+ * NULL: it has none such, or may not be read. The caller frees it. */
+char *leave_env(int pid_dir, const char *start);

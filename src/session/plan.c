@@ -363,14 +363,14 @@ static int plan_argv(struct plan *p, const struct request *req)
 	return r;
 }
 
-static int make_cookie(struct plan *p)
+int plan_cookie(char out[17])
 {
 	unsigned char raw[8];
 
 	if (getrandom(raw, sizeof(raw), 0) != (ssize_t)sizeof(raw))
 		return -errno;
 	for (size_t i = 0; i < sizeof(raw); i++)
-		snprintf(p->cookie + 2 * i, 3, "%02x", raw[i]);
+		snprintf(out + 2 * i, 3, "%02x", raw[i]);
 	return 0;
 }
 
@@ -406,7 +406,7 @@ static int make(struct plan *p, const struct request *req, struct err *e)
 {
 	int r;
 
-	if (make_cookie(p) < 0)
+	if (plan_cookie(p->cookie) < 0)
 		return err_set(e, EIO, "planning the session");
 	plan_terminal(p, req);
 	r = plan_place(p, req, e);

@@ -160,6 +160,9 @@ int plan_make_beside(struct plan *p, const struct target *t, const struct store 
 int plan_make_host(struct plan *p, const struct target *t, const struct store *store,
 		   const struct request *req, struct err *e);
 
+/* 16 random hexadecimal digits and a NUL. 0 or -errno. */
+int plan_cookie(char out[17]);
+
 /* It has ended since it was held: -ESRCH with `e`. */
 int plan_exited(const struct plan *p, struct err *e);
 
@@ -181,6 +184,9 @@ int plan_rights(struct plan *p, int self, struct err *e);
  * or run the target's files (LD_*, BASH_ENV, ...), with PATH led by the kit, `-e` and `--env-file`
  * on top. Fills env, env_dropped and path. Bounded: 4 MiB of environment, 1 MiB an env file. */
 int plan_env(struct plan *p, const struct request *req, struct err *e);
+
+/* Set or replace; `var` is "NAME=value" and is copied. 0 or -ENOMEM. */
+int env_set(struct strv *env, const char *var);
 
 /* `spec`: NULL (root), "target", USER, UID, USER:GROUP, UID:GID as docker takes them, looked up in
  * the target's own /etc/passwd and /etc/group, which are hostile: regular files of at most 1 MiB

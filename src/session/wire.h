@@ -24,6 +24,8 @@ enum wire_type {
 	WIRE_READY,   /* agent -> supervisor: the view stands; maybe a pty master */
 	WIRE_FAIL,    /* agent -> supervisor: `err` */
 	WIRE_SIGNAL,  /* supervisor -> agent: pass signal `num` on to the command */
+	WIRE_ASK, /* broker -> launcher: a question, in `err`; the answer goes to the descriptor */
+	WIRE_ENDED, /* broker -> who asked: the command has ended with exit code `num` */
 };
 
 struct wire_msg {
