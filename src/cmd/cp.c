@@ -276,8 +276,9 @@ const struct verb verb_cp = {
 		"Modes, times, holes, extended attributes, ACLs, hard links and devices are kept. "
 		"Without -a nothing copied\n"
 		"to the host has set-id bits or capabilities.\n\n"
-		"A file gets its name when it is whole. What cannot be read is named and passed "
-		"over, with exit code 1.",
+		"A file gets its name when it is whole, but for small ones in directories that the "
+		"copy itself makes. What\n"
+		"cannot be read is named and passed over, with exit code 1.",
 	.examples = "  porthole cp web:/etc/nginx ./nginx     a directory out of 'web'\n"
 		    "  porthole cp fix.conf web:/etc/app/      a file into it\n"
 		    "  porthole cp web:/srv/. db:/srv          from one container to another\n"

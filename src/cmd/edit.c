@@ -219,7 +219,7 @@ static int write_back(struct edit *ed, int copy, struct err *e)
 	r = ed->fd < 0 ? 0 : attrs_read(p, ed->fd, &ed->st, &keep, &a);
 	a.times = false;
 	if (r == 0)
-		r = put_begin(&put, p, ed->at.dir, ed->at.name, 0);
+		r = put_begin(&put, p, ed->at.dir, ed->at.name, false, 0);
 	n = r < 0 ? r : data_copy(copy, put.fd, &m, &reading);
 	r = n < 0 ? (int)n : put_end(&put, &a, NULL);
 	return r < 0 ? place_err(p, r, "writing", ed->s.at.path, e) : 0;

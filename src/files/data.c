@@ -13,11 +13,12 @@
 #include "base/fd.h"
 
 /* One read for most files; and how much the kernel copies between two looks at the clock. */
-enum { BUFFER = 128 << 10, CLONE_MIN = 64 << 10, CHUNK = 8 << 20 };
+enum { FEW = 8 << 10, BUFFER = 128 << 10, CLONE_MIN = 64 << 10, CHUNK = 8 << 20 };
 
 struct copying {
 	int in, out;
-	char *buf;
+	char *buf, *many; /* where pieces are read into; and what to free of it */
+	size_t size;
 	struct meter *m;
 	bool *reading; /* what failed */
 	bool by_hand;  /* the kernel does not copy between these two */
@@ -34,12 +35,14 @@ static int64_t fill_buffer(struct copying *c, int64_t at, int64_t want)
 {
 	ssize_t n;
 
-	if (!c->buf)
-		c->buf = malloc(BUFFER);
+	if (!c->buf) {
+		c->buf = c->many = malloc(BUFFER);
+		c->size = BUFFER;
+	}
 	if (!c->buf)
 		return told(c, ENOMEM, true);
 	do
-		n = pread(c->in, c->buf, want < BUFFER ? (size_t)want : BUFFER, at);
+		n = pread(c->in, c->buf, want < (int64_t)c->size ? (size_t)want : c->size, at);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? told(c, errno, true) : n;
 }
@@ -145,11 +148,16 @@ static int64_t copy_sizeless(struct copying *c)
 int64_t data_copy(int in, int out, struct meter *m, bool *reading)
 {
 	struct copying c = {.in = in, .out = out, .m = m, .reading = reading};
+	char few[FEW];
 	struct stat st;
 	int64_t r;
 
 	if (fstat(in, &st) < 0)
 		return told(&c, errno, true);
+	if (st.st_size && st.st_size <= FEW) {
+		c.buf = few;
+		c.size = FEW;
+	}
 	if (st.st_size == 0) {
 		c.by_hand = true;
 		r = st.st_blocks ? 0 : copy_sizeless(&c);
@@ -161,7 +169,7 @@ int64_t data_copy(int in, int out, struct meter *m, bool *reading)
 	} else {
 		r = copy_range(&c, 0, st.st_size);
 	}
-	free(c.buf);
+	free(c.many);
 	return r;
 }
 
@@ -204,6 +212,6 @@ int64_t data_cat(int in, int out, struct meter *m, bool *reading)
 			n = r < 0 ? r : n;
 		}
 	}
-	free(c.buf);
+	free(c.many);
 	return n < 0 ? n : at;
 }

@@ -14,21 +14,28 @@
  * killed. Below it, a name is cheaper. */
 enum { NAMELESS_MIN = 1 << 20, TRIES = 16 };
 
+#define NEW_FILE (O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC)
+
 static void temp_name(char out[32])
 {
-	static uint64_t id;
+	static uint64_t next; /* of all threads */
+	uint64_t none = 0, begin;
 
-	if (!id && getrandom(&id, sizeof(id), 0) != sizeof(id))
-		id = (uint64_t)getpid() << 32 | 1;
-	snprintf(out, 32, ".porthole-%016llx", (unsigned long long)id++);
+	if (!__atomic_load_n(&next, __ATOMIC_RELAXED)) {
+		if (getrandom(&begin, sizeof(begin), 0) != sizeof(begin) || !begin)
+			begin = (uint64_t)getpid() << 32 | 1;
+		__atomic_compare_exchange_n(&next, &none, begin, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+	}
+	snprintf(out, 32, ".porthole-%016llx",
+		 (unsigned long long)__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED));
 }
 
 static int open_named(struct put *p)
 {
 	for (int i = 0; i < TRIES; i++) {
 		temp_name(p->temp);
-		p->fd = openat(p->dir, p->temp,
-			       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		p->fd = openat(p->dir, p->temp, NEW_FILE, 0600);
 		if (p->fd >= 0 || errno != EEXIST)
 			break;
 	}
@@ -38,11 +45,15 @@ static int open_named(struct put *p)
 	return -errno;
 }
 
-int put_begin(struct put *p, const struct place *to, int dir, const char *name, uint64_t size)
+int put_begin(struct put *p, const struct place *to, int dir, const char *name, bool fresh,
+	      uint64_t size)
 {
 	*p = (struct put){.to = to, .dir = dir, .name = name, .fd = -EBADF};
 	if (size >= NAMELESS_MIN)
 		p->fd = openat(dir, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600);
+	else if (fresh)
+		p->fd = openat(dir, name, NEW_FILE, 0600);
+	p->direct = p->fd >= 0 && size < NAMELESS_MIN;
 	return p->fd >= 0 ? 0 : open_named(p);
 }
 
@@ -52,7 +63,10 @@ void put_drop(struct put *p)
 	p->fd = -EBADF;
 	if (p->temp[0])
 		unlinkat(p->dir, p->temp, 0);
+	else if (p->direct)
+		unlinkat(p->dir, p->name, 0);
 	p->temp[0] = '\0';
+	p->direct = false;
 }
 
 /* Something is mounted on it, as on a container's /etc/hosts. Taking the name away would take the
@@ -138,7 +152,9 @@ int put_end(struct put *p, const struct attrs *a, size_t *lost)
 {
 	int r = attrs_apply(p->to, p->fd, a, lost);
 
-	if (r == 0 && p->temp[0]) {
+	if (r == 0 && p->direct) {
+		p->direct = false;
+	} else if (r == 0 && p->temp[0]) {
 		r = take_name(p->dir, p->temp, p->name);
 		if (r == 0)
 			p->temp[0] = '\0';

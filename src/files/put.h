@@ -1,6 +1,6 @@
 /*
  * Making files in a directory that others change meanwhile: by descriptor, never through a link,
- * and never half a file under its final name.
+ * and never half a file under its final name, but for small ones in a directory that is as new.
  *
  * Layer: files.
  */
@@ -15,11 +15,15 @@ struct put {
 	const char *name;	/* its final one; borrowed */
 	int fd;			/* to be written to */
 	char temp[32];		/* "": it has none */
+	bool direct;		/* it has its final name already */
 };
 
-/* Begin the regular file `name` in `dir`. `size`: how many bytes it will probably have. 0 or
+/* Begin the regular file `name` in `dir`. `fresh`: this run made that directory, which is nothing
+ * before it is whole, and so neither are its files: a small one has its name from the start, which
+ * saves two thirds of what making it costs. `size`: how many bytes it will probably have. 0 or
  * -errno. */
-int put_begin(struct put *p, const struct place *to, int dir, const char *name, uint64_t size);
+int put_begin(struct put *p, const struct place *to, int dir, const char *name, bool fresh,
+	      uint64_t size);
 
 /* Give it its attributes and its name, in place of any file, link or such that has it; a directory
  * that has it is -EISDIR. *lost: see attrs_apply(). 0 or -errno; it is ended then too. */

@@ -276,7 +276,7 @@ static int make_file(struct in *i, int dir, const char *name, struct archive_ent
 		     const struct attrs *a)
 {
 	_cleanup_put_ struct put p = PUT_INIT;
-	int r = put_begin(&p, i->t->to, dir, name, (uint64_t)archive_entry_size(en));
+	int r = put_begin(&p, i->t->to, dir, name, false, (uint64_t)archive_entry_size(en));
 
 	if (r == 0)
 		r = fill(i, p.fd, en);

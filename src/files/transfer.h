@@ -1,11 +1,13 @@
 /*
- * A tree copied from one place to another, whatever happens to either of them meanwhile.
+ * A tree copied from one place to another, whatever happens to either of them meanwhile. Several
+ * threads copy its files (crew.h).
  *
  * Layer: files. See walk.h for how it is read, put.h for how it is written.
  */
 #pragma once
 
 #include "files/attrs.h"
+#include "files/crew.h"
 #include "files/links.h"
 #include "files/meter.h"
 
@@ -14,7 +16,7 @@ struct transfer {
 	struct attrs_keep keep;
 	struct meter meter;
 	/* What could not be copied, and goes on: `doing` is "reading" or "writing", `path` from the
-	 * top, raw. May be NULL. */
+	 * top, raw. Called, as meter.tick is, by one thread at a time. May be NULL. */
 	void (*failed)(struct transfer *t, const char *doing, const char *path, int r);
 	void *data; /* the caller's own */
 
@@ -23,6 +25,9 @@ struct transfer {
 	size_t n_lost;		       /* extended attributes that did not fit there */
 
 	/* private */
+	pthread_mutex_t lock; /* of meter, failed(), n_failed and e */
+	struct crew crew;
+	struct crew_dir **dirs; /* by depth, where the walk is */
 	struct links links;
 	int top; /* the directory that was made first, O_PATH */
 	int dir; /* where the top goes, and as what */
@@ -32,7 +37,8 @@ struct transfer {
 	struct err *e;
 };
 
-#define TRANSFER_INIT ((struct transfer){.top = -EBADF, .dir = -EBADF})
+#define TRANSFER_INIT                                                                              \
+	((struct transfer){.top = -EBADF, .dir = -EBADF, .lock = PTHREAD_MUTEX_INITIALIZER})
 void transfer_done(struct transfer *t);
 #define _cleanup_transfer_ _cleanup_(transfer_done)
 
