@@ -57,7 +57,7 @@ teardown_file() {
 	cp "$PORTHOLE" "${PORTHOLE_KIT:-$PORTHOLE_BUILD/kit.erofs}" "$bin"
 	chmod -R a+rX "$bin"
 	[[ $(as_user timeout 60 "$bin/porthole" exec "$APP" jq -n 1+1) == 2 ]]
-	[[ $(as_user "$bin/porthole" ps --json 2>/dev/null | jq -r '.[].name') == "$APP" ]]
+	[[ $(as_user "$bin/porthole" ps --json 2>/dev/null | jq -r '.[] | select(.engine == "flatpak").name') == "$APP" ]]
 	rm -rf "$bin"
 }
 
