@@ -8,6 +8,19 @@
 #include "base/path.h"
 #include "base/str.h"
 
+#define NO_LIMIT "18446744073709551615"
+
+json_t *json_parse(char *text, size_t len)
+{
+	const size_t n = strlen(NO_LIMIT);
+	json_t *j = json_loadb(text, len, 0, NULL);
+
+	for (char *s = text; !j && (s = memmem(s, len - (size_t)(s - text), NO_LIMIT, n)); s += n)
+		if (s > text && memchr(": \t\n,[", s[-1], 7))
+			memcpy(s, "-1                  ", n);
+	return j ?: json_loadb(text, len, 0, NULL);
+}
+
 int json_file_at(int dirfd, const char *path, size_t max, json_t **out)
 {
 	_cleanup_free_ char *text = NULL;
@@ -16,7 +29,7 @@ int json_file_at(int dirfd, const char *path, size_t max, json_t **out)
 
 	if (r < 0)
 		return r;
-	*out = json_loadb(text, len, 0, NULL);
+	*out = json_parse(text, len);
 	return *out ? 0 : -EBADMSG;
 }
 
@@ -28,7 +41,7 @@ int json_in_root(int rootfd, const char *path, json_t **out)
 
 	if (r < 0)
 		return r;
-	*out = json_loadb(text, len, 0, NULL);
+	*out = json_parse(text, len);
 	return *out ? 0 : -EBADMSG;
 }
 

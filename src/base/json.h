@@ -23,6 +23,10 @@ static inline void cleanup_json(json_t **j)
 }
 #define _cleanup_json_ _cleanup_(cleanup_json)
 
+/* Parse text, which may be changed by that. A new reference, or NULL. Engines write "no limit" as
+ * the largest number of 64 bits, which is -1 here. */
+json_t *json_parse(char *text, size_t len);
+
 /* Parse a regular file below `dirfd`, at most `max` bytes, nesting bounded by jansson (2048).
  * Returns 0 and a reference the caller owns, or -errno; -EBADMSG when it is not JSON. */
 int json_file_at(int dirfd, const char *path, size_t max, json_t **out);

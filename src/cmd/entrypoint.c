@@ -11,7 +11,7 @@
 #include "out/json_print.h"
 
 struct entrypoint_opts {
-	bool json, secrets, run;
+	bool json, secrets, run, devices;
 	const char *strace;
 	uint64_t timeout;
 };
@@ -117,8 +117,9 @@ static void entrypoint_done(struct entrypoint *ep)
 
 static int check_opts(const struct entrypoint_opts *o, int argc, struct err *e)
 {
-	if (!o->run && (o->strace || o->timeout))
-		err_say(e, EINVAL, "--strace and --timeout are for a rehearsal: add --run");
+	if (!o->run && (o->strace || o->timeout || o->devices))
+		err_say(e, EINVAL,
+			"--strace, --timeout and --devices are for a rehearsal: add --run");
 	else if (!o->run && argc > 1)
 		err_say(e, EINVAL, "arguments are for a rehearsal: add --run");
 	else if (o->run && o->json)
@@ -132,8 +133,11 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
 	_cleanup_subject_ struct subject s = SUBJECT_INIT;
 	_cleanup_(entrypoint_done) struct entrypoint ep = {.age = -1, .secrets = o->secrets};
-	struct rehearsal h = {
-		.strace = o->strace, .timeout = o->timeout, .argc = argc - 1, .argv = argv + 1};
+	struct rehearsal h = {.strace = o->strace,
+			      .timeout = o->timeout,
+			      .devices = o->devices,
+			      .argc = argc - 1,
+			      .argv = argv + 1};
 	int r = check_opts(o, argc, e);
 
 	if (r == 0)
@@ -162,6 +166,10 @@ static const struct opt options[] = {
 	 "rehearse it under strace -f (and -e EXPR)", NULL},
 	{OPT_UINT, offsetof(struct entrypoint_opts, timeout), 0, "timeout", "SECONDS",
 	 "end the rehearsal after so long; it does start, then (exit code 124)", NULL},
+	{OPT_FLAG, offsetof(struct entrypoint_opts, devices), 0, "devices", NULL,
+	 "rehearse it with the host's devices that the container has: what is done to them stays "
+	 "done",
+	 NULL},
 	{OPT_FLAG, offsetof(struct entrypoint_opts, secrets), 0, "show-secrets", NULL,
 	 "passwords and tokens in the environment and on the command line as they are", NULL},
 	{OPT_FLAG, offsetof(struct entrypoint_opts, json), 0, "json", NULL, "print JSON", NULL},

@@ -46,6 +46,7 @@ char *entrypoint_ended_words(const struct entrypoint *ep);
 struct rehearsal {
 	const char *strace; /* what strace -e takes, "": everything; NULL: no strace */
 	uint64_t timeout;   /* seconds, 0: none */
+	bool devices;	    /* its devices, too, on which what is done stays done */
 	int argc;	    /* arguments in place of the container's own */
 	char **argv;
 };
@@ -63,6 +64,7 @@ struct rehearsed {
 	uint64_t timeout;   /* seconds, 0: none */
 	uint64_t oom_kills; /* of its memory limit */
 	bool timed_out;
+	const struct strv *left; /* what of its limits was not rehearsed; printable */
 };
 
 /* Say so on standard error, with what was found that may be why. */

@@ -91,9 +91,8 @@ void entrypoint_tell(const struct entrypoint *ep, const struct rehearsed *w)
 			"limit %s\n",
 			w->oom_kills == 1 ? "one" : "some", w->oom_kills == 1 ? "was" : "were",
 			human_size(ep->entry.memory, limit));
-	if (ep->t)
-		fputs("porthole: not rehearsed: its seccomp and AppArmor profiles, network, "
-		      "devices, ulimits, added groups, sysctls, OOM score, sizes of tmpfs and "
-		      "/dev/shm\n",
-		      stderr);
+	for (size_t i = 0; ep->t && i < w->left->n; i++)
+		fprintf(stderr, "%s%s", i ? "; " : "porthole: not rehearsed: ", w->left->v[i]);
+	if (ep->t && w->left->n)
+		fputc('\n', stderr);
 }

@@ -124,6 +124,9 @@ static int make_plan(const struct entrypoint *ep, const struct target *t, const 
 	p->caps_ambient = false;
 	p->rehearsal = true;
 	p->no_new_privs = en->no_new_privs;
+	r = confined_make(p, h->devices, e);
+	if (r < 0)
+		return r;
 	if (set_argv(ep, h, p) < 0 || set_env(ep, h->strace, p) < 0)
 		return err_set(e, ENOMEM, "planning the rehearsal");
 	return session_seal(p, e);
@@ -377,7 +380,8 @@ int entrypoint_run(const struct entrypoint *ep, const struct target *t, const st
 							.ms = now_ms() - began,
 							.timeout = h->timeout,
 							.oom_kills = w.oom_kills,
-							.timed_out = w.timed_out});
+							.timed_out = w.timed_out,
+							.left = &p.confined.left});
 	}
 	return code >= 0 && w.timed_out ? TIMED_OUT : code;
 }

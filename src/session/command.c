@@ -168,10 +168,22 @@ static int exec_in_path(const struct plan *p, struct err *e)
 	return err_exit(e, EXIT_NOT_FOUND);
 }
 
+/* The container's own filter: while we may, or, where nobody may gain rights any more, last. */
+static int confine(const struct plan *p, bool last, struct err *e)
+{
+	int r = p->confined.filter.n && p->no_new_privs == last
+			? seccomp_filter_load(&p->confined.filter)
+			: 0;
+
+	return r < 0 ? err_set(e, r, "loading the seccomp profile of '%s'", p->label) : 0;
+}
+
 int command_exec(const struct plan *p, struct err *e)
 {
-	int r = become(p, e);
+	int r;
 
+	confined_self(p);
+	r = confine(p, false, e) ?: become(p, e);
 	if (r == 0)
 		r = go_to_cwd(p, e);
 	if (r < 0)
@@ -180,6 +192,9 @@ int command_exec(const struct plan *p, struct err *e)
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_set(e, errno, "asking to die with the session");
+	r = confine(p, true, e);
+	if (r < 0)
+		return r;
 	if (!strchr(p->argv.v[0], '/'))
 		return exec_in_path(p, e);
 	execve(p->argv.v[0], p->argv.v, p->env.v);

@@ -162,6 +162,8 @@ static int of_store(struct plan *p, struct err *e)
 			m->fd, e);
 		if (r == 0)
 			p->cow.v[p->cow.n - 1].ro = m->ro;
+		if (r == 0)
+			p->cow.v[p->cow.n - 1].options = m->options;
 		if (r == 0 && p->store->uid_map)
 			map_owners(p, m, userns);
 	}

@@ -33,8 +33,9 @@ struct cow_mount {
 	int fd;	    /* the source, borrowed from the store; -EBADF: what is at `dest` in the root */
 	int mapped; /* the same with owners as in the container, in place of fd; -EBADF: none */
 	bool ro;    /* in the container */
-	size_t order;	 /* of mounting */
-	struct stat was; /* COW_COPY: the source when it was planned, with mapped owners */
+	const char *options; /* COW_TMPFS: as its engine was told, borrowed; NULL: nothing */
+	size_t order;	     /* of mounting */
+	struct stat was;     /* COW_COPY: the source when it was planned, with mapped owners */
 };
 
 struct cow {

@@ -167,6 +167,8 @@ static int enter_cow(struct agent *a, struct err *e)
 	}
 	a->parts.notes = &notes;
 	if (r == 0)
+		confined_sysctls(p, &a->parts);
+	if (r == 0)
 		r = view_build_cow(p, &a->parts, &dev, e);
 	if (r == 0)
 		cover_names(a, dev);

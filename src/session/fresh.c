@@ -80,15 +80,17 @@ static int mount_in(int dev, const char *name, const char *type, const struct fs
 	return r < 0 ? err_set(e, r, "making /dev/%s of the session", name) : 0;
 }
 
-int fresh_dev(int dev, struct err *e)
+int fresh_dev(const struct plan *p, int dev, struct err *e)
 {
 	static const char *const links[][2] = {
 		{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"},
 		{"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
 		{"ptmx", "pts/ptmx"},
 	};
-	static const struct fs_opt shm[] = {
-		{.key = "mode", .value = "1777"}, {.key = "size", .value = "50%"}, {}};
+	const struct fs_opt shm[] = {
+		{.key = "mode", .value = "1777"},
+		{.key = "size", .value = *p->confined.shm_size ? p->confined.shm_size : "50%"},
+		{}};
 	static const struct fs_opt pts[] = {
 		{.key = "ptmxmode", .value = "0666"}, {.key = "mode", .value = "0620"}, {}};
 	static const struct fs_opt none[] = {{}};

@@ -121,6 +121,9 @@ static int mount_of(const struct plan *p, const struct view_parts *parts, struct
 		r = fcntl(m->fd, F_DUPFD_CLOEXEC, 3);
 		return r < 0 ? -errno : r;
 	}
+	r = m->how == COW_TMPFS && p->rehearsal ? confined_tmpfs(p, m) : -EBADF;
+	if (r >= 0)
+		return r;
 	if (m->how == COW_TMPFS) /* mode and flags are engines' default */
 		return pieces_scratch(parts, c, m->dest, 01777,
 				      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);

@@ -35,6 +35,7 @@ void plan_done(struct plan *p)
 	cleanup_close(&p->changes_ns);
 	cow_done(&p->cow);
 	beside_done(&p->beside);
+	confined_done(&p->confined);
 	free(p->who.groups);
 	free(p->who.name);
 	free(p->who.home);

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "kit/kit.h"
 #include "session/beside.h"
+#include "session/confined.h"
 #include "session/cow.h"
 #include "session/freeze.h"
 #include "session/hold.h"
@@ -93,6 +94,7 @@ struct plan {
 			   gives: it is joined first */
 	bool rehearsal; /* the command is the container's own: the first process of a pid namespace,
 			   and what is read-only there is so here */
+	struct confined confined; /* of a rehearsal: held as the container */
 	bool user_xattr; /* overlays can be marked as users may only: this is not the host's root */
 	int mnt_owner;	 /* the user namespace that owns the target's mount namespace, where that is
 			     another than the target's own; else -EBADF */
@@ -192,3 +194,7 @@ int env_set(struct strv *env, const char *var);
  * the target's own /etc/passwd and /etc/group, which are hostile: regular files of at most 1 MiB
  * only. An unknown name is -ENOENT. */
 int plan_user(struct plan *p, const char *spec, struct err *e);
+
+/* More groups for the command, by name or number, looked up in the same way. Names that are not
+ * there are added to `unknown`, printable. 0 or -ENOMEM. */
+int plan_groups_add(struct plan *p, const struct strv *groups, struct strv *unknown);

@@ -182,6 +182,23 @@ static int find_user(struct plan *p, const char *spec, struct err *e)
 	return 0;
 }
 
+int plan_groups_add(struct plan *p, const struct strv *groups, struct strv *unknown)
+{
+	_cleanup_free_ char *text = groups->n ? slurp(p, "/etc/group") : NULL;
+	int r = 0;
+
+	for (size_t i = 0; i < groups->n && r == 0; i++) {
+		gid_t gid;
+
+		if (etc_id(groups->v[i], &gid) == 0 ||
+		    (text && etc_group_find(text, groups->v[i], &gid) == 0))
+			r = add_group(&p->who, gid);
+		else
+			r = strv_push(unknown, str_printable_dup(groups->v[i]));
+	}
+	return r;
+}
+
 int plan_user(struct plan *p, const char *spec, struct err *e)
 {
 	/* nobody runs there: who would */

@@ -65,14 +65,33 @@ static int mount_point(int root, const char *dest, bool dir)
 	return path ? at : -ENOMEM;
 }
 
+static int make_read_only(int mnt)
+{
+	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+
+	return mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+/* Lie the file `at` over itself, read-only. */
+static int keep_from_writing(int at)
+{
+	_cleanup_close_ int mnt =
+		open_tree(at, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	int r = mnt < 0 ? -errno : make_read_only(mnt);
+
+	return r < 0 ? r : view_attach(mnt, at, "");
+}
+
 static int copy_in(const struct plan *p, const struct view_parts *parts, int root,
 		   const struct cow_mount *m)
 {
 	_cleanup_close_ int at = mount_point(root, m->dest, false), from = pieces_source(p, m);
+	int r;
 
 	if (at < 0 || from < 0)
 		return at < 0 ? at : from;
-	return copy_file(parts->host_proc, from, at, COW_FILE_MAX);
+	r = copy_file(parts->host_proc, from, at, COW_FILE_MAX);
+	return r == 0 && p->rehearsal && m->ro ? keep_from_writing(at) : r;
 }
 
 static int attach_piece(int root, const struct piece *piece)
@@ -84,13 +103,6 @@ static int attach_piece(int root, const struct piece *piece)
 		return -errno;
 	at = mount_point(root, piece->dest, S_ISDIR(st.st_mode));
 	return at < 0 ? at : view_attach(piece->mnt, at, "");
-}
-
-static int make_read_only(int mnt)
-{
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-
-	return mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
 /* All the pieces below `root`, each in its place. */
@@ -215,7 +227,7 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 	if (*dev_fd < 0)
 		return *dev_fd;
 	if (p->store || p->beside.on)
-		r = fresh_dev(*dev_fd, e)
+		r = fresh_dev(p, *dev_fd, e)
 			    ?: proc_mnt < 0 || p->beside.unmasked
 			       ? 0
 			       : fresh_proc(proc_mnt, *dev_fd, e);
@@ -223,6 +235,7 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 		r = err_set(e, errno, "making /dev/shm of the session");
 	if (r < 0)
 		return r;
+	confined_devices(p, parts, *dev_fd);
 	if (c->shm >= 0 && view_attach(c->shm, *dev_fd, "shm") < 0)
 		pieces_note(parts, "/dev/shm", "is not the target's");
 	view_show_target_proc(*dev_fd, parts->target_proc);

@@ -52,7 +52,7 @@ static char *value(const struct container *c, const char *key, size_t *len)
 }
 
 /* A protobuf Any: its member `value` (2), the JSON of the spec. */
-static json_t *parse_any(const char *p, size_t n)
+static json_t *parse_any(char *p, size_t n)
 {
 	size_t i = 0;
 
@@ -68,7 +68,7 @@ static json_t *parse_any(const char *p, size_t n)
 		if ((tag & 7) != 2 || len > n - i)
 			return NULL;
 		if (tag >> 3 == 2)
-			return json_loadb(p + i, len, 0, NULL);
+			return json_parse(p + i, len);
 		i += len;
 	}
 	return NULL;

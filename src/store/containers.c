@@ -81,7 +81,7 @@ static json_t *read_db(const struct container *c)
 	if (bolt_open(&b, c->graph.top[0].fd, "libpod/bolt_state.db") < 0 ||
 	    bolt_get(&b, keys, ARRAY_LEN(keys), &text, &len) < 0)
 		return NULL;
-	return json_loadb(text, len, 0, NULL);
+	return json_parse(text, len);
 }
 
 /* What it was told; only a file that is damaged is an error. */
@@ -179,6 +179,8 @@ static int config(const struct container *c, struct store_config *out)
 		free(out->user);
 		out->user = user;
 	}
+	if (!out->confine.shm_size && json_int(c->db, "shmSize", 0) > 0)
+		out->confine.shm_size = (uint64_t)json_int(c->db, "shmSize", 0);
 	out->os = json_dup(c->image, "os");
 	out->arch = json_dup(c->image, "architecture");
 	if (json_strings(c->db ? json_at(c->db, "entrypoint")

@@ -99,6 +99,8 @@ int docker_config(const struct docker *d, struct store_config *c)
 	limits(d->host, c);
 	platform(d, c);
 	fill_shell_form(c);
+	if (confine_of_docker(d->config, d->host, c->caps, &c->confine) < 0)
+		return -ENOMEM;
 	return env(d, c);
 }
 
@@ -122,12 +124,29 @@ static char *volume_device(const struct docker *d, const char *name, bool *tmpfs
 	return strdup(device);
 }
 
+/* What docker makes of --tmpfs, and of a mount of that type. */
+#define TMPFS_DEFAULT "noexec,nosuid,nodev,"
+
+static char *tmpfs_options(json_t *p)
+{
+	json_t *told = json_at(p, "Spec.TmpfsOptions");
+	int64_t size = json_int(told, "SizeBytes", 0), mode = json_int(told, "Mode", 0);
+	struct buf b = {};
+
+	buf_puts(&b, TMPFS_DEFAULT);
+	if (size > 0)
+		buf_printf(&b, "size=%lld,", (long long)size);
+	if (mode > 0)
+		buf_printf(&b, "mode=%o,", (unsigned)mode);
+	return buf_take(&b);
+}
+
 static int mount_point(const struct docker *d, const char *dest, json_t *p, struct store *out,
 		       struct err *e)
 {
 	const char *type = json_str(p, "Type", ""), *name = json_str(p, "Name", "");
 	const char *source = json_str(p, "Source", "");
-	_cleanup_free_ char *path = NULL, *shown = NULL;
+	_cleanup_free_ char *path = NULL, *shown = NULL, *options = NULL;
 	struct fill_mount m = {.dest = dest, .ro = !json_bool(p, "RW", true)};
 	bool tmpfs = str_eq(type, "tmpfs"), other = false;
 
@@ -146,6 +165,8 @@ static int mount_point(const struct docker *d, const char *dest, json_t *p, stru
 		/* of -v, not of --mount */
 		m.remade = str_eq(type, "bind") && !json_bool(p, "SkipMountpointCreation", false);
 	}
+	if (tmpfs && !*name)
+		m.options = options = tmpfs_options(p);
 	return fill_mount(d->roots, &m, out, e);
 }
 
@@ -173,6 +194,9 @@ int docker_mounts(const struct docker *d, struct store *out, struct err *e)
 		const char *opts = json_is_string(v) ? json_string_value(v) : "";
 		struct fill_mount m = {.dest = dest,
 				       .ro = str_eq(opts, "ro") || str_starts(opts, "ro,")};
+		_cleanup_free_ char *options = str_fmt(TMPFS_DEFAULT "%s", opts);
+
+		m.options = options;
 
 		if (r == 0)
 			r = fill_mount(d->roots, &m, out, e);

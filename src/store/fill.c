@@ -62,6 +62,7 @@ static void drop_at(struct store *s, const char *dest)
 			continue;
 		free(m->dest);
 		free(m->source);
+		free(m->options);
 		cleanup_close(&m->fd);
 		s->n_mounts--;
 		memmove(m, m + 1, (s->n_mounts - i) * sizeof(*m));
@@ -93,6 +94,7 @@ int fill_mount(const struct target_roots *r, const struct fill_mount *f, struct 
 	drop_at(out, m.dest);
 	m.fd = m.fd < 0 ? -EBADF : m.fd;
 	m.source = f->source ? strdup(f->shown ? f->shown : f->source) : NULL;
+	m.options = m.tmpfs && f->options ? strdup(f->options) : NULL;
 	err = store_add_mount(out, &m);
 	if (err == -E2BIG)
 		return err_say(e, E2BIG, "'%s' has more than %d mounts", out->label,

@@ -10,8 +10,9 @@
 /* One mount, as an engine tells of it; borrowed. */
 struct fill_mount {
 	const char *dest; /* inside; what a session makes itself (/proc, /sys, /dev) is left out */
-	const char *source; /* NULL: a tmpfs */
-	const char *shown;  /* for people; NULL: the source */
+	const char *source;  /* NULL: a tmpfs */
+	const char *shown;   /* for people; NULL: the source */
+	const char *options; /* of a tmpfs, "size=64k,noexec"; NULL: none told */
 	bool ro, ids_inside;
 	bool remade; /* the engine makes a source that is not there, at each start */
 	bool own;    /* the engine makes it at each start: left out while it is not there */

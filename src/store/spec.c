@@ -30,6 +30,8 @@ int spec_config(json_t *spec, struct store_config *c)
 	c->pids = n > 0 ? (uint64_t)n : 0;
 	c->cpus = quota > 0 && period > 0 ? (double)quota / (double)period : 0;
 	fill_shell_form(c);
+	if (confine_of_spec(spec, &c->confine) < 0)
+		return -ENOMEM;
 	return json_strings(json_at(spec, "process.env"), SIZE_MAX, &c->env);
 }
 
@@ -42,6 +44,19 @@ static bool has_option(json_t *options, const char *a, const char *b)
 		if (str_eq(json_string_value(v), a) || str_eq(json_string_value(v), b))
 			return true;
 	return false;
+}
+
+/* "size=64k,noexec": a new string. */
+static char *join(json_t *options)
+{
+	struct buf b = {};
+	json_t *v;
+	size_t i;
+
+	json_array_foreach (options, i, v)
+		if (json_is_string(v))
+			buf_printf(&b, "%s,", json_string_value(v));
+	return buf_take(&b);
 }
 
 /* What is mounted: by its type, or "bind" where the options say so. */
@@ -63,7 +78,7 @@ int spec_mounts(const struct target_roots *r, json_t *spec, const char *bundle, 
 	json_array_foreach (json_at(spec, "mounts"), i, m) {
 		const char *type = type_of(m), *source = json_str(m, "source", "");
 		json_t *options = json_at(m, "options");
-		_cleanup_free_ char *path = NULL, *shown = NULL;
+		_cleanup_free_ char *path = NULL, *shown = NULL, *all = NULL;
 		struct fill_mount f = {.dest = json_str(m, "destination", ""),
 				       .ro = has_option(options, "ro", "rro"),
 				       .ids_inside = json_at(m, "uidMappings") ||
@@ -86,6 +101,7 @@ int spec_mounts(const struct target_roots *r, json_t *spec, const char *bundle, 
 			f.own = strstr(f.source, "/userdata/") ||
 				(str_starts(f.source, "/run/") && strstr(f.source, "/containerd/"));
 		}
+		f.options = all = f.source ? NULL : join(options);
 		err = fill_mount(r, &f, out, e);
 		if (err < 0)
 			return err;

@@ -16,12 +16,14 @@ static void config_done(struct store_config *c)
 	free(c->hostname);
 	free(c->os);
 	free(c->arch);
+	confine_done(&c->confine);
 }
 
 static void mount_done(struct store_mount *m)
 {
 	free(m->dest);
 	free(m->source);
+	free(m->options);
 	cleanup_close(&m->fd);
 }
 

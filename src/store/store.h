@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "store/confine.h"
 #include "target/target.h"
 
 enum { STORE_LAYERS_MAX = 500, STORE_MOUNTS_MAX = 1000 };
@@ -35,6 +36,7 @@ struct store_mount {
 	bool gone;	 /* and that because nothing is there any more */
 	bool remade;	 /* then its engine makes an empty directory there at each start */
 	bool ids_inside; /* as of a layer */
+	char *options;	 /* of a tmpfs: "size=64k,noexec"; NULL: none told */
 };
 
 /* What would run, and as whom. The container's own words, an image's inherited ones included. */
@@ -54,6 +56,7 @@ struct store_config {
 	uint64_t memory; /* bytes, 0: no limit */
 	uint64_t pids;	 /* 0: no limit */
 	double cpus;	 /* 0: no limit */
+	struct confine confine;
 };
 
 struct store {
