@@ -213,7 +213,7 @@ static int check_keep(const struct exec_opts *o, const struct plan *p, struct ke
 		err_hint(e, "add --view cow: what is written then does not reach '%s'", p->label);
 		return -EINVAL;
 	}
-	return o->keep && !o->explain ? keep_open(k, o->keep, e) : 0;
+	return o->keep && !o->explain ? keep_open(k, o->keep, p, e) : 0;
 }
 
 /* One session in a target that is held, or on its files. */

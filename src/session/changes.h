@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "session/plan.h"
+#include "sys/cred.h"
 #include "sys/overlay.h"
 
 enum { CHANGES_MAX = 100000, CHANGES_DEPTH = 200 };
@@ -52,8 +53,11 @@ struct keep {
 	size_t saved, deleted; /* out */
 	size_t others;	 /* out: of `saved`, those that were not of the caller's user and group */
 	size_t left_out; /* out: could not be kept; */
-	struct strv why; /* the first KEEP_WHY of them, printable: "PATH (why)" */
-	bool cut;	 /* out: something lay deeper than CHANGES_DEPTH */
+	bool owners;	 /* are kept, with set-id bits and extended attributes: we are root */
+	struct idmap *maps; /* [2], of users and groups: owners are those that the target sees;
+			       NULL: the same */
+	struct strv why;    /* the first KEEP_WHY of them, printable: "PATH (why)" */
+	bool cut;	    /* out: something lay deeper than CHANGES_DEPTH */
 };
 
 #define KEEP_INIT      ((struct keep){.parent = -EBADF})
@@ -61,10 +65,11 @@ struct keep {
 void keep_done(struct keep *k);
 
 /* Before the session: `path` must not exist, its parent must. 0 or -errno with `e`. */
-int keep_open(struct keep *k, const char *path, struct err *e);
+int keep_open(struct keep *k, const char *path, const struct plan *p, struct err *e);
 
 /* Make the new directory, only the caller can look into: `files/` holds what was added or changed,
- * at its place, with its mode (without set-id bits) and times, owned by the caller; `deleted` lists
- * the rest, a printable path a line. Sockets are left out, and devices where they may not be made;
- * those that are have the caller's rights alone (0600). 0 or -errno. */
+ * at its place, with its mode and times, and, for root, with the owner that the target sees and
+ * extended attributes; else owned by the caller, without set-id bits. `deleted` lists the rest, a
+ * printable path a line. Sockets are left out, and devices where they may not be made; those that
+ * are have the caller's rights alone (0600). 0 or -errno. */
 int keep_save(struct keep *k, const struct plan *p, const struct overlay_scratch *s, struct err *e);

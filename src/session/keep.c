@@ -1,8 +1,11 @@
 /* --keep: what a session wrote, saved on the host. */
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -12,7 +15,31 @@
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-int keep_open(struct keep *k, const char *path, struct err *e)
+/* Root can give things away; one who is root of a user namespace only would give them to ids that
+ * are nobody's outside. */
+static int read_owners(struct keep *k, const struct plan *p, struct err *e)
+{
+	int proc = p->target->proc_fd;
+
+	k->owners = geteuid() == 0 && !p->user_xattr;
+	if (!k->owners || !(p->ns_join & CLONE_NEWUSER))
+		return 0;
+	k->maps = calloc(2, sizeof(*k->maps));
+	if (!k->maps || idmap_read(proc, "uid_map", &k->maps[0]) < 0 ||
+	    idmap_read(proc, "gid_map", &k->maps[1]) < 0)
+		return err_say(e, EIO, "reading the id maps of '%s' failed", p->label);
+	return 0;
+}
+
+/* As the container sees it; what it has no name for stays. */
+static uint32_t inside(const struct keep *k, int which, uint32_t id)
+{
+	uint32_t in = k->maps ? idmap_to_inside(&k->maps[which], id) : id;
+
+	return in == UINT32_MAX ? id : in;
+}
+
+int keep_open(struct keep *k, const char *path, const struct plan *p, struct err *e)
 {
 	_cleanup_free_ char *dir = strdup(path);
 	size_t n = dir ? strlen(dir) : 0;
@@ -37,6 +64,8 @@ int keep_open(struct keep *k, const char *path, struct err *e)
 	if (fstatat(k->parent, k->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_say(e, EEXIST,
 			       "%s exists already: --keep takes the name of a new directory", path);
+	if (read_owners(k, p, e) < 0)
+		return -e->num;
 	/* better known before the session than after it */
 	if (mkdirat(k->parent, k->name, 0700) < 0 || unlinkat(k->parent, k->name, AT_REMOVEDIR) < 0)
 		return err_say(
@@ -51,6 +80,7 @@ void keep_done(struct keep *k)
 {
 	cleanup_close(&k->parent);
 	free(k->name);
+	free(k->maps);
 	strv_done(&k->why);
 	*k = KEEP_INIT;
 }
@@ -60,6 +90,27 @@ struct saving {
 	int files;
 	FILE *deleted;
 };
+
+/* What an overlay notes of its own. */
+static bool is_overlays(const char *name)
+{
+	return str_starts(name, "trusted.overlay.") || str_starts(name, "user.overlay.");
+}
+
+/* All that the file system takes: capabilities, access lists, what users gave. */
+static void copy_xattrs(int from, int to)
+{
+	_cleanup_free_ char *names = malloc(XATTR_LIST_MAX), *value = malloc(XATTR_SIZE_MAX);
+	ssize_t len = names && value ? flistxattr(from, names, XATTR_LIST_MAX) : 0, n;
+
+	for (char *s = names; len > 0 && s < names + len; s += strlen(s) + 1) {
+		if (is_overlays(s))
+			continue;
+		n = fgetxattr(from, s, value, XATTR_SIZE_MAX);
+		if (n >= 0)
+			fsetxattr(to, s, value, (size_t)n, 0);
+	}
+}
 
 /* The directory of `path` below `root`, made where it is missing; its last component in *name. */
 static int make_parents(int root, char *path, char **name)
@@ -83,7 +134,14 @@ static int make_parents(int root, char *path, char **name)
 	return at < 0 ? -errno : TAKE_FD(at);
 }
 
-static int save_file(int from_dir, const char *from, int to_dir, const char *to)
+/* What of a mode is kept: set-id bits with their owner only. */
+static mode_t modes(const struct keep *k)
+{
+	return k->owners ? 07777 : 0777;
+}
+
+static int save_file(const struct keep *k, int from_dir, const char *from, int to_dir,
+		     const char *to)
 {
 	_cleanup_close_ int in =
 		openat(from_dir, from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -97,33 +155,80 @@ static int save_file(int from_dir, const char *from, int to_dir, const char *to)
 	r = out < 0 ? -errno : copy_bytes(in, out);
 	if (r < 0)
 		return r;
-	if (fchmod(out, st.st_mode & 0777) < 0)
+	/* whose it is first: that takes set-id bits and capabilities away */
+	if (k->owners && fchown(out, inside(k, 0, st.st_uid), inside(k, 1, st.st_gid)) < 0)
+		return -errno;
+	if (k->owners)
+		copy_xattrs(in, out);
+	if (fchmod(out, st.st_mode & modes(k)) < 0)
 		return -errno;
 	return futimens(out, (struct timespec[2]){st.st_atim, st.st_mtim}) < 0 ? -errno : 0;
 }
 
-static int save_one(const struct change *c, int dir, const char *name, int to_dir, const char *to)
+/* Owner, mode and times of what is no regular file. Of a directory this comes last, since what is
+ * put into it changes its times. */
+static int finish(const struct keep *k, const struct stat *st, int dir, const char *name)
+{
+	const struct timespec times[2] = {st->st_atim, st->st_mtim};
+
+	if (k->owners && fchownat(dir, name, inside(k, 0, st->st_uid), inside(k, 1, st->st_gid),
+				  AT_SYMLINK_NOFOLLOW) < 0)
+		return -errno;
+	if (k->owners && !S_ISLNK(st->st_mode) && fchmodat(dir, name, st->st_mode & 07777, 0) < 0)
+		return -errno;
+	return utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+static int finish_dir(const struct change *c, int dir, const char *name, void *data)
+{
+	const struct saving *s = data;
+	_cleanup_free_ char *path =
+		c->kind != 'D' && S_ISDIR(c->st.st_mode) ? strdup(c->path) : NULL;
+	_cleanup_close_ int parent = -EBADF, from = -EBADF, to = -EBADF;
+	char *last;
+
+	if (!path)
+		return 0;
+	parent = make_parents(s->files, path, &last);
+	from = openat(dir, name, DIR_FLAGS);
+	to = parent < 0 ? -EBADF : openat(parent, last, DIR_FLAGS);
+	if (from < 0 || to < 0) /* which keep_save() has told of */
+		return 0;
+	if (s->k->owners)
+		copy_xattrs(from, to);
+	finish(s->k, &c->st, parent, last);
+	return 0;
+}
+
+static int save_link(int from_dir, const char *from, int to_dir, const char *to)
 {
 	char link[PATH_MAX];
 
-	if (S_ISDIR(c->st.st_mode)) {
-		if (mkdirat(to_dir, to, 0700) < 0 && errno != EEXIST)
-			return -errno;
-		return fchmodat(to_dir, to, (c->st.st_mode & 0777) | 0700, 0) < 0 ? -errno : 0;
-	}
-	if (S_ISREG(c->st.st_mode))
-		return save_file(dir, name, to_dir, to);
-	if (S_ISFIFO(c->st.st_mode))
-		return mknodat(to_dir, to, S_IFIFO | (c->st.st_mode & 0777), 0) < 0 ? -errno : 0;
-	if (S_ISCHR(c->st.st_mode) || S_ISBLK(c->st.st_mode))
-		return mknodat(to_dir, to, (c->st.st_mode & S_IFMT) | 0600, c->st.st_rdev) < 0
-			       ? -errno
-			       : 0;
-	if (!S_ISLNK(c->st.st_mode))
-		return -ENOTSUP;
-	if (link_read_at(dir, name, link, sizeof(link)) < 0)
+	if (link_read_at(from_dir, from, link, sizeof(link)) < 0)
 		return -EIO;
 	return symlinkat(link, to_dir, to) < 0 ? -errno : 0;
+}
+
+static int save_one(const struct keep *k, const struct change *c, int dir, const char *name,
+		    int to_dir, const char *to)
+{
+	const mode_t mode = c->st.st_mode;
+	int r = -ENOTSUP;
+
+	if (S_ISDIR(mode)) {
+		if (mkdirat(to_dir, to, 0700) < 0 && errno != EEXIST)
+			return -errno;
+		return fchmodat(to_dir, to, (mode & 0777) | 0700, 0) < 0 ? -errno : 0;
+	}
+	if (S_ISREG(mode))
+		return save_file(k, dir, name, to_dir, to);
+	if (S_ISFIFO(mode))
+		r = mknodat(to_dir, to, S_IFIFO | (mode & 0777), 0) < 0 ? -errno : 0;
+	else if (S_ISCHR(mode) || S_ISBLK(mode)) /* nobody's but the caller's */
+		return mknodat(to_dir, to, (mode & S_IFMT) | 0600, c->st.st_rdev) < 0 ? -errno : 0;
+	else if (S_ISLNK(mode))
+		r = save_link(dir, name, to_dir, to);
+	return r < 0 ? r : finish(k, &c->st, to_dir, to);
 }
 
 /* Which one it is, and why. */
@@ -158,13 +263,13 @@ static int save_change(const struct change *c, int dir, const char *name, void *
 	if (!path)
 		return -ENOMEM;
 	to = make_parents(s->files, path, &last);
-	r = to < 0 ? to : save_one(c, dir, name, to, last);
+	r = to < 0 ? to : save_one(s->k, c, dir, name, to, last);
 	if (r == -ENOSPC || r == -EDQUOT || r == -EIO || r == -ENOMEM)
 		return r;
 	if (r < 0)
 		return leave_out(s->k, c, r);
 	s->k->saved++;
-	s->k->others += c->st.st_uid != geteuid() || c->st.st_gid != getegid();
+	s->k->others += !s->k->owners && (c->st.st_uid != geteuid() || c->st.st_gid != getegid());
 	return 0;
 }
 
@@ -190,6 +295,8 @@ int keep_save(struct keep *k, const struct plan *p, const struct overlay_scratch
 	s.files = files;
 	s.deleted = deleted;
 	r = changes_walk(p, scratch, save_change, &s, &k->cut, NULL);
+	if (r == 0)
+		r = changes_walk(p, scratch, finish_dir, &s, NULL, NULL);
 	if (r == 0 && fflush(deleted) != 0)
 		r = -errno;
 	return r < 0 ? err_set(e, r, "keeping what the session changed in %s", k->path) : 0;
