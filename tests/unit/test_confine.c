@@ -139,7 +139,7 @@ static void test_parts(void **state)
 static int below(const struct seccomp_filter *f, long nr, long a, long b)
 {
 	pid_t pid = fork();
-	int status;
+	int status = 0;
 
 	if (pid == 0) {
 		long r;
