@@ -302,21 +302,40 @@ static void unusual(struct page *p)
 		fputs("    Root could: try it with sudo.\n", p->out);
 }
 
+/* Of what does not run: where to look next. */
+static void next(struct page *p)
+{
+	static const char *const verbs[] = {
+		"'porthole entrypoint' tells what it would run, and what is wrong with that.",
+		"'porthole exec' opens its files as it left them; what is written is forgotten.",
+		"'porthole diff' lists what it changed in them.",
+	};
+
+	page_title(p);
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		fputs("  - ", p->out);
+		out_para(p->out, p->style, 4, 4, verbs[i]);
+	}
+}
+
+enum when { ALWAYS, RUNS, ENDED };
+
 static const struct {
 	unsigned flag;
 	const char *title;
-	bool live; /* only of a target that runs */
+	enum when when;
 	void (*print)(struct page *p);
 } parts[] = {
-	{SECTION_PROCESS, "Process", true, process},
-	{SECTION_RIGHTS, "Rights", true, rights},
-	{SECTION_NAMESPACES, "Namespaces", true, namespaces},
-	{SECTION_LIMITS, "Limits", true, inspect_text_limits},
-	{SECTION_FILES, "Files", true, inspect_text_files},
-	{SECTION_NETWORK, "Network", true, inspect_text_network},
-	{SECTION_ENVIRONMENT, "Environment", true, inspect_text_env},
-	{SECTION_ENGINE, "What its engine was told", false, engine},
-	{SECTION_UNUSUAL, "What is unusual", true, unusual},
+	{SECTION_PROCESS, "Process", RUNS, process},
+	{SECTION_RIGHTS, "Rights", RUNS, rights},
+	{SECTION_NAMESPACES, "Namespaces", RUNS, namespaces},
+	{SECTION_LIMITS, "Limits", RUNS, inspect_text_limits},
+	{SECTION_FILES, "Files", RUNS, inspect_text_files},
+	{SECTION_NETWORK, "Network", RUNS, inspect_text_network},
+	{SECTION_ENVIRONMENT, "Environment", RUNS, inspect_text_env},
+	{SECTION_ENGINE, "What its engine was told", ALWAYS, engine},
+	{SECTION_UNUSUAL, "What is unusual", RUNS, unusual},
+	{SECTION_UNUSUAL, "Where to look next", ENDED, next},
 };
 
 int inspect_text(FILE *out, const struct inspection *in, const struct out_style *style)
@@ -325,7 +344,7 @@ int inspect_text(FILE *out, const struct inspection *in, const struct out_style 
 
 	p.oom = headline_print(out, style, in->t, in->live ? in->f->init.age : -1) < 0;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		if (!(in->sections & parts[i].flag) || (parts[i].live && !in->live))
+		if (!(in->sections & parts[i].flag) || parts[i].when == (in->live ? ENDED : RUNS))
 			continue;
 		section(&p, parts[i].title);
 		parts[i].print(&p);

@@ -414,7 +414,9 @@ _runs() {
 	odd_start exited
 	run "$PORTHOLE" inspect "docker://$ODD_NAME"
 	[[ $status == 0 && $output == *"exited with code 3"* && $output == *"/app --exit 3"* ]]
-	[[ $output != *"Rights"* ]]
+	[[ $output != *"Rights"* && $output == *"porthole exec"* ]]
+	run "$PORTHOLE" inspect "$WEB_PID"
+	[[ $status == 0 && $output == *"Rights"* && $output != *"look next"* ]]
 	[[ $(facts "docker://$ODD_NAME" '.exit_code') == 3 ]]
 	odd_stop
 }
