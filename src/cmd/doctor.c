@@ -12,7 +12,7 @@ struct doctor_opts {
 	bool json;
 };
 
-enum { CAP_PTRACE = 19, CAP_ADMIN = 21, LABEL = 12 };
+enum { CAP_PTRACE = 19, CAP_ADMIN = 21, LABEL = 14 };
 
 /* What a verb can need of the place it is run in. */
 enum need {

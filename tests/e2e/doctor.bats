@@ -80,6 +80,8 @@ ns() {
 	CLI=(engine_cli podman)
 	inside podman -v /:/host:ro
 	[[ $(in_it doctor --json | jq -c '[.engine, .host_root]') == '["podman","/host"]' ]]
+	run -0 in_it doctor
+	[[ $output == *"host's files  /host"$'\n'* ]]
 	run -0 unshare -Ur "$PORTHOLE" doctor
 	[[ $output == *"own "*"user"* && $output == *"exec, of what runs "*" no "*"the host's user namespace"* ]]
 }
