@@ -47,7 +47,8 @@ static int entry_read(int dirfd, const char *name, enum view_how how, dev_t dev,
 		en->link = strdup(link);
 		if (!en->link)
 			return -ENOMEM;
-	} else if (how == VIEW_NODES && S_ISCHR(st.st_mode) && st.st_dev == dev && st.st_rdev) {
+	} else if (how == VIEW_NODES && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) &&
+		   st.st_dev == dev && st.st_rdev) {
 		en->node = st;
 	} else if (how != VIEW_LIST) {
 		en->fd = open_tree(dirfd, name,
