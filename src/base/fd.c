@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -147,9 +148,20 @@ int fd_close_inherited(int proc_fd)
 	return 0;
 }
 
+/* From `first` on and before `end`. */
+static void close_between(unsigned first, unsigned end)
+{
+	enum { ALL = 4096 }; /* where the kernel cannot do it in one call */
+
+	if (first < end && syscall(SYS_close_range, first, end - 1, 0) < 0)
+		for (unsigned fd = first; fd < end && fd < ALL; fd++)
+			close((int)fd);
+}
+
 void fd_keep_only(int *const fds[], size_t n)
 {
-	enum { BASE = 64, ALL = 4096 };
+	enum { BASE = 64 };
+	unsigned from = 0;
 	int last = BASE;
 
 	for (size_t i = 0; i < n; i++) {
@@ -158,9 +170,11 @@ void fd_keep_only(int *const fds[], size_t n)
 		if (*fds[i] >= 0)
 			last = *fds[i] + 1;
 	}
-	for (int fd = 0; fd < BASE; fd++)
-		close(fd);
-	if (syscall(SYS_close_range, last, ~0U, 0) < 0)
-		for (int fd = last; fd < ALL; fd++)
-			close(fd);
+	for (size_t i = 0; i < n; i++) {
+		if (*fds[i] < 0)
+			continue;
+		close_between(from, (unsigned)*fds[i]);
+		from = (unsigned)*fds[i] + 1;
+	}
+	close_between(from, UINT_MAX);
 }
