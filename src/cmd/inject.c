@@ -179,7 +179,11 @@ static int report(const struct job *j, size_t n, uint64_t bytes, struct err *e)
 	if (j->cmp.kept)
 		printf("%zu of the container's own files stayed as they are.\n", j->cmp.kept);
 	show_paths(j);
-	printf("'porthole eject %s' takes it out again.\n", j->name);
+	printf("'porthole eject %s' takes it out again%s.\n", j->name,
+	       journal_is_fleeting(&j->journal)
+		       ? ", from within this session only: its journal (" JOURNAL_STATE
+			 ") is forgotten with it"
+		       : "");
 	return 0;
 }
 

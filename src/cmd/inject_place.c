@@ -1,5 +1,6 @@
 /* What may be changed for good, and the list of what was. */
 #include <sys/stat.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,11 +28,15 @@ int inject_place(const struct target *t, struct place *out, struct err *e)
 		return r;
 	if (stat("/", &host) < 0 || fstat(out->root, &theirs) < 0)
 		return err_set(e, errno, "looking at the root of '%s'", out->label);
-	if (host.st_dev == theirs.st_dev && host.st_ino == theirs.st_ino)
+	if (host.st_dev != theirs.st_dev || host.st_ino != theirs.st_ino)
+		return 0;
+	if (!getenv("PORTHOLE_SESSION"))
 		return err_say(e, EPERM,
 			       "the files of '%s' are the host's own: nothing is put in there",
 			       out->label);
-	return 0;
+	err_say(e, EPERM, "'%s' is here, in the sidekick: nothing is put in there", out->label);
+	err_hint(e, "where a sidekick shares pid, as it does without --share, its target is pid:1");
+	return -EPERM;
 }
 
 static const struct column columns[] = {

@@ -1,19 +1,22 @@
 /* porthole sidekick: a container of its own beside a target. */
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cmd/again.h"
 #include "cmd/exec_parts.h"
 #include "cmd/exec_warn.h"
 #include "cmd/sidekick.h"
 #include "cmd/subject.h"
+#include "inject/journal.h"
 #include "launch/detach.h"
 #include "launch/state.h"
 #include "session/seal.h"
 #include "session/session.h"
+#include "sys/caps.h"
 #include "sys/ns.h"
 #include "target/ended.h"
-#include "cmd/again.h"
 
 enum { NAMES_MAX = 100 };
 
@@ -68,6 +71,7 @@ static const struct opt options[] = {
 
 /* Who it is about, what its root is, and what is asked. */
 struct sidekick {
+	char *journals; /* HOST:PATH of inject's, where it may be used inside */
 	const struct target_roots *roots;
 	const struct sidekick_opts *o;
 	struct subject image; /* empty: the kit */
@@ -82,6 +86,31 @@ static void sidekick_done(struct sidekick *s)
 	subject_done(&s->image);
 	target_done(&s->t);
 	strv_done(&s->argv);
+	free(s->journals);
+}
+
+/* Whoever may trace and mount can put an operating system into the target: 'porthole inject' works
+ * inside, and its journal is the host's, which stays. */
+static int inject_inside(struct sidekick *s, struct err *e)
+{
+	const uint64_t needs = CAPS_BIT(CAP_SYS_PTRACE) | CAPS_BIT(CAP_SYS_ADMIN);
+	_cleanup_free_ char *place = NULL;
+	struct err why = {};
+	uint64_t caps = 0;
+
+	for (size_t i = 0; i < s->o->cap_add.n; i++) {
+		uint64_t some = 0;
+
+		if (caps_parse(s->o->cap_add.v[i], &some, e) < 0)
+			return -e->num;
+		caps |= some;
+	}
+	s->beside.self = (caps & needs) == needs;
+	if (!s->beside.self || journal_place(!s->o->explain, &place, &why) < 0)
+		return 0;
+	s->journals = str_fmt("%s:" JOURNAL_STATE "/inject", place);
+	s->beside.ours = s->journals;
+	return s->journals ? 0 : err_set(e, ENOMEM, "planning the sidekick");
 }
 
 static int fill(struct sidekick *s, struct ctx *ctx, int argc, char **argv, struct err *e)
@@ -121,7 +150,7 @@ static int fill(struct sidekick *s, struct ctx *ctx, int argc, char **argv, stru
 		.argv = s->argv.v,
 	};
 	r = exec_cpus(o->cpus, &s->req.limits.cpus, e);
-	return r;
+	return r < 0 ? r : inject_inside(s, e);
 }
 
 /* The target must run: a sidekick is beside something. */
@@ -272,7 +301,10 @@ const struct verb verb_sidekick = {
 		"The target's files are at /" BESIDE_TARGET
 		", live. All else can be written to, and is forgotten. Options may\n"
 		"follow TARGET; they mean what they do with docker run. With --image, CMD follows "
-		"the image's entry point.\n\n"
+		"the image's entry point.\n"
+		"With SYS_PTRACE and SYS_ADMIN, 'porthole inject pid:1' works in it: the host's "
+		"tools are not needed,\n"
+		"and 'porthole eject TARGET' on the host takes out what was put in.\n\n"
 		"It ends with its command, and leaves nothing. Where pid is shared it also ends "
 		"with the target.\n\n"
 		"The exit code is the command's; 128+N when signal N killed it; 127, 126 and 125 "
@@ -281,6 +313,8 @@ const struct verb verb_sidekick = {
 		"  porthole sidekick web                                  a shell beside 'web'\n"
 		"  porthole sidekick web --share net curl 127.0.0.1:8080  its loopback\n"
 		"  porthole sidekick web --cap-add SYS_PTRACE strace -fp 1\n"
+		"  porthole sidekick web --cap-add SYS_PTRACE --cap-add SYS_ADMIN \\\n"
+		"      porthole inject --from busybox pid:1               an OS put in from beside\n"
 		"  porthole sidekick web --image debian:12 bash           a full system beside it\n"
 		"  porthole sidekick web --engine docker                  seen in docker ps\n"
 		"  porthole sidekick web --image ./tools.tar -v /tmp:/out -- tcpdump -w /out/x\n"

@@ -12,6 +12,19 @@
 
 #define CACHE "/var/cache/porthole/inject"
 
+static int need_apt(struct err *e)
+{
+	static char *const apt[] = {(char *)"apt-get", (char *)"--version", NULL};
+
+	if (spawn_run(apt, NULL, NULL, NULL) != -ENOENT)
+		return 0;
+	err_say(e, ENOENT, "there is no apt-get on this machine, of whose packages Debian is made");
+	err_hint(e,
+		 "use --from busybox, or --from with an image or an archive of one, such as what "
+		 "'docker save debian' writes");
+	return -ENOENT;
+}
+
 void origin_work_done(struct origin_work *w)
 {
 	if (w->lock >= 0)
@@ -21,6 +34,10 @@ void origin_work_done(struct origin_work *w)
 
 int origin_work_open(struct origin_work *w, struct err *e)
 {
+	int r = need_apt(e);
+
+	if (r < 0)
+		return r;
 	if ((mkdir("/var/cache/porthole", 0755) < 0 && errno != EEXIST) ||
 	    (mkdir(CACHE, 0700) < 0 && errno != EEXIST))
 		return err_set(e, errno, "making " CACHE);
@@ -37,24 +54,12 @@ int origin_work_open(struct origin_work *w, struct err *e)
 	return 0;
 }
 
-static int no_apt(struct err *e)
-{
-	err_say(e, ENOENT, "there is no apt-get on this machine, of whose packages Debian is made");
-	err_hint(e,
-		 "use --from busybox, or --from with an image or an archive of one, such as what "
-		 "'docker save debian' writes");
-	return -ENOENT;
-}
-
 int origin_debs(const struct strv *asked, const struct kit_progress *progress,
 		struct kit_packages *out, struct err *e)
 {
-	static char *const apt[] = {(char *)"apt-get", (char *)"--version", NULL};
 	struct rules rules = {.packages = *asked};
 	int r;
 
-	if (spawn_run(apt, NULL, NULL, NULL) == -ENOENT)
-		return no_apt(e);
 	progress->step(progress->arg, "asking apt", 0, 0);
 	r = apt_resolve(&rules, ORIGIN_WORK, out, e);
 	return r < 0 ? r : apt_fetch(out, ORIGIN_WORK, progress, e);

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -32,22 +33,58 @@ static const char *state_dir(void)
 {
 	const char *dir = getenv("PORTHOLE_STATE");
 
-	return dir && *dir == '/' ? dir : "/var/lib/porthole";
+	return dir && *dir == '/' ? dir : JOURNAL_STATE;
+}
+
+/* A minimal system, such as a kit's root, may not even have /var/lib. */
+static int make_dirs(const char *path)
+{
+	_cleanup_free_ char *part = strdup(path);
+
+	if (!part)
+		return -ENOMEM;
+	for (char *c = strchr(part + 1, '/');; c = strchr(c + 1, '/')) {
+		if (c)
+			*c = '\0';
+		if (mkdir(part, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		if (!c)
+			return 0;
+		*c = '/';
+	}
 }
 
 /* The directory of journals. `make`: where there is none yet. A descriptor, or -errno with `e`. */
 static int open_dir(bool make, struct err *e)
 {
 	_cleanup_close_ int top = -EBADF;
-	int r;
+	int r = make ? make_dirs(state_dir()) : 0;
 
-	if (make && mkdir(state_dir(), 0755) < 0 && errno != EEXIST)
-		return err_set(e, errno, "making %s", state_dir());
+	if (r < 0)
+		return err_set(e, r, "making %s", state_dir());
 	top = open(state_dir(), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (top >= 0 && make && mkdirat(top, "inject", 0700) < 0 && errno != EEXIST)
 		return err_set(e, errno, "making %s/inject", state_dir());
 	r = top < 0 ? -errno : openat(top, "inject", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return r >= 0 ? r : err_set(e, errno, "opening %s/inject", state_dir());
+}
+
+int journal_place(bool make, char **path, struct err *e)
+{
+	_cleanup_close_ int dir = open_dir(make, e);
+
+	if (dir < 0)
+		return dir;
+	*path = str_fmt("%s/inject", state_dir());
+	return *path ? 0 : err_set(e, ENOMEM, "opening %s/inject", state_dir());
+}
+
+bool journal_is_fleeting(const struct journal *j)
+{
+	struct stat root, here;
+
+	return getenv("PORTHOLE_SESSION") && j->dir >= 0 && stat("/", &root) == 0 &&
+	       fstat(j->dir, &here) == 0 && root.st_dev == here.st_dev;
 }
 
 /* ENGINE-ID.journal: an id may hold anything. */

@@ -49,6 +49,15 @@ void journal_done(struct journal *j);
  * it; -EBADMSG: damaged; -errno. */
 int journal_open(const struct target *t, bool make, struct journal *j, struct err *e);
 
+#define JOURNAL_STATE "/var/lib/porthole" /* where PORTHOLE_STATE names no other directory */
+
+/* The directory of journals; `make`: also where there is none yet. Its path in a new string. 0 or
+ * -errno with `e`. */
+int journal_place(bool make, char **path, struct err *e);
+
+/* Whether an open journal is in the root of a session of ours, which forgets. */
+bool journal_is_fleeting(const struct journal *j);
+
 /* Of the same engine and name, but another container: its journal's file name in a new string,
  * NULL: none. */
 char *journal_namesake(const struct target *t);

@@ -48,7 +48,7 @@ struct origin_work {
 #define ORIGIN_WORK_INIT      ((struct origin_work){.lock = -EBADF})
 #define _cleanup_origin_work_ _cleanup_(origin_work_done)
 void origin_work_done(struct origin_work *w);
-/* Waits for another one to end. 0 or -errno with `e`. */
+/* Waits for another one to end. 0 or -errno with `e`; -ENOENT: there is no apt here. */
 int origin_work_open(struct origin_work *w, struct err *e);
 
 /* Find or download packages and what they depend on; ORIGIN_WORK must be open. 0 or -errno. */

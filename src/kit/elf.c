@@ -188,10 +188,21 @@ static void exact(const struct rules *r, const char *path, char *data, size_t si
 				rewrite_exact(data, size, r->exact.v[i].from, r->exact.v[i].to);
 }
 
+/* A program with a libc of its own in it, and that one's tables of directories: it runs as it is. */
+static bool is_static(const struct elf *f)
+{
+	for (size_t i = 0; i < f->eh->e_phnum; i++)
+		if (f->ph[i].p_type == PT_DYNAMIC || f->ph[i].p_type == PT_INTERP)
+			return false;
+	return f->eh->e_type == ET_EXEC;
+}
+
 void elf_relocate(struct elf *f, const struct rewriter *w, const char *path, struct elf_stats *st)
 {
 	struct rewrite_fars far = {};
 
+	if (is_static(f))
+		return;
 	if (str_eq(path, "ld.so"))
 		st->strings += elf_loader_dirs(f, w->names->triplet);
 	set_interp(f, st);

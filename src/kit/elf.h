@@ -49,7 +49,8 @@ uint64_t elf_address(const struct elf *f, size_t offset);
  * Borrowed; inside the file and NUL-terminated. */
 char *elf_dyn_string(const struct elf *f, int64_t tag, size_t *at);
 
-/* Point everything at the kit. `path` is the file's kit path (for `exact` rules). */
+/* Point everything at the kit; a static program stays as it is. `path` is the file's kit path (for
+ * `exact` rules). */
 void elf_relocate(struct elf *f, const struct rewriter *w, const char *path, struct elf_stats *st);
 
 /* In the loader itself: its built-in library directories become the kit's. Returns how many tables

@@ -159,6 +159,18 @@ static int add_volume(struct plan *p, const char *spec, struct err *e)
 		       : 0;
 }
 
+/* A copy: what the target may reach through the sidekick's processes is not the host's program. */
+static int add_self(struct plan *p, struct err *e)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_set(e, errno, "opening this program for the sidekick");
+	return beside_add(&p->beside, BESIDE_SELF, fd, true) < 0
+		       ? err_set(e, ENOMEM, "planning the sidekick")
+		       : 0;
+}
+
 static int plan_files(struct plan *p, struct err *e)
 {
 	_cleanup_close_ int userns = p->ns_join & CLONE_NEWUSER ? plan_userns(p) : -EBADF;
@@ -191,6 +203,10 @@ int beside_plan_root(struct plan *p, const struct request *req, struct err *e)
 		r = plan_files(p, e);
 	if (r == 0 && add_names(p) < 0)
 		r = err_set(e, ENOMEM, "planning the sidekick");
+	if (r == 0 && b->self)
+		r = add_self(p, e);
+	if (r == 0 && b->ours && !(p->ns_join & CLONE_NEWUSER))
+		r = add_volume(p, b->ours, e);
 	if (r == 0 && b->volumes.n > MOUNTS_MAX)
 		r = err_say(e, E2BIG, "more than %d volumes", MOUNTS_MAX);
 	for (size_t i = 0; i < b->volumes.n && r == 0; i++)

@@ -17,6 +17,7 @@ struct plan;
 struct request;
 
 #define BESIDE_TARGET "target" /* where in its root the target's files are */
+#define BESIDE_SELF   "/usr/local/bin/porthole"
 
 struct host_request;
 
@@ -29,6 +30,9 @@ struct beside_request {
 	struct strv cap_add, cap_drop;
 	const char *name; /* its host name where uts is not shared; NULL: the target's name */
 	bool read_only;
+	bool self; /* this program at BESIDE_SELF */
+	/* as a volume, where it is in our own user namespace: the host's root owns it. NULL: none */
+	const char *ours;
 };
 
 /* Something that is put into its root. */

@@ -79,7 +79,7 @@ static void hint(struct err *e, enum power power, uint64_t need)
 	case POWER_CAPS:
 		err_hint(e,
 			 "you are root without %s (capsh, setpriv, a container?): run it as root "
-			 "of the host",
+			 "of the host, or start the container with --cap-add",
 			 power_missing(need, names, sizeof(names)));
 		break;
 	case POWER_FULL:
