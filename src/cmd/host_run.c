@@ -139,8 +139,8 @@ static int fill(struct host_run *h, struct ctx *ctx, int argc, char **argv, stru
 {
 	const struct host_run_opts *o = h->o;
 
-	if (subject_argv(o->image ? &h->image.store.config : NULL, o->entrypoint, o->detach, argc,
-			 argv, &h->argv) < 0)
+	if (subject_argv(o->image ? &h->image.store.config : NULL, o->entrypoint,
+			 o->detach && !o->interactive && !o->tty, argc, argv, &h->argv) < 0)
 		return err_set(e, ENOMEM, "planning the container");
 	h->beside = (struct beside_request){
 		.host = &h->spec.req,
@@ -159,7 +159,8 @@ static int fill(struct host_run *h, struct ctx *ctx, int argc, char **argv, stru
 				      : NULL,
 		.env = h->env,
 		.env_files = o->env_files,
-		.interactive = o->interactive,
+		/* whoever attaches may type */
+		.interactive = o->interactive || (o->detach && o->tty),
 		.tty = o->tty,
 		.tty_in = !o->detach && isatty(STDIN_FILENO),
 		.tty_out = !o->detach && ctx->tty_out,
@@ -210,7 +211,8 @@ static int detach(struct host_run *h, struct plan *p, struct err *e)
 	for (int i = 0; i < NAMES_MAX && r == -EEXIST; i++) {
 		_cleanup_free_ char *name =
 			i ? str_fmt("%s-%d", h->self.name, i + 1) : strdup(h->self.name);
-		const struct launch l = {.name = name, .image = image_name(h)};
+		const struct launch l = {
+			.name = name, .image = image_name(h), .input = h->o->interactive};
 
 		*e = (struct err){};
 		if (!name)
@@ -261,11 +263,6 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_plan_ struct plan p = PLAN_INIT;
 	int r;
 
-	if (h.o->detach && h.o->interactive) {
-		err_say(e, EINVAL, "-d has no input: -i goes without it");
-		err_hint(e, "'porthole exec -it NAME' works in it once it runs");
-		return -EINVAL;
-	}
 	r = choose_name(&h, e);
 	if (r == 0)
 		r = fill_spec(&h, e);

@@ -118,8 +118,8 @@ static int fill(struct sidekick *s, struct ctx *ctx, int argc, char **argv, stru
 	const struct sidekick_opts *o = s->o;
 	int r;
 
-	if (subject_argv(o->image ? &s->image.store.config : NULL, o->entrypoint, o->detach, argc,
-			 argv, &s->argv) < 0)
+	if (subject_argv(o->image ? &s->image.store.config : NULL, o->entrypoint,
+			 o->detach && !o->interactive && !o->tty, argc, argv, &s->argv) < 0)
 		return err_set(e, ENOMEM, "planning the sidekick");
 	s->beside = (struct beside_request){
 		.share = o->share,
@@ -140,7 +140,8 @@ static int fill(struct sidekick *s, struct ctx *ctx, int argc, char **argv, stru
 				      : NULL,
 		.env = o->env,
 		.env_files = o->env_files,
-		.interactive = o->interactive,
+		/* whoever attaches may type */
+		.interactive = o->interactive || (o->detach && o->tty),
 		.tty = o->tty,
 		.tty_in = !o->detach && isatty(STDIN_FILENO),
 		.tty_out = !o->detach && ctx->tty_out,
@@ -231,6 +232,7 @@ static int detach(struct sidekick *s, struct plan *p, struct err *e)
 		struct launch l = {
 			.name = name,
 			.image = p->store ? p->where : "kit",
+			.input = s->o->interactive,
 			.ended = ended_words_of,
 			.data = s,
 		};
@@ -249,11 +251,6 @@ static int detach(struct sidekick *s, struct plan *p, struct err *e)
 
 static int check(const struct sidekick_opts *o, struct err *e)
 {
-	if (o->detach && o->interactive) {
-		err_say(e, EINVAL, "-d has no input: -i goes without it");
-		err_hint(e, "'porthole exec -it NAME' works in it once it runs");
-		return -EINVAL;
-	}
 	return o->name ? launch_name_check(o->name, e) : 0;
 }
 
@@ -314,7 +311,8 @@ const struct verb verb_sidekick = {
 		"  porthole sidekick web --share net curl 127.0.0.1:8080  its loopback\n"
 		"  porthole sidekick web --cap-add SYS_PTRACE strace -fp 1\n"
 		"  porthole sidekick web --cap-add SYS_PTRACE --cap-add SYS_ADMIN \\\n"
-		"      porthole inject --from busybox pid:1               an OS put in from beside\n"
+		"      porthole inject --from busybox pid:1               an OS put in from "
+		"beside\n"
 		"  porthole sidekick web --image debian:12 bash           a full system beside it\n"
 		"  porthole sidekick web --engine docker                  seen in docker ps\n"
 		"  porthole sidekick web --image ./tools.tar -v /tmp:/out -- tcpdump -w /out/x\n"

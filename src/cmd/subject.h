@@ -31,7 +31,7 @@ void subject_image(const struct target_roots *r, const struct target *t, struct 
 
 /* What a container of it runs, as docker run has it: the words typed follow the image's entry point
  * (or the `entrypoint` asked for), and replace its own arguments. `config` NULL: no image. What has
- * no words then and goes to the background sleeps. 0 or -ENOMEM. */
+ * no words then and goes to the background, where nobody can type, sleeps. 0 or -ENOMEM. */
 int subject_argv(const struct store_config *config, const char *entrypoint, bool background,
 		 int argc, char **argv, struct strv *out);
 

@@ -188,7 +188,8 @@ static void exact(const struct rules *r, const char *path, char *data, size_t si
 				rewrite_exact(data, size, r->exact.v[i].from, r->exact.v[i].to);
 }
 
-/* A program with a libc of its own in it, and that one's tables of directories: it runs as it is. */
+/* A program with a libc of its own in it, and that one's tables of directories: it runs as it is.
+ */
 static bool is_static(const struct elf *f)
 {
 	for (size_t i = 0; i < f->eh->e_phnum; i++)

@@ -1,20 +1,20 @@
 #include "launch/detach.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "launch/keeper.h"
 #include "launch/state.h"
 #include "session/session.h"
-#include "sys/title.h"
 
-enum { CHUNK = 16384 };
+enum { ROWS = 24, COLS = 80 };
 
 /* What the supervisor has. */
 struct detached {
@@ -23,73 +23,116 @@ struct detached {
 	struct launch_state state;
 	int dir;  /* of the state */
 	int tell; /* to who started us: a struct err, once; -EBADF: told */
+	int end;  /* to the keeper: a struct keeper_end */
 };
 
-/* --- the keeper: reads what the container says until nobody is left to say anything --- */
+/* --- the keeper, and what lies between it and the supervisor --- */
 
-static int open_log(int dir)
+/* The supervisor's side of it, and the keeper's. */
+struct between {
+	int in, out;
+	int keeper_end;
+	struct keeper k;
+};
+
+static void between_done(struct between *b)
 {
-	return openat(dir, LAUNCH_LOG, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-		      0600);
+	cleanup_close(&b->in);
+	cleanup_close(&b->out);
+	cleanup_close(&b->keeper_end);
+	cleanup_close(&b->k.from);
+	cleanup_close(&b->k.to);
+	cleanup_close(&b->k.end);
 }
 
-/* At most two files of LAUNCH_LOG_MAX: who says more is remembered for the last of it. */
-static void keep_log(int dir, int from)
+/* A terminal, at which the supervisor is as a person's own shell would be: whoever attaches sits in
+ * front of it. As large as the one it is started from. */
+static int open_terminal(struct between *b, struct err *e)
 {
-	_cleanup_close_ int log = open_log(dir);
-	static char buf[CHUNK];
-	ssize_t n;
+	struct winsize size = {};
+	struct termios raw;
+	char path[32];
+	int nr;
 
-	while ((n = read(from, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)) {
-		struct stat st;
-
-		if (n < 0 || log < 0)
-			continue;
-		if (fstat(log, &st) == 0 && st.st_size + n > LAUNCH_LOG_MAX) {
-			renameat(dir, LAUNCH_LOG, dir, LAUNCH_LOG_OLD);
-			cleanup_close(&log);
-			log = open_log(dir);
-		}
-		if (log >= 0)
-			fd_write_all(log, buf, (size_t)n); /* a full /run loses what comes now */
+	b->k.from = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (b->k.from < 0 || unlockpt(b->k.from) < 0 || ioctl(b->k.from, TIOCGPTN, &nr) < 0)
+		return err_set(e, errno, "making a terminal");
+	snprintf(path, sizeof(path), "/dev/pts/%d", nr);
+	b->in = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	b->out = b->in < 0 ? -EBADF : fcntl(b->in, F_DUPFD_CLOEXEC, 3);
+	b->k.to = fcntl(b->k.from, F_DUPFD_CLOEXEC, 3);
+	if (b->out < 0 || b->k.to < 0)
+		return err_set(e, errno, "making a terminal");
+	for (int fd = 0; fd < 3 && !size.ws_row; fd++)
+		ioctl(fd, TIOCGWINSZ, &size);
+	if (!size.ws_row || !size.ws_col)
+		size = (struct winsize){.ws_row = ROWS, .ws_col = COLS};
+	ioctl(b->in, TIOCSWINSZ, &size);
+	if (tcgetattr(b->in, &raw) == 0) {
+		cfmakeraw(&raw); /* nobody types into a line that is not there yet */
+		raw.c_oflag |= OPOST | ONLCR;
+		tcsetattr(b->in, TCSANOW, &raw);
 	}
+	return 0;
 }
 
-_Noreturn static void keeper_main(struct detached *d, int from)
+/* `from` reads what is written to `to`. */
+static int open_pipe(int *from, int *to, struct err *e)
 {
-	int *const keep[] = {&d->dir, &from};
+	int pair[2];
 
-	/* it ends when all others have: no signal of ours is for it */
-	fd_keep_only(keep, ARRAY_LEN(keep));
-	setsid();
-	for (int sig = 1; sig < 32; sig++)
-		signal(sig, SIG_IGN);
-	title_set("ph-keeper");
-	keep_log(d->dir, from);
-	launch_forget(d->dir, d->state.name);
-	_exit(0);
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return err_set(e, errno, "making a pipe");
+	*from = pair[0];
+	*to = pair[1];
+	return 0;
+}
+
+static int open_between(const struct detached *d, struct between *b, struct err *e)
+{
+	int r = open_pipe(&b->k.end, &b->keeper_end, e);
+
+	if (r == 0 && d->plan->tty)
+		return open_terminal(b, e);
+	if (r == 0)
+		r = open_pipe(&b->k.from, &b->out, e);
+	if (r == 0 && d->launch->input)
+		return open_pipe(&b->in, &b->k.to, e);
+	if (r == 0 && (b->in = open("/dev/null", O_RDONLY | O_CLOEXEC)) < 0)
+		r = err_set(e, errno, "opening /dev/null");
+	return r;
 }
 
 /* Our output goes to the keeper from here on; its end is when the last of us has closed it. */
 static int start_keeper(struct detached *d, struct err *e)
 {
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	_cleanup_close_ int from = -EBADF, to = -EBADF;
-	int pair[2];
-	pid_t pid;
+	_cleanup_(between_done) struct between b = {
+		.in = -EBADF,
+		.out = -EBADF,
+		.keeper_end = -EBADF,
+		.k = {.dir = d->dir,
+		      .from = -EBADF,
+		      .to = -EBADF,
+		      .end = -EBADF,
+		      .tty = d->plan->tty,
+		      .name = d->state.name},
+	};
+	int r = open_between(d, &b, e);
+	pid_t pid = r < 0 ? -1 : fork();
 
-	if (null < 0 || pipe2(pair, O_CLOEXEC) < 0)
-		return err_set(e, errno, "making a pipe");
-	from = pair[0];
-	to = pair[1];
-	pid = fork();
+	if (r < 0)
+		return r;
 	if (pid == 0)
-		keeper_main(d, from);
+		keeper_main(&b.k);
 	if (pid < 0)
 		return err_set(e, errno, "starting a process");
-	if (dup2(null, STDIN_FILENO) < 0 || dup2(to, STDOUT_FILENO) < 0 ||
-	    dup2(to, STDERR_FILENO) < 0)
+	/* whoever attaches changes its size, which a signal tells */
+	if (d->plan->tty && ioctl(b.in, TIOCSCTTY, 0) < 0)
+		return err_set(e, errno, "taking the terminal");
+	if (dup2(b.in, STDIN_FILENO) < 0 || dup2(b.out, STDOUT_FILENO) < 0 ||
+	    dup2(b.out, STDERR_FILENO) < 0)
 		return err_set(e, errno, "handing over descriptors");
+	d->end = TAKE_FD(b.keeper_end);
 	return 0;
 }
 
@@ -123,6 +166,17 @@ static char *ended(void *data)
 	return d->launch->ended ? d->launch->ended(d->launch->data) : NULL;
 }
 
+/* For who is attached. */
+static void last_words(const struct detached *d, int code, const struct err *e)
+{
+	struct keeper_end end = {.code = code};
+
+	if (e)
+		snprintf(end.why, sizeof(end.why), "%s", e->msg);
+	if (d->end >= 0)
+		fd_write_all(d->end, &end, sizeof(end));
+}
+
 _Noreturn static void supervisor_main(struct detached *d)
 {
 	struct session_talk talk = {.started = started, .ended = ended, .data = d};
@@ -142,6 +196,7 @@ _Noreturn static void supervisor_main(struct detached *d)
 		e.exit = EXIT_PORTHOLE;
 	launch_forget(d->dir, d->state.name);
 	tell(d, &e); /* when it never began */
+	last_words(d, r < 0 ? e.exit : r, r < 0 ? &e : NULL);
 	_exit(r < 0 ? e.exit : r);
 }
 
@@ -200,7 +255,7 @@ static int start(struct detached *d, struct err *e)
 
 int launch_detached(const struct plan *p, const struct launch *l, struct err *e)
 {
-	struct detached d = {.plan = p, .launch = l, .dir = -EBADF, .tell = -EBADF};
+	struct detached d = {.plan = p, .launch = l, .dir = -EBADF, .tell = -EBADF, .end = -EBADF};
 	int r = fill(&d, e);
 
 	if (r == 0)

@@ -6,12 +6,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 #include "session/plan.h"
 
 struct launch {
 	const char *name;  /* as launch_name_check() takes it */
 	const char *image; /* what its files are, for people */
+	bool input; /* it takes what whoever attaches types; with a terminal it always does */
 	/* Called in the supervisor at the end of the target where the container goes on; a sentence
 	 * for its log, which is freed, or NULL. */
 	char *(*ended)(void *data);
@@ -19,5 +22,6 @@ struct launch {
 };
 
 /* Start the plan in the background: returns 0 once its command runs (or has run), or -errno with
- * `e`: then nothing of it is left. What it says goes to its log; its input is empty. */
+ * `e`: then nothing of it is left. What it says goes to its log, and to whoever attaches
+ * (launch/attach.h). */
 int launch_detached(const struct plan *p, const struct launch *l, struct err *e);

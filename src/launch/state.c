@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "launch/keeper.h"
 #include "session/leave.h"
 #include "sys/proc.h"
 
@@ -19,7 +20,8 @@
 
 enum { STATE_MAX = 64 << 10, DIRS_MAX = 10000 };
 
-static const char *const files[] = {FILE_NAME, FILE_NAME ".new", LAUNCH_LOG, LAUNCH_LOG_OLD};
+static const char *const files[] = {FILE_NAME, FILE_NAME ".new", LAUNCH_LOG, LAUNCH_LOG_OLD,
+				    KEEPER_SOCKET};
 
 void launch_state_done(struct launch_state *s)
 {

@@ -31,7 +31,8 @@ struct beside_request {
 	const char *name; /* its host name where uts is not shared; NULL: the target's name */
 	bool read_only;
 	bool self; /* this program at BESIDE_SELF */
-	/* as a volume, where it is in our own user namespace: the host's root owns it. NULL: none */
+	/* as a volume, where it is in our own user namespace: the host's root owns it. NULL: none
+	 */
 	const char *ours;
 };
 

@@ -66,7 +66,6 @@ detached() {
 		run -125 sk "$NAME" -d --name "$bad"
 		[[ $output == *"cannot be a container's name"* ]] || die "'$bad': $output"
 	done
-	run -125 sk "$NAME" -d -i
 	run -127 sk "$NAME" -d --name "$SK-x" no-such-command
 	[[ $output == *"no command 'no-such-command'"* && ! -e /run/porthole/$SK-x ]] || die "$output"
 }
