@@ -59,7 +59,14 @@ enum verb_flags {
 };
 
 /* What a positional argument completes to. */
-enum complete { COMPLETE_NONE, COMPLETE_TARGET, COMPLETE_FILE, COMPLETE_VERB };
+enum complete {
+	COMPLETE_NONE,
+	COMPLETE_TARGET,
+	COMPLETE_FILE,
+	COMPLETE_VERB,
+	COMPLETE_PATH, /* TARGET:PATH, all of them */
+	COMPLETE_COPY, /* the same, and files of the host's */
+};
 
 struct verb {
 	const char *name;     /* "exec", or two words: "kit build" */

@@ -23,6 +23,12 @@ _porthole_kind() {
 	case $kind in
 	target) mapfile -t found < <(porthole ps --quiet 2>/dev/null) ;;
 	command) mapfile -t found < <(compgen -c -- "$cur" | sort -u) ;;
+	path | copy)
+		mapfile -t found < <(porthole ps --quiet 2>/dev/null)
+		found=("${found[@]/%/:}")
+		[[ $cur != *:* ]] || mapfile -t -O ${#found[@]} found < <(porthole paths "$cur" 2>/dev/null)
+		[[ $kind == path ]] || mapfile -t -O ${#found[@]} found < <(_porthole_files)
+		;;
 	words) found=($words) ;;
 	list) # A,B,...: the last one; a comma needs no quotes
 		[[ $cur != *,* ]] || { head+=${cur%,*},; cur=${cur##*,}; }
@@ -34,6 +40,19 @@ _porthole_kind() {
 		;;
 	esac
 	_porthole_offer "${found[@]}"
+	# a directory, or a target, goes on
+	[[ $kind == path || $kind == copy ]] && ((${#COMPREPLY[@]} == 1)) && [[ ${COMPREPLY[0]} == *[:/] ]] &&
+		compopt -o nospace 2>/dev/null
+	return 0
+}
+
+# Files of the host's, directories with a slash.
+_porthole_files() {
+	local f
+	while IFS= read -r f; do
+		[[ ! -d $f ]] || f+=/
+		printf '%s\n' "$f"
+	done < <(compgen -f -- "$cur")
 }
 
 # Is the value of the option(s) $1 the next word? Sets `option` to the one that takes it.

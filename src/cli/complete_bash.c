@@ -23,10 +23,9 @@ static void words_of_groups(FILE *out)
 
 static void words_of_verb(FILE *out, const struct verb *v)
 {
-	static const char *const kinds[] = {[COMPLETE_NONE] = "none",
-					    [COMPLETE_TARGET] = "target",
-					    [COMPLETE_FILE] = "file",
-					    [COMPLETE_VERB] = "verb"};
+	static const char *const kinds[] = {
+		[COMPLETE_NONE] = "none", [COMPLETE_TARGET] = "target", [COMPLETE_FILE] = "file",
+		[COMPLETE_VERB] = "verb", [COMPLETE_PATH] = "path",	[COMPLETE_COPY] = "copy"};
 
 	fprintf(out, "\t'%s')\n\t\topts='", v->name);
 	for (const struct opt *o = v->opts; o && o->type; o++)

@@ -126,6 +126,10 @@ static void arguments(FILE *out, const struct verb *v)
 	if (v->complete == COMPLETE_TARGET) {
 		when(out, v->name, "0");
 		fputs(" -a '(porthole ps --quiet 2>/dev/null)'\n", out);
+	} else if (v->complete == COMPLETE_PATH || v->complete == COMPLETE_COPY) {
+		when(out, v->name, ".*");
+		fprintf(out, "%s -a '(__porthole_paths)'\n",
+			v->complete == COMPLETE_COPY ? " -F" : "");
 	} else if (v->complete == COMPLETE_FILE) {
 		when(out, v->name, ".*");
 		fputs(" -F\n", out);
@@ -147,7 +151,13 @@ void complete_fish(FILE *out)
 
 	fputs("# fish completion for porthole\n", out);
 	state(out);
-	fputs("complete -c porthole -f\n", out);
+	fputs("function __porthole_paths\n"
+	      "    porthole ps --quiet 2>/dev/null | string replace -r '$' ':'\n"
+	      "    set -l typed (commandline -ct | string unescape)\n"
+	      "    string match -q -- '*:*' \"$typed\"; and porthole paths \"$typed\" 2>/dev/null\n"
+	      "end\n"
+	      "complete -c porthole -f\n",
+	      out);
 	for (const struct verb *const *v = NULL; (v = complete_next(v));) {
 		const char *blank = strchr((*v)->name, ' ');
 

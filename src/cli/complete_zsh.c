@@ -56,7 +56,9 @@ static void verb(FILE *out, const struct verb *v)
 					   [COMPLETE_TARGET] =
 						   " \\\n\t\t'1:target:_porthole_targets'",
 					   [COMPLETE_FILE] = " \\\n\t\t'*:file:_files'",
-					   [COMPLETE_VERB] = " \\\n\t\t'1:verb:_porthole_verbs'"};
+					   [COMPLETE_VERB] = " \\\n\t\t'1:verb:_porthole_verbs'",
+					   [COMPLETE_PATH] = " \\\n\t\t'*:path:_porthole_paths'",
+					   [COMPLETE_COPY] = " \\\n\t\t'*:path:_porthole_copy'"};
 
 	function_of(out, v->name);
 	fputs("() {\n\t_arguments -s -S", out);
@@ -119,6 +121,20 @@ static const char body[] =
 	"_porthole_targets() {\n"
 	"\tlocal -a found=(${(f)\"$(porthole ps --quiet 2>/dev/null)\"}) expl\n"
 	"\t_wanted targets expl target compadd -a found\n"
+	"}\n"
+	"_porthole_paths() {\n"
+	"\tlocal typed=${(Q)PREFIX} expl\n"
+	"\tlocal -a found=(${(f)\"$(porthole ps --quiet 2>/dev/null)\"}) here=()\n"
+	"\tfound=(${^found}:)\n"
+	"\t[[ $typed == *:* ]] && here=(${(f)\"$(porthole paths \"$typed\" 2>/dev/null)\"})\n"
+	"\tfound+=(${(M)here:#*/})\n"
+	"\there=(${here:#*/})\n"
+	"\t_wanted targets expl target compadd -S '' -a found\n"
+	"\t_wanted files expl file compadd -a here\n"
+	"}\n"
+	"_porthole_copy() {\n"
+	"\t_porthole_paths\n"
+	"\t_files\n"
 	"}\n"
 	"_porthole() {\n"
 	"\tif ((CURRENT == 2)); then\n"

@@ -175,7 +175,7 @@ const struct verb verb_cat = {
 		    "  porthole cat image://busybox:/etc/passwd\n",
 	.opts = options,
 	.opts_size = sizeof(struct cat_opts),
-	.complete = COMPLETE_TARGET,
+	.complete = COMPLETE_PATH,
 	.min_args = 1,
 	.max_args = -1,
 	.run = run,

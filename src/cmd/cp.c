@@ -286,7 +286,7 @@ const struct verb verb_cp = {
 		    "  porthole cp image://busybox:/bin/busybox .\n",
 	.opts = options,
 	.opts_size = sizeof(struct cp_opts),
-	.complete = COMPLETE_TARGET,
+	.complete = COMPLETE_COPY,
 	.min_args = 2,
 	.max_args = 2,
 	.run = run,

@@ -264,7 +264,7 @@ const struct verb verb_diff = {
 		"  porthole diff web-1:/etc web-2:/etc   why does one of them behave?\n",
 	.opts = options,
 	.opts_size = sizeof(struct diff_opts),
-	.complete = COMPLETE_TARGET,
+	.complete = COMPLETE_PATH,
 	.min_args = 1,
 	.max_args = 2,
 	.run = run,

@@ -13,7 +13,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	(void)ctx;
 	if (o->names) {
 		for (size_t i = 0; cli_verbs[i]; i++)
-			puts(cli_verbs[i]->name);
+			if (!(cli_verbs[i]->flags & VERB_HIDDEN))
+				puts(cli_verbs[i]->name);
 		return 0;
 	}
 	if (argc == 0) {

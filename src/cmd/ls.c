@@ -318,7 +318,7 @@ const struct verb verb_ls = {
 		"  porthole ls --json web:/srv | jq -r '.[] | select(.size > 1000000) | .path'\n",
 	.opts = options,
 	.opts_size = sizeof(struct ls_opts),
-	.complete = COMPLETE_TARGET,
+	.complete = COMPLETE_PATH,
 	.min_args = 1,
 	.max_args = -1,
 	.run = run,

@@ -14,7 +14,7 @@
 #define KEEPER_SOCKET "attach" /* beside the state: SOCK_SEQPACKET, a struct keeper_msg each */
 
 enum {
-	KEEPER_DATA = 4096,
+	KEEPER_DATA = 16384,
 	KEEPER_CLIENTS = 16,
 	KEEPER_STALL_S = 5, /* who does not read for so long is let go of: nothing waits for him */
 };

@@ -1,13 +1,15 @@
 #!/usr/bin/env bats
 # porthole completion: TAB pressed in real shells. Names of containers are anybody's.
+# shellcheck disable=SC2154 # run sets stderr
 load ../lib/porthole
 
-# A porthole that only knows containers, some with hostile names. They leave a file when run.
+# A porthole that only knows containers and what is in them, some with hostile names. They leave a file when run.
 setup() {
 	TRAP=$BATS_TEST_TMPDIR/trap
 	mkdir "$BATS_TEST_TMPDIR/bin"
 	cat >"$BATS_TEST_TMPDIR/bin/porthole" <<END
 #!/bin/sh
+[ "\$1" != paths ] || exec grep -F -- "\$2" $BATS_TEST_TMPDIR/paths
 [ "\$*" = "ps --quiet" ] || exit 1
 cat <<'NAMES'
 web-1
@@ -25,6 +27,8 @@ it's "x"
 NAMES
 END
 	chmod +x "$BATS_TEST_TMPDIR/bin/porthole"
+	printf '%s\n' web-1:/etc/ web-1:/exec.log 'web-1:/my file' docker://api:/data/ "web-1:/q/\$(touch $TRAP)" \
+		web-1:rel/x 'web-1:/etc/hosts' >"$BATS_TEST_TMPDIR/paths"
 	mkdir "$BATS_TEST_TMPDIR/files"
 	touch "$BATS_TEST_TMPDIR/files/tools.erofs"
 	cd "$BATS_TEST_TMPDIR" || return 1
@@ -85,6 +89,20 @@ exec it|[exec][it's "x"]
 inspect pi|[inspect][pid:42]
 exec web-1 cat files/t|[exec][web-1][cat][files/tools.erofs]
 exec web-1 cat --cg|[exec][web-1][cat][--cg]
+ls web-|[ls][web-]
+ls web-1|[ls][web-1:]
+ls docker:|[ls][docker://api:]
+cat web-1:/et|[cat][web-1:/etc/]
+cat web-1:/etc/h|[cat][web-1:/etc/hosts]
+cat web-1:/exe|[cat][web-1:/exec.log]
+cat -n web-1:/my|[cat][-n][web-1:/my file]
+cat 'web-1:/my|[cat][web-1:/my file]
+ls web-1:r|[ls][web-1:rel/x]
+ls docker://api:/d|[ls][docker://api:/data/]
+diff web-1:/etc/ web-1:/exe|[diff][web-1:/etc/][web-1:/exec.log]
+cp web-1:/exec.log files/to|[cp][web-1:/exec.log][files/tools.erofs]
+cp files/to|[cp][files/tools.erofs]
+cp files/tools.erofs web-1:/et|[cp][files/tools.erofs][web-1:/etc/]
 END
 }
 
@@ -94,6 +112,8 @@ hostile() {
 	[[ ${lines[0]} == "[porthole][exec][\$(touch $TRAP)]" ]]
 	[[ ${lines[1]} == "[porthole][exec][;touch $TRAP]" ]]
 	[[ ${lines[2]} == "[porthole][exec][~root]" ]]
+	run tab "$1" "porthole cat web-1:/q"
+	[[ ${lines[0]} == "[porthole][cat][web-1:/q/\$(touch $TRAP)]" ]] || die "$output"
 	[[ ! -e $TRAP ]]
 }
 
@@ -153,4 +173,39 @@ hostile() {
 @test "another shell is a wrong usage" {
 	run "$PORTHOLE" completion tcsh
 	[[ $status == 2 && $output == *"'tcsh'"*"bash, zsh, fish"* ]]
+}
+
+# names of WORD: what the helper says, sorted.
+names() {
+	timeout 20 "$PORTHOLE" paths "$1" | sort | tr '\n' ' '
+}
+
+@test "paths of a target, running and stopped: bounded, silent, no hostile name" {
+	require docker
+	local name pid r
+	name=$(uniq_name paths)
+	pid=$(target_start docker "$name" busybox)
+	r=/proc/$pid/root
+	mkdir -p "$r/data/dir" "$r/data/many"
+	touch "$r/data/file" "$r/data/.hidden" "$r/data/my file" "$r/data/"$'evil\e[2J' "$r/data/"$'new\nline'
+	ln -s /data/dir "$r/data/link"
+	ln -s /proc/1/root/etc "$r/data/proc"
+	mkfifo "$r/data/fifo"
+	[[ $(names "$name:/da") == "$name:/data/ " ]] || die "$(names "$name:/da")"
+	[[ $(names "$name:/data/f") == "$name:/data/fifo $name:/data/file " ]]
+	[[ $(names "$name:/data/") == *"$name:/data/dir/ "*"$name:/data/link/ "*"$name:/data/my file "* ]]
+	[[ $(names "$name:/data/") != *evil* && $(names "$name:/data/") != *new* && $(names "$name:/data/") != *hidden* ]]
+	[[ $(names "$name:/data/.h") == "$name:/data/.hidden " && $(names "$name:data/fil") == "$name:data/file " ]]
+	# what leads outside is looked for inside
+	[[ $(names "$name:/data/../../../../dat") == "$name:/data/../../../../data/ " ]]
+	(cd "$r/data/many" && seq 3000 | xargs touch)
+	[[ $(timeout 20 "$PORTHOLE" paths "$name:/data/many/" | wc -l) == 1000 ]]
+	for w in "$name:/no/such" no-such-target:/x /etc/pass "$name" '' : "$name:/data/fifo/"; do
+		run -0 --separate-stderr timeout 20 "$PORTHOLE" paths "$w"
+		[[ -z $output && -z $stderr ]] || die "$w: $output$stderr"
+	done
+	engine_cli docker stop -t 0 "$name" >/dev/null
+	[[ $(names "$name:/data/fil") == "$name:/data/file " ]]
+	refute grep -qx paths <<<"$("$PORTHOLE" help --names)"
+	target_stop docker "$name"
 }

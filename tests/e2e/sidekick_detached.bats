@@ -71,11 +71,14 @@ detached() {
 }
 
 @test "logs: both streams, followed to the end, bounded" {
-	detached sh -c 'echo out; echo err >&2; cat /dev/zero | head -c 4000000 | tr "\0" x; echo; echo last; sleep 2; echo end'
-	wait_until 5 eval '"$PORTHOLE" logs "$SK" | grep -q last'
+	detached sh -c 'echo out; echo err >&2; cat /dev/zero | head -c 4000000 | tr "\0" x; echo; echo last; until [ -e /tmp/go ]; do sleep 0.1; done; echo end'
+	wait_until 30 eval '"$PORTHOLE" logs "$SK" | grep -q last'
 	(($("$PORTHOLE" logs "$SK" | wc -c) < 2200000)) || die "not bounded"
-	run -0 timeout 20 "$PORTHOLE" logs -f "$SK"
-	[[ ${lines[-1]} == end ]] || die "${lines[-1]}"
+	timeout 60 "$PORTHOLE" logs -f "$SK" >"$BATS_TEST_TMPDIR/log" 3>&- &
+	wait_until 10 grep -q last "$BATS_TEST_TMPDIR/log"
+	"$PORTHOLE" exec "$SK" touch /tmp/go
+	wait $!
+	[[ $(tail -n 1 "$BATS_TEST_TMPDIR/log") == end ]] || die "$(tail -n 1 "$BATS_TEST_TMPDIR/log")"
 	wait_until 5 gone
 	run -125 "$PORTHOLE" logs "$SK"
 	[[ $output == *"nothing is named"* ]] || die "$output"
