@@ -12,6 +12,7 @@
 #include "inject/journal.h"
 #include "launch/detach.h"
 #include "launch/state.h"
+#include "out/json_print.h"
 #include "session/seal.h"
 #include "session/session.h"
 #include "sys/caps.h"
@@ -249,6 +250,27 @@ static int detach(struct sidekick *s, struct plan *p, struct err *e)
 	return r;
 }
 
+/* What the plan knows, and what was asked for in words. */
+static int explain(const struct sidekick *s, const struct plan *p, struct ctx *ctx, struct err *e)
+{
+	struct out_style style = {.color = ctx->color};
+	_cleanup_json_ json_t *j = NULL;
+	json_t *volumes = json_array();
+
+	if (!ctx->json) {
+		json_decref(volumes);
+		return exec_explain(p, ctx, e);
+	}
+	for (size_t i = 0; i < s->o->volumes.n; i++)
+		json_array_append_new(volumes, json_text(s->o->volumes.v[i]));
+	j = plan_json(p);
+	if (!j ||
+	    json_object_set_new(j, "image", p->store ? json_text(p->where) : json_null()) < 0 ||
+	    json_object_set_new(j, "volumes", volumes) < 0)
+		return err_set(e, ENOMEM, "explaining the plan");
+	return out_json(stdout, j, &style, e);
+}
+
 static int check(const struct sidekick_opts *o, struct err *e)
 {
 	return o->name ? launch_name_check(o->name, e) : 0;
@@ -275,7 +297,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	if (r < 0)
 		return r;
 	if (s.o->explain)
-		return exec_explain(&p, ctx, e);
+		return explain(&s, &p, ctx, e);
 	r = session_seal(&p, e);
 	if (r < 0)
 		return r;

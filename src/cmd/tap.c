@@ -278,9 +278,9 @@ static void print_json(const struct tap_piece *p)
 					    [TAP_LOST] = "lost",
 					    [TAP_ENDED] = "ended",
 					    [TAP_STARTED] = "started"};
-	json_t *j =
-		json_pack("{s:s,s:i,s:i,s:I}", "event", names[p->kind], "pid", (int)p->pid, "fd",
-			  p->fd, p->kind == TAP_ENDED ? "code" : "more", (json_int_t)p->more);
+	json_t *j = json_pack("{s:s,s:i,s:i,s:i,s:I}", "event", names[p->kind], "pid", (int)p->pid,
+			      "inside", (int)p->inside, "fd", p->fd,
+			      p->kind == TAP_ENDED ? "code" : "more", (json_int_t)p->more);
 
 	if (p->kind == TAP_DATA)
 		json_object_set_new(j, "data", json_bytes(p->data, p->len));
@@ -318,6 +318,14 @@ static void print_data(const struct tapped *x, const struct tap_piece *p)
 	fflush(out);
 }
 
+/* "process 17, 4242 on the host," as the lists name it. */
+static void print_who(const char *before, const struct tap_piece *p)
+{
+	fprintf(stderr, "porthole: %sprocess %d", before, (int)(p->inside ? p->inside : p->pid));
+	if (p->inside && p->inside != p->pid)
+		fprintf(stderr, ", %d on the host,", (int)p->pid);
+}
+
 static void print(void *data, const struct tap_piece *p)
 {
 	const struct tapped *x = data;
@@ -330,15 +338,14 @@ static void print(void *data, const struct tap_piece *p)
 		print_data(x, p);
 	if (x->o->quiet || (p->kind == TAP_DATA && !p->more))
 		return;
-	if (p->kind == TAP_STARTED)
-		fprintf(stderr,
-			"porthole: reading along what process %d writes; it is slower "
-			"meanwhile; Ctrl-C ends this, not the process\n",
-			(int)p->pid);
-	else if (p->kind == TAP_ENDED)
-		fprintf(stderr, "porthole: process %d ended with exit code %d\n", (int)p->pid,
-			(int)p->more);
-	else if (p->kind == TAP_UNSEEN)
+	if (p->kind == TAP_STARTED) {
+		print_who("reading along what ", p);
+		fputs(" writes; it is slower meanwhile; Ctrl-C ends this, not the process\n",
+		      stderr);
+	} else if (p->kind == TAP_ENDED) {
+		print_who("", p);
+		fprintf(stderr, " ended with exit code %d\n", (int)p->more);
+	} else if (p->kind == TAP_UNSEEN)
 		fprintf(stderr,
 			"porthole: %llu bytes went to descriptor %d from another one, unseen "
 			"(splice)\n",

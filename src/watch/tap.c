@@ -22,7 +22,7 @@ enum { TASKS_MAX = 4096, QUEUE_BYTES = 8 << 20 };
 
 /* One thread of it. */
 struct task {
-	pid_t tid, pid;
+	pid_t tid, pid, inside;
 	struct tap_call call; /* the one it is in; fd -1: none that we read along */
 	bool in_call;
 };
@@ -33,6 +33,7 @@ struct tracer {
 	size_t n, size;
 	int out; /* to who prints */
 	uint64_t lost;
+	int level; /* how many pid namespaces the one of the process lies below ours */
 	struct tap_piece piece;
 	bool alone;
 };
@@ -50,17 +51,18 @@ static bool send_piece(struct tracer *t, size_t len)
 }
 
 /* What was lost is told as soon as there is room again. */
-static void tell(struct tracer *t, enum tap_kind kind, pid_t pid, int fd, uint64_t more, size_t len)
+static void tell(struct tracer *t, enum tap_kind kind, const struct task *x, int fd, uint64_t more,
+		 size_t len)
 {
+	t->piece.pid = x ? x->pid : t->p->pid;
+	t->piece.inside = x ? x->inside : 0;
 	if (t->lost) {
 		t->piece.kind = TAP_LOST;
-		t->piece.pid = pid;
 		t->piece.more = t->lost;
 		if (send_piece(t, 0))
 			t->lost = 0;
 	}
 	t->piece.kind = kind;
-	t->piece.pid = pid;
 	t->piece.fd = fd;
 	t->piece.more = more;
 	if ((t->lost && kind == TAP_DATA) || !send_piece(t, len))
@@ -77,11 +79,23 @@ static struct task *task_find(struct tracer *t, pid_t tid)
 	return NULL;
 }
 
-static pid_t process_of(const struct tracer *t, pid_t tid)
+/* Its process, by both numbers. */
+static void name_process(struct tracer *t, struct task *x)
 {
-	struct proc_status s;
+	struct proc_status s, p;
 
-	return proc_status_read_at(t->p->proc_fd, tid, &s) == 0 ? s.tgid : tid;
+	x->pid = x->tid;
+	if (proc_status_read_at(t->p->proc_fd, x->tid, &s) < 0)
+		return;
+	x->pid = s.tgid;
+	if (x->tid == t->p->pid)
+		t->level = s.nspids - 1;
+	if (x->pid == x->tid)
+		p = s;
+	else if (proc_status_read_at(t->p->proc_fd, x->pid, &p) < 0)
+		return;
+	if (t->level < p.nspids)
+		x->inside = p.nspid[t->level];
 }
 
 static struct task *task_add(struct tracer *t, pid_t tid)
@@ -100,7 +114,8 @@ static struct task *task_add(struct tracer *t, pid_t tid)
 		t->size = size;
 	}
 	x = &t->tasks[t->n++];
-	*x = (struct task){.tid = tid, .pid = process_of(t, tid), .call.fd = -1};
+	*x = (struct task){.tid = tid, .call.fd = -1};
+	name_process(t, x);
 	return x;
 }
 
@@ -191,7 +206,7 @@ static void copy(struct tracer *t, const struct task *x, uint64_t took)
 	uint64_t at = 0, left = took;
 
 	if (!x->call.in_memory) {
-		tell(t, TAP_UNSEEN, x->pid, x->call.fd, took, 0);
+		tell(t, TAP_UNSEEN, x, x->call.fd, took, 0);
 		return;
 	}
 	while (left && at < TAP_WRITE_MAX) {
@@ -202,7 +217,7 @@ static void copy(struct tracer *t, const struct task *x, uint64_t took)
 			break;
 		at += (uint64_t)n;
 		left -= (uint64_t)n;
-		tell(t, TAP_DATA, x->pid, x->call.fd, at >= TAP_WRITE_MAX ? left : 0, (size_t)n);
+		tell(t, TAP_DATA, x, x->call.fd, at >= TAP_WRITE_MAX ? left : 0, (size_t)n);
 	}
 }
 
@@ -228,7 +243,7 @@ static void went(struct tracer *t, pid_t tid, int status)
 	struct task *x = task_find(t, tid);
 
 	if (x && x->pid == tid)
-		tell(t, TAP_ENDED, tid, -1,
+		tell(t, TAP_ENDED, x, -1,
 		     (uint64_t)(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)),
 		     0);
 	task_drop(t, tid);
@@ -285,10 +300,10 @@ _Noreturn static void tracer_main(const struct tap_plan *p, int out)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	r = seize_all(t, &e);
 	if (r == 0) {
-		tell(t, TAP_STARTED, p->pid, -1, 0, 0);
+		tell(t, TAP_STARTED, task_find(t, p->pid), -1, 0, 0);
 	} else {
 		memcpy(t->piece.data, &e, sizeof(e));
-		tell(t, TAP_FAILED, p->pid, -1, 0, sizeof(e));
+		tell(t, TAP_FAILED, NULL, -1, 0, sizeof(e));
 	}
 	while (r == 0 && t->n && !t->alone) {
 		all_events(t);

@@ -28,7 +28,8 @@ enum tap_kind {
 
 struct tap_piece {
 	enum tap_kind kind;
-	pid_t pid; /* of the process, in our pid namespace */
+	pid_t pid;    /* of the process, in our pid namespace */
+	pid_t inside; /* in the one of the process that is read along; 0: not known */
 	int fd;
 	uint64_t more; /* TAP_DATA: bytes of this write that were left out */
 	size_t len;

@@ -360,3 +360,39 @@ port() {
 		'expect:localhost:\d+ -> localhost:7001 in ' 'expect:0 connections open, 0 in all' \
 		'send:\x03' 'expect:0 connections; 0 B there, 0 B back' -- "$PORTHOLE" forward "$T" -L 0:7001
 }
+
+@test "ports as kubectl takes them: PORT:PORT, PORT, :PORT, --address; then a command" {
+	run -0 f "$T" :7001 -- sh -c 'exec /usr/bin/python3 "$0" say tcp:127.0.0.1:$PORTHOLE_PORT hello' "$PORTS"
+	[[ $output == *hello* ]] || die "$output"
+	run -0 f "$T" :7001 :7003/udp 0:7004 --address 127.0.0.9 -v -- sh -c 'echo "ports $PORTHOLE_PORTS"'
+	[[ $output =~ ports\ [0-9]+\ [0-9]+\ [0-9]+ && $output == *127.0.0.9:* ]] || die "$output"
+	run -125 f "$T" 0
+	[[ $output == *"with port 0 say where"* ]] || die "$output"
+	run -125 f "$T" 99999:80
+	[[ $output == *"-L '99999:80'"* ]] || die "$output"
+	run -125 f "$T" true
+	[[ $output == *"nothing to forward: give a port"* ]] || die "$output"
+	# what is no port is a command
+	run -127 f "$T" :7001 7001x
+	[[ $output == *"7001x"* ]] || die "$output"
+}
+
+@test "-f: in the background once it listens, told which process; what cannot listen is said before" {
+	local port pid
+	run -0 --separate-stderr f -fN "$T" -L 0:localhost:7001
+	[[ $stderr =~ goes\ on\ in\ the\ background.*kill\ ([0-9]+) ]] || die "$stderr"
+	pid=${BASH_REMATCH[1]}
+	[[ $output =~ localhost:([0-9]+) ]] || die "$output"
+	port=${BASH_REMATCH[1]}
+	run -0 ports say "tcp:127.0.0.1:$port" hello
+	[[ $output == *hello* ]] || die "$output"
+	[[ $(readlink "/proc/$pid/fd/1") == /dev/null ]]
+	# the port is taken: said, and nothing is in the background
+	run -125 f -f "$T" "$port:7001"
+	[[ $output == *"$port"* && $output != *"goes on"* ]] || die "$output"
+	kill "$pid"
+	wait_until 5 eval "! kill -0 $pid"
+	refute ports say "tcp:127.0.0.1:$port" hello
+	run -125 f -f "$T" :7001 -- true
+	[[ $output == *"cannot run there"* ]] || die "$output"
+}

@@ -234,6 +234,9 @@ works_beside() {
 	[[ $output == *"docker's default 14 and sys_ptrace"* && $output == *"the sidekick goes on"* ]] || die "$output"
 	run -0 sk "$NAME" --explain --json
 	[[ $(jq -r '.joins | sort | join(",")' <<<"$output") == ipc,net,pid ]] || die "$output"
+	[[ $(jq -c '[.image, .volumes]' <<<"$output") == '[null,[]]' ]] || die "$output"
+	run -0 sk "$NAME" -v /tmp:/a:ro -v /etc:/b --image "$(image_root busybox)/" --explain --json true
+	[[ $(jq -c .volumes <<<"$output") == '["/tmp:/a:ro","/etc:/b"]' && $(jq -r .image <<<"$output") == *busybox* ]] || die "$output"
 	residue_assert_same "$BATS_TEST_TMPDIR/r"
 }
 

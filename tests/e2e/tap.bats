@@ -85,7 +85,7 @@ goes_on() {
 	tap_start "$T"
 	sees "$OUT" '^out \x1b\[31mred$'
 	lacks_all "$OUT" err child
-	[[ $(<"$ERR") == "porthole: reading along what process $T_PID writes; "* ]]
+	[[ $(<"$ERR") == "porthole: reading along what process 1, $T_PID on the host, writes; "* ]]
 	lacks_all "$ERR" out err
 	tap_stop
 	[[ ! -s $(readlink -f "/proc/$T_PID/fd/1") ]]
@@ -198,7 +198,7 @@ goes_on() {
 	wait_until 20 grep -q '^State:.*[tT]' "/proc/$pid/status"
 	kill -CONT "$pid"
 	kill -TERM "$pid"
-	sees "$ERR" "^porthole: process $pid ended with exit code 7$"
+	sees "$ERR" "^porthole: process [0-9]*, $pid on the host, ended with exit code 7$"
 	grep -qx bye "$OUT"
 	wait_until 20 pid_gone "$TAP_PID"
 }
