@@ -66,7 +66,9 @@ def cgroups_of(pid):
 
 
 def below(dirs):
-    return sorted(os.path.join(d, sub) for d in dirs for sub in next(os.walk(d), (0, []))[1])
+    """Of sessions: the host's other cgroups come and go."""
+    return sorted(os.path.join(d, sub) for d in dirs for sub in next(os.walk(d), (0, []))[1]
+                  if sub.startswith("porthole-"))
 
 
 class Sweep:
@@ -100,7 +102,8 @@ class Sweep:
                 out.append("loop device %s %s" % (n, f))
         out += below(cgroups_of("self"))
         out += [l for l in entries("", "/dev") if "/loop" not in l and "changed" not in l]
-        out += ["/run " + n for n in os.listdir("/run") + os.listdir("/dev/shm") if "porthole" in n]
+        # /run/porthole is of those that run by themselves, which none of these do
+        out += ["/run " + n for n in os.listdir("/run") + os.listdir("/dev/shm") if "porthole" in n and n != "porthole"]
         if self.pid:
             root = "/proc/%d/root" % self.pid
             out += ["target mount " + l for l in read("/proc/%d/mountinfo" % self.pid).splitlines()]
