@@ -37,7 +37,9 @@ int facts_env_parse(const char *data, size_t len, struct facts_env *env)
 
 int facts_env_read(const struct target_roots *r, const struct target *t, struct facts *f)
 {
-	_cleanup_close_ int fd = openat(t->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int app = target_app_open(t);
+	_cleanup_close_ int fd =
+		openat(app >= 0 ? app : t->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *data = NULL;
 	size_t len = 0;
 	int err;

@@ -128,18 +128,20 @@ static void tracer_read(const struct target_roots *r, struct facts_init *i)
 
 int facts_init_read(const struct target_roots *r, const struct target *t, struct facts *f)
 {
+	_cleanup_close_ int app = target_app_open(t);
+	const int program = app >= 0 ? app : t->proc_fd;
 	struct facts_init *i = &f->init;
 	struct proc_stat st;
 	char text[4096];
-	int err = argv_read(t->proc_fd, &i->argv);
+	int err = argv_read(program, &i->argv);
 
 	i->age = -1;
 	if (err == -ENOMEM)
 		return err;
-	i->cwd = link_inside(t->proc_fd, "cwd");
-	i->exe = link_inside(t->proc_fd, "exe");
-	exe_check(t->proc_fd, i);
-	if (interp_read(t->proc_fd, i) < 0)
+	i->cwd = link_inside(program, "cwd");
+	i->exe = link_inside(program, "exe");
+	exe_check(program, i);
+	if (interp_read(program, i) < 0)
 		return -ENOMEM;
 	if (proc_stat_read(t->proc_fd, &st) == 0) {
 		i->state = st.state;

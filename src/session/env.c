@@ -215,16 +215,18 @@ static int read_store_env(struct plan *p, struct err *e)
 static int read_target_env(struct plan *p, struct err *e)
 {
 	_cleanup_free_ char *data = NULL;
-	_cleanup_close_ int fd = -EBADF;
+	_cleanup_close_ int fd = -EBADF, app = -EBADF;
 	size_t len = 0;
-	int r;
+	int r, dir;
 
 	if (p->store)
 		return read_store_env(p, e);
 	if (p->beside.on) /* it is not the target */
 		return 0;
-	fd = p->rootless ? apart_open_of(p->target->proc_fd, "environ", O_RDONLY)
-			 : openat(p->target->proc_fd, "environ", O_RDONLY | O_CLOEXEC);
+	app = target_app_open(p->target);
+	dir = app >= 0 ? app : p->target->proc_fd;
+	fd = p->rootless ? apart_open_of(dir, "environ", O_RDONLY)
+			 : openat(dir, "environ", O_RDONLY | O_CLOEXEC);
 	r = fd < 0 ? -errno : fd_read_all(fd, ENV_MAX, &data, &len);
 
 	if (r == -EFBIG)

@@ -315,6 +315,7 @@ static int plan_freeze(struct plan *p, const struct request *req, struct err *e)
 /* The target's working directory as it is named inside. */
 static int plan_cwd(struct plan *p, const struct request *req)
 {
+	_cleanup_close_ int app = p->store || p->beside.on ? -EBADF : target_app_open(p->target);
 	char link[PATH_MAX];
 
 	p->cwd_asked = req->cwd != NULL;
@@ -326,7 +327,8 @@ static int plan_cwd(struct plan *p, const struct request *req)
 		p->cwd = strdup(p->view == VIEW_LIVE && p->store->config.cwd ? p->store->config.cwd
 									     : "/");
 	else if (p->view == VIEW_LIVE && !p->shape.chrooted &&
-		 link_read_at(p->target->proc_fd, "cwd", link, sizeof(link)) > 0 && link[0] == '/')
+		 link_read_at(app >= 0 ? app : p->target->proc_fd, "cwd", link, sizeof(link)) > 0 &&
+		 link[0] == '/')
 		p->cwd = strdup(link);
 	else
 		p->cwd = strdup("/");

@@ -438,3 +438,24 @@ _runs() {
 	"$PORTHOLE" inspect --all "$WEB_PID" >/dev/null
 	residue_assert_same "$before"
 }
+
+# program_of PID COMM: its child runs that.
+program_of() {
+	[[ $(cat "/proc/$(_child_of "$1")/comm") == "$2" ]]
+} 2>/dev/null
+
+@test "bubblewrap: environment, command and directory are the program's, not those of its reaper" {
+	require bwrap
+	local d=$BATS_TEST_TMPDIR init
+	target_root "$d" busybox
+	spawn "$d/outer" "$d/log" bwrap --unshare-pid --bind "$d/rootfs" / --proc /proc --dev /dev --chdir /tmp \
+		--clearenv --setenv WHO app /bin/sleep 1000
+	wait_until 10 eval 'program_of "$(_child_of "$(<"$d/outer")")" sleep'
+	init=$(_child_of "$(<"$d/outer")")
+	[[ $(<"/proc/$init/comm") == bwrap ]]
+	run -0 "$PORTHOLE" inspect "$init"
+	[[ $output == *"/bin/sleep 1000"*"directory "*/tmp*"WHO=app"* ]] || die "$output"
+	run -0 "$PORTHOLE" exec --kit none "$init" /bin/sh -c 'echo $WHO $PWD'
+	[[ $output == "app /tmp" ]] || die "$output"
+	end_pid "$init" KILL
+}

@@ -182,6 +182,5 @@ cgroups_remove() {
 		-o -path '*/machine.slice*' -o -path '*/lxc.p*pt-*' \) 2>/dev/null |
 		while IFS= read -r d; do
 			rmdir "$d" 2>/dev/null
-		done
-	return 0
+		done || true # find fails where others remove theirs meanwhile
 }

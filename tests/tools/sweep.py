@@ -139,7 +139,7 @@ class Sweep:
 
     def shell(self, cmd):
         if cmd:
-            r = subprocess.run(cmd, shell=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+            r = subprocess.run(cmd, shell=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
             if r.returncode:
                 sys.exit("sweep: %s: exit %d: %s" % (cmd, r.returncode, r.stderr.decode()))
             return r.stdout.decode()
@@ -168,7 +168,7 @@ class Sweep:
         what = "call %d" % n
         clean = True
         try:
-            p.wait(20)
+            p.wait(120)
         except subprocess.TimeoutExpired:
             self.bad.append(what + ": hangs")
             os.killpg(p.pid, signal.SIGKILL)
