@@ -98,9 +98,9 @@ int target_resolve(const struct target_roots *r, const char *spec, struct target
  * now. A target that is not running is refused here with its state and exit code in the message. */
 int target_pin(const struct target_roots *r, struct target *t, struct err *e);
 
-/* Where a pinned target's first process only reaps (bubblewrap's, flatpak's), the /proc directory of
- * its child, which has the command, environment and working directory of the program: the caller's.
- * -EBADF: the first process is the program itself. */
+/* Where a pinned target's first process only reaps (bubblewrap's, flatpak's), the /proc directory
+ * of its child, which has the command, environment and working directory of the program: the
+ * caller's. -EBADF: the first process is the program itself. */
 int target_app_open(const struct target *t);
 
 /* Every container of every engine, sorted by engine and name. `all` adds those not running. Engines
