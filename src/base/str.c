@@ -333,3 +333,34 @@ bool strv_has(const struct strv *s, const char *str)
 			return true;
 	return false;
 }
+
+int str_to_seconds(const char *s, uint64_t *out)
+{
+	static const struct {
+		char letter;
+		uint64_t seconds;
+	} units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}, {'\0', 1}};
+	const uint64_t max = UINT64_C(100) * 366 * 86400;
+	size_t unit = 0;
+
+	*out = 0;
+	do {
+		char digits[16];
+		size_t n = strspn(s, "0123456789");
+		uint64_t number;
+
+		if (!n || n >= sizeof(digits))
+			return -EINVAL;
+		memcpy(digits, s, n);
+		digits[n] = '\0';
+		s += n;
+		/* each unit once, the largest first */
+		while (unit < ARRAY_LEN(units) && units[unit].letter != *s)
+			unit++;
+		if (unit == ARRAY_LEN(units) || str_to_u64(digits, 0, max, &number) < 0)
+			return -EINVAL;
+		*out += number * units[unit++].seconds;
+		s += *s != '\0';
+	} while (*s);
+	return *out && *out <= max ? 0 : -EINVAL;
+}

@@ -43,6 +43,10 @@ int str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
  * 64kb and 64KiB). 0 or -EINVAL, -ERANGE. */
 int str_to_size(const char *s, uint64_t *out);
 
+/* Seconds of a time such as 90, 90s, 30m, 2h, 1d, 1h30m; not 0, at most a hundred years. 0 or
+ * -EINVAL. */
+int str_to_seconds(const char *s, uint64_t *out);
+
 /* Levenshtein distance of two strings, at most 64 bytes of each are looked at. */
 unsigned str_distance(const char *a, const char *b);
 

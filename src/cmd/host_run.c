@@ -28,6 +28,8 @@ static const struct opt options[] = {
 	{OPT_STR, O(name), 0, "name", "NAME", "what it is called (default: the profile)", NULL},
 	{OPT_FLAG, O(detach), 'd', "detach", NULL,
 	 "in the background, until 'porthole kill'; prints its name", NULL},
+	{OPT_STR, O(ttl), 0, "ttl", "TIME",
+	 "it is asked to end after this time, such as 30m, and ended 10 seconds later", NULL},
 	{OPT_CSV, O(ns), 0, "ns", "LIST",
 	 "keep these namespaces of the host: pid,net,ipc,uts,cgroup, all or none; +net and -net "
 	 "change the profile's",
@@ -154,9 +156,9 @@ static int fill(struct host_run *h, struct ctx *ctx, int argc, char **argv, stru
 		.kit = o->kit	  ? o->kit
 		       : o->image ? "none"
 				  : NULL,
-		.cgroup = o->cgroup   ? o->cgroup
-			  : o->detach ? "own"
-				      : NULL,
+		.cgroup = o->cgroup			     ? o->cgroup
+			  : o->detach && !h->spec.req.guests ? "own"
+							     : NULL,
 		.env = h->env,
 		.env_files = o->env_files,
 		/* whoever attaches may type */
@@ -169,6 +171,9 @@ static int fill(struct host_run *h, struct ctx *ctx, int argc, char **argv, stru
 		.argc = (int)h->argv.n,
 		.argv = h->argv.v,
 	};
+	if (o->ttl && str_to_seconds(o->ttl, &h->req.ttl) < 0)
+		return err_say(e, EINVAL, "--ttl takes a time such as 90s, 30m or 1h30m, not '%s'",
+			       o->ttl);
 	return exec_cpus(o->cpus, &h->req.limits.cpus, e);
 }
 

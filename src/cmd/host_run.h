@@ -9,7 +9,7 @@
 
 struct host_run_opts {
 	bool interactive, tty, detach, explain, json, quiet, rm, read_only, ro;
-	const char *profile, *user, *cwd, *kit, *cgroup, *cpus, *image, *entrypoint, *name;
+	const char *profile, *user, *cwd, *kit, *cgroup, *cpus, *image, *entrypoint, *name, *ttl;
 	struct strv env, env_files, ns, volumes, masks, cap_add, cap_drop;
 	uint64_t memory, pids;
 };

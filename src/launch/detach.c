@@ -177,12 +177,30 @@ static void last_words(const struct detached *d, int code, const struct err *e)
 		fd_write_all(d->end, &end, sizeof(end));
 }
 
+static int watch(void *data)
+{
+	struct detached *d = data;
+
+	return d->launch->watch(d->launch->data);
+}
+
+static void attend(void *data, pid_t agent)
+{
+	struct detached *d = data;
+
+	d->launch->attend(d->launch->data, agent);
+}
+
 _Noreturn static void supervisor_main(struct detached *d)
 {
 	struct session_talk talk = {.started = started, .ended = ended, .data = d};
 	struct err e = {};
 	int r;
 
+	if (d->launch->watch) {
+		talk.watch = watch;
+		talk.attend = attend;
+	}
 	setsid();
 	if (chdir("/") < 0)
 		_exit(EXIT_PORTHOLE);

@@ -18,6 +18,9 @@ struct launch {
 	/* Called in the supervisor at the end of the target where the container goes on; a sentence
 	 * for its log, which is freed, or NULL. */
 	char *(*ended)(void *data);
+	/* As of struct session_talk, in the supervisor. */
+	int (*watch)(void *data);
+	void (*attend)(void *data, pid_t agent);
 	void *data;
 };
 

@@ -208,6 +208,7 @@ int host_spec_make(const struct host_ask *ask, struct host_spec *out, struct err
 		.masks = &g->masks,
 		.caps = g->caps,
 		.ambient = g->user && !ask->user,
+		.guests = out->profile.outlive,
 		.no_new_privs = g->no_new_privs,
 		.unmasked = g->masks_off,
 	};

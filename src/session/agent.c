@@ -263,7 +263,7 @@ _Noreturn void agent_main(struct agent *a)
 	code = attend(a, command, sigfd);
 	if (code == SUPERVISOR_GONE) /* nobody else may be left to do it */
 		freeze_thaw(&freeze, a->host_proc);
-	leave_children(a->host_proc);
+	leave_children(a->host_proc, p->cookie);
 	if (code == SUPERVISOR_GONE)
 		session_cgroup_remove(&cgroup);
 	if (p->cgroup != CGROUP_OWN && !freeze.table)

@@ -203,6 +203,15 @@ static void explain_host(const struct plan *p, struct buf *out)
 
 	line(out, "container", p->label);
 	line(out, "keeps", p->ns_same ? ns_names(p->ns_same, names, sizeof(names)) : "nothing");
+	if (p->guests)
+		line(out, "when it ends", "virtual machines that it has started go on");
+	if (p->ttl) {
+		_cleanup_free_ char *when = str_fmt("after %llu seconds it is asked to end, 10 "
+						    "seconds later it is ended",
+						    (unsigned long long)p->ttl);
+
+		line(out, "lifetime", when ? when : "?");
+	}
 }
 
 /* Namespaces, and what the target's end means. */

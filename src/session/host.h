@@ -24,6 +24,7 @@ struct host_request {
 	int extra_fd;		  /* a detached mount of the launcher's own; it is duplicated */
 	uint64_t caps;
 	bool ambient; /* whoever it runs as has all of `caps`, root or not */
+	bool guests;  /* virtual machines go on when it ends */
 	bool no_new_privs;
 	bool unmasked; /* /proc as it is, to be written to */
 };

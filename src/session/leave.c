@@ -24,28 +24,53 @@ static void nap(void)
 	nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
 }
 
+/* A virtual machine, or what works for one. */
+static bool is_guest(int pid_dir)
+{
+	static const char *const names[] = {"qemu-system", "qemu-kvm", "kvm",	    "cloud-hyperv",
+					    "firecracker", "crosvm",   "virtiofsd", "swtpm"};
+	char comm[32];
+
+	if (file_read_small_at(pid_dir, "comm", comm, sizeof(comm)) <= 0)
+		return false;
+	comm[strcspn(comm, "\n")] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_starts(comm, names[i]))
+			return true;
+	return false;
+}
+
+static bool is_spared(int pid_dir, const char *cookie)
+{
+	return *cookie == LEAVE_GUESTS && is_guest(pid_dir);
+}
+
 /* Kill each child listed in the host's /proc/self/task/self/children; the numbers are those of that
  * procfs, whatever our own pid namespace. */
-static int kill_listed(int host_proc)
+static int kill_listed(int host_proc, const char *cookie, int *spared)
 {
 	_cleanup_free_ char *list = NULL;
 	_cleanup_close_ int fd = openat(host_proc, "thread-self/children", O_RDONLY | O_CLOEXEC);
 	char *save = NULL;
 	int killed = 0;
 
+	*spared = 0;
 	if (fd < 0 || fd_read_all(fd, 16 << 20, &list, NULL) < 0)
 		return -ENOENT;
 	for (char *pid = strtok_r(list, " \n", &save); pid; pid = strtok_r(NULL, " \n", &save)) {
 		_cleanup_close_ int dir = openat(host_proc, pid, O_DIRECTORY | O_CLOEXEC);
 
-		killed += dir >= 0 && proc_signal(host_proc, dir, SIGKILL) == 0;
+		if (dir >= 0 && is_spared(dir, cookie))
+			(*spared)++;
+		else
+			killed += dir >= 0 && proc_signal(host_proc, dir, SIGKILL) == 0;
 	}
 	return killed;
 }
 
-void leave_children(int host_proc)
+void leave_children(int host_proc, const char *cookie)
 {
-	int idle = 0;
+	int idle = 0, spared, killed;
 
 	for (;;) {
 		pid_t pid = waitpid(-1, NULL, WNOHANG);
@@ -56,7 +81,10 @@ void leave_children(int host_proc)
 			return;
 		if (!idle) /* some may fork as fast as they can */
 			setpriority(PRIO_PROCESS, 0, PRIORITY);
-		if (kill_listed(host_proc) <= 0 && ++idle > 500)
+		killed = kill_listed(host_proc, cookie, &spared);
+		if (killed == 0 && spared)
+			return;
+		if (killed <= 0 && ++idle > 500)
 			return; /* a second without being able to kill: nothing more can be done */
 		nap();
 	}
@@ -81,7 +109,7 @@ char *leave_env(int pid_dir, const char *start)
 	return at ? strndup(at, 64) : NULL;
 }
 
-static bool is_ours(int pid_dir, const void *arg)
+static bool is_of_session(int pid_dir, const void *arg)
 {
 	static const struct ns_type mnt = {"mnt", "ns/mnt", 0};
 	const struct ours *o = arg;
@@ -93,6 +121,13 @@ static bool is_ours(int pid_dir, const void *arg)
 	snprintf(want, sizeof(want), "PORTHOLE_SESSION=%s", o->cookie);
 	var = leave_env(pid_dir, want);
 	return str_eq(var, want);
+}
+
+static bool is_ours(int pid_dir, const void *arg)
+{
+	const struct ours *o = arg;
+
+	return is_of_session(pid_dir, o) && !is_spared(pid_dir, o->cookie);
 }
 
 static int sweep_once(int host_proc, bool (*is)(int pid_dir, const void *arg), const void *arg)

@@ -8,10 +8,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* The first letter of the cookie of a session that virtual machines outlive: whoever ends what it
+ * has started passes over them, by their programs' names. All others' are hexadecimal digits. */
+#define LEAVE_GUESTS 'g'
+
 /* Called by the agent, to which (as subreaper) every orphan of the session falls: kill and reap all
- * children until there is none. Costs one system call when there is none. `host_proc`: the host's
- * /proc. */
-void leave_children(int host_proc);
+ * children until there is none that `cookie` lets it end. Costs one system call when there is none.
+ * `host_proc`: the host's /proc. */
+void leave_children(int host_proc, const char *cookie);
 
 /* Called by the supervisor when the agent itself was killed: kill every process that is in the
  * session's mount namespace (`mnt_ns`, a descriptor, which keeps another namespace from getting its

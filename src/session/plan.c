@@ -14,6 +14,8 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "session/host.h"
+#include "session/leave.h"
 #include "session/plan_store.h"
 #include "session/view.h"
 #include "sys/caps.h"
@@ -295,6 +297,11 @@ static int plan_cgroup(struct plan *p, const struct request *req, struct err *e)
 		err_hint(e, "without --cgroup target the session works while it stays paused");
 		return -EBUSY;
 	}
+	if (p->guests && p->cgroup == CGROUP_OWN)
+		return err_say(
+			e, EINVAL,
+			"a cgroup of its own, and limits, would end with it, and so would the "
+			"virtual machines that are to go on");
 	if (limited && p->cgroup != CGROUP_OWN)
 		return err_say(e, EINVAL, "--memory, --cpus and --pids need --cgroup own");
 	return 0;
@@ -411,6 +418,8 @@ static int make(struct plan *p, const struct request *req, struct err *e)
 
 	if (plan_cookie(p->cookie) < 0)
 		return err_set(e, EIO, "planning the session");
+	if (p->guests)
+		p->cookie[0] = LEAVE_GUESTS;
 	plan_terminal(p, req);
 	r = plan_place(p, req, e);
 	if (r == 0)
@@ -479,5 +488,7 @@ int plan_make_host(struct plan *p, const struct target *t, const struct store *s
 	p->target = t;
 	p->store = store;
 	p->beside.on = p->beside.host = true;
+	p->guests = req->beside->host->guests;
+	p->ttl = req->ttl;
 	return make_named(p, name_of(t), store ? store->label : "the kit", req, e);
 }

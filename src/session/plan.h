@@ -76,6 +76,7 @@ struct request {
 	bool force, freeze, outlive;
 	bool quick; /* the plan is carried out at once, not shown: ns_same need not be told apart */
 	struct limits limits;
+	uint64_t ttl;			     /* seconds; 0: none */
 	const struct beside_request *beside; /* of plan_make_beside() */
 	int argc;
 	char **argv; /* empty: a shell */
@@ -127,6 +128,8 @@ struct plan {
 	bool cwd_asked;
 	bool shell;	 /* no command was given: a shell with a greeting */
 	bool tty;	 /* a pseudo-terminal of its own */
+	uint64_t ttl;	 /* seconds after which it is asked to end; 0: never */
+	bool guests;	 /* virtual machines that it has started go on when it ends (leave.h) */
 	bool stdin_open; /* our standard input goes to the command */
 	char cookie[17]; /* random; in the command's environment, to find what it left */
 };

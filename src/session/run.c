@@ -13,9 +13,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "base/clock.h"
 #include "base/fd.h"
 #include "session/agent.h"
+#include "session/asked.h"
 #include "session/channels.h"
 #include "session/ending.h"
 #include "session/guard.h"
@@ -30,8 +30,6 @@
 enum {
 	GUARD_AFTER_MS = 5, /* later than `bash -c true` takes */
 	STOPPED_MS = 200,   /* a pid namespace's first process ends after all others in it */
-	GRACE_MS = 10000,   /* as docker stop */
-	TWICE_MS = 500,	    /* timeout(1) signals its child and then its group: one request */
 };
 
 struct supervisor {
@@ -50,9 +48,7 @@ struct supervisor {
 	bool loop;  /* the kit is mounted from a loop device, which is seen until it is unmounted */
 	int sock, sigfd;
 	struct channels channels;
-	int64_t asked_at; /* ms: when the first signal that asks for the end came; 0: none yet */
-	int64_t end_by;	  /* ms of CLOCK_MONOTONIC: a command asked to end that still runs then is
-			     not asked again; 0: nobody asked */
+	struct asked asked;
 };
 
 static void supervisor_done(struct supervisor *s)
@@ -244,16 +240,6 @@ static int await_ready(struct supervisor *s, struct err *e)
 	return 0;
 }
 
-/* Is this the second request to end? */
-static bool asked_again(struct supervisor *s, uint32_t signo)
-{
-	if (signo == SIGUSR1 || signo == SIGUSR2)
-		return false;
-	if (!s->asked_at)
-		s->asked_at = clock_ms();
-	return clock_ms() - s->asked_at > TWICE_MS;
-}
-
 static void handle_signal(struct supervisor *s)
 {
 	struct wire_msg m = {.type = WIRE_SIGNAL};
@@ -266,12 +252,12 @@ static void handle_signal(struct supervisor *s)
 		return;
 	}
 	/* a second one, or a terminal that went away: end the session */
-	if (asked_again(s, si.ssi_signo) || (si.ssi_signo == SIGHUP && s->plan->tty)) {
+	if (asked_again(&s->asked, si.ssi_signo) || (si.ssi_signo == SIGHUP && s->plan->tty)) {
 		shutdown(s->sock, SHUT_RDWR);
 		return;
 	}
 	if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGHUP)
-		s->end_by = clock_ms() + GRACE_MS;
+		asked_to_end(&s->asked);
 	m.num = (int32_t)si.ssi_signo;
 	wire_send(s->sock, &m, -EBADF);
 }
@@ -280,14 +266,20 @@ static void handle_signal(struct supervisor *s)
  * not, is ended. */
 static int next_ms(struct supervisor *s)
 {
-	int64_t left = s->end_by ? s->end_by - clock_ms() : -1;
+	const struct wire_msg m = {.type = WIRE_SIGNAL, .num = SIGTERM};
+	int left;
 
-	if (s->end_by && left <= 0) {
+	switch (asked_now(&s->asked, &left)) {
+	case ASKED_TERM:
+		wire_send(s->sock, &m, -EBADF);
+		break;
+	case ASKED_END:
 		shutdown(s->sock, SHUT_RDWR);
-		s->end_by = 0;
-		left = -1;
+		break;
+	case ASKED_NOTHING:
+		break;
 	}
-	return s->guard.pid ? (int)left : GUARD_AFTER_MS;
+	return s->guard.pid ? left : GUARD_AFTER_MS;
 }
 
 static int start_guard(struct supervisor *s, struct err *e)
@@ -459,6 +451,7 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 		return r;
 	greet(s, talk);
 	channels_start(&s->channels, p);
+	asked_start(&s->asked, p->ttl);
 	r = attend(s, talk, e);
 	status = agent_status(s);
 	talk->oom_kills = session_cgroup_oom(&s->cgroup);

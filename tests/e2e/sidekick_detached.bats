@@ -97,17 +97,6 @@ detached() {
 	pid_alive "$PID"
 }
 
-# forkers COUNT: a shell line of so many that fork as fast as they can, some of them to hide.
-forkers() {
-	echo "echo 0 >/proc/self/oom_score_adj; i=0; while [ \$i -lt $1 ]; do
-		(unset PORTHOLE_SESSION; trap '' TERM HUP INT; while :; do (:); done) & i=\$((i + 1)); done; echo all; wait"
-}
-
-# in_mnt NS: how many processes are in that mount namespace.
-in_mnt() {
-	find /proc/[0-9]*/ns/mnt -maxdepth 0 -printf '%l\n' 2>/dev/null | grep -cxF "$1" || true
-}
-
 # ends_storm FLAG...: a thousand that keep forking are gone once the kill returns. How long it takes is bench/run's.
 ends_storm() {
 	local mnt

@@ -184,3 +184,14 @@ cgroups_remove() {
 			rmdir "$d" 2>/dev/null
 		done || true # find fails where others remove theirs meanwhile
 }
+
+# forkers COUNT: a shell line of so many that fork as fast as they can, some of them to hide.
+forkers() {
+	echo "echo 0 >/proc/self/oom_score_adj; i=0; while [ \$i -lt $1 ]; do
+		(unset PORTHOLE_SESSION; trap '' TERM HUP INT; while :; do (:); done) & i=\$((i + 1)); done; echo all; wait"
+}
+
+# in_mnt NS: how many processes are in that mount namespace.
+in_mnt() {
+	find /proc/[0-9]*/ns/mnt -maxdepth 0 -printf '%l\n' 2>/dev/null | grep -cxF "$1" || true
+}

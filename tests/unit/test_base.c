@@ -103,6 +103,25 @@ static void expect_size(const char *s, uint64_t want)
 	assert_int_equal(v, want);
 }
 
+static void test_seconds(void **state)
+{
+	static const char *const bad[] = {"",	  "0",	 "s",	   "-1",
+					  "1.5h", "1x",	 "1m1h",   "1s1s",
+					  " 1",	  "1 s", "37000d", "99999999999999999999"};
+	uint64_t v;
+
+	(void)state;
+	assert_true(str_to_seconds("90", &v) == 0 && v == 90);
+	assert_true(str_to_seconds("90s", &v) == 0 && v == 90);
+	assert_true(str_to_seconds("30m", &v) == 0 && v == 1800);
+	assert_true(str_to_seconds("1h30m", &v) == 0 && v == 5400);
+	assert_true(str_to_seconds("1d1s", &v) == 0 && v == 86401);
+	assert_true(str_to_seconds("2m5", &v) == 0 && v == 125);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (str_to_seconds(bad[i], &v) != -EINVAL)
+			fail_msg("'%s' is taken", bad[i]);
+}
+
 static void test_size(void **state)
 {
 	static const char *const bad[] = {"",	 "x",	 "-1",	" 1",  "1 ",  "0x10",
@@ -459,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_printable_fit),
 		cmocka_unit_test(test_err),
 		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_seconds),
 		cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_strv),
 		cmocka_unit_test(test_buf),
