@@ -100,15 +100,10 @@ static int check_writable(const struct job *j, struct err *e)
 {
 	if (!j->to.place.ro)
 		return 0;
-	if (j->to.s.image)
-		err_say(e, EROFS, "'%s' is %s %s, which is not changed", j->to.place.label,
-			*j->to.s.t.engine == 'i' || *j->to.s.t.engine == 'a' ? "an" : "a",
-			j->to.s.t.engine);
-	else
-		err_say(e, EROFS, "'%s' does not run, and its files are only read then",
-			j->to.place.label);
-	err_hint(e, j->to.s.image ? "make a container of it first"
-				  : "start it, or use its engine's own cp");
+	err_say(e, EROFS, "'%s' is %s %s, which is not changed", j->to.place.label,
+		*j->to.s.t.engine == 'i' || *j->to.s.t.engine == 'a' ? "an" : "a",
+		j->to.s.t.engine);
+	err_hint(e, "make a container of it first");
 	return -EROFS;
 }
 
@@ -130,6 +125,18 @@ static int copy(struct job *j, const struct cp_opts *o, struct err *e)
 	return j->to.at.stream ? copy_stream_out(j, &s, e) : copy_tree_over(j, &s, e);
 }
 
+/* What does not run is mounted to be read, or to be written to, and not both at a time. */
+static int check_apart(const struct job *j, struct err *e)
+{
+	if (j->from.place.kind != PLACE_STORE || !j->to.at.target || j->from.s.image ||
+	    !str_eq(j->from.at.target, j->to.at.target))
+		return 0;
+	err_say(e, EINVAL, "'%s' does not run, and nothing can be copied within it then",
+		j->from.place.label);
+	err_hint(e, "start it, or copy to the host first");
+	return -EINVAL;
+}
+
 static int prepare(const struct target_roots *roots, char **argv, struct job *j, struct err *e)
 {
 	int r = location_parse(argv[0], &j->from.at, e);
@@ -143,7 +150,10 @@ static int prepare(const struct target_roots *roots, char **argv, struct job *j,
 	}
 	if (r < 0)
 		return err_exit(e, EXIT_USAGE);
+	j->to.write = true;
 	r = spot_open(roots, &j->from, e);
+	if (r == 0)
+		r = check_apart(j, e);
 	if (r == 0)
 		r = spot_open(roots, &j->to, e);
 	return r < 0 ? r : check_writable(j, e);
@@ -241,6 +251,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		hint_full(&j, e);
 	if (r == 0)
 		r = check_there(&j, e);
+	if (r == 0)
+		r = spot_check(&roots, &j.to, e);
 	return r < 0 ? r : report(ctx, o, &j, argv[1], e);
 }
 
@@ -263,9 +275,11 @@ const struct verb verb_cp = {
 	.details =
 		"SRC and DEST are TARGET:PATH, a path of the host, or - for an archive (tar) on "
 		"standard input or output.\n"
-		"The target may be running, stopped, an image (image://NAME:/PATH) or an archive "
-		"(FILE.tar:/PATH); it needs\n"
-		"no tool. Links are resolved inside the target and never lead out of it; volumes "
+		"The target may be running, stopped (its files are written to as its engine would, "
+		"if nobody has them mounted),\n"
+		"or to read from an image (image://NAME:/PATH) or an archive (FILE.tar:/PATH); it "
+		"needs no tool. Links are resolved inside the target and never lead out of it; "
+		"volumes "
 		"and tmpfs are included.\n\n"
 		"As with docker cp: a directory that DEST names and that exists is copied into, "
 		"under the name of SRC;\n"

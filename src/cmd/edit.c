@@ -52,7 +52,7 @@ static int open_original(struct edit *ed, struct err *e)
 	if (r < 0)
 		return r;
 	/* said before the work is done, not after it */
-	if (fstatvfs(ed->at.dir, &vfs) == 0 && vfs.f_flag & ST_RDONLY)
+	if (p->kind != PLACE_STORE && fstatvfs(ed->at.dir, &vfs) == 0 && vfs.f_flag & ST_RDONLY)
 		return place_err(p, -EROFS, "cannot edit", ed->s.at.path, e);
 	path = openat(ed->at.dir, ed->at.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (path < 0 && errno == ENOENT)
@@ -182,13 +182,14 @@ static int is_changed(const struct edit *ed, int copy)
 }
 
 /* Somebody else has changed it, or put another file there. */
-static bool is_stale(const struct edit *ed)
+static bool is_stale(const struct edit *ed, bool same_mount)
 {
 	struct stat st;
 
 	if (fstatat(ed->at.dir, ed->at.name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return ed->fd >= 0;
-	return ed->fd < 0 || st.st_ino != ed->st.st_ino || st.st_dev != ed->st.st_dev ||
+	return ed->fd < 0 ||
+	       (same_mount && (st.st_ino != ed->st.st_ino || st.st_dev != ed->st.st_dev)) ||
 	       st.st_size != ed->st.st_size || st.st_mtim.tv_sec != ed->st.st_mtim.tv_sec ||
 	       st.st_mtim.tv_nsec != ed->st.st_mtim.tv_nsec;
 }
@@ -200,32 +201,50 @@ static int kept(struct edit *ed, struct err *e)
 	return -e->num;
 }
 
-static int write_back(struct edit *ed, int copy, struct err *e)
+/* What does not run was mounted to be read while the editor had it; it may run by now, too. */
+static int open_again(const struct target_roots *roots, struct edit *ed, struct err *e)
+{
+	_cleanup_free_ char *arg = str_fmt("%s:%s", ed->s.at.target, ed->s.at.path);
+	int r = arg ? 0 : err_set(e, ENOMEM, "opening it again");
+
+	dest_done(&ed->at);
+	spot_done(&ed->s);
+	ed->s.write = true;
+	if (r == 0)
+		r = spot_of_target(roots, arg, &ed->s, e);
+	return r < 0 ? r : dest_beside(&ed->s.place, ed->s.at.path, &ed->at, e);
+}
+
+static int write_back(const struct target_roots *roots, struct edit *ed, int copy, struct err *e)
 {
 	static const struct attrs_keep keep = {.owner = true, .power = true};
 	const struct place *p = &ed->s.place;
 	_cleanup_attrs_ struct attrs a = {.mode = S_IFREG | 0644, .owner = true};
 	_cleanup_put_ struct put put = PUT_INIT;
 	struct meter m = {};
-	bool reading;
+	bool reading, same_mount = p->kind != PLACE_STORE;
 	int64_t n;
 	int r;
 
-	if (is_stale(ed))
+	r = ed->fd < 0 ? 0 : attrs_read(p, ed->fd, &ed->st, &keep, &a);
+	if (r == 0 && !same_mount)
+		r = open_again(roots, ed, e);
+	if (r < 0)
+		return r;
+	if (is_stale(ed, same_mount))
 		return err_say(e, ESTALE,
 			       "%s in '%s' was changed by somebody else meanwhile, and "
 			       "so is left as it is",
 			       ed->s.at.path, p->label);
-	r = ed->fd < 0 ? 0 : attrs_read(p, ed->fd, &ed->st, &keep, &a);
 	a.times = false;
-	if (r == 0)
-		r = put_begin(&put, p, ed->at.dir, ed->at.name, false, 0);
+	r = put_begin(&put, p, ed->at.dir, ed->at.name, false, 0);
 	n = r < 0 ? r : data_copy(copy, put.fd, &m, &reading);
 	r = n < 0 ? (int)n : put_end(&put, &a, NULL);
-	return r < 0 ? place_err(p, r, "writing", ed->s.at.path, e) : 0;
+	return r < 0 ? place_err(p, r, "writing", ed->s.at.path, e) : spot_check(roots, &ed->s, e);
 }
 
-static int edit(struct edit *ed, const struct edit_opts *o, struct err *e)
+static int edit(const struct target_roots *roots, struct edit *ed, const struct edit_opts *o,
+		struct err *e)
 {
 	_cleanup_close_ int copy = -EBADF;
 	int r = open_original(ed, e);
@@ -246,7 +265,7 @@ static int edit(struct edit *ed, const struct edit_opts *o, struct err *e)
 			fprintf(stderr, "porthole: not changed\n");
 		return 0;
 	}
-	r = write_back(ed, copy, e);
+	r = write_back(roots, ed, copy, e);
 	return r < 0 ? kept(ed, e) : 0;
 }
 
@@ -262,13 +281,12 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = spot_of_target(&roots, argv[0], &ed.s, e);
 	if (r < 0)
 		return r;
-	if (ed.s.place.ro) {
-		err_say(e, EROFS, "'%s' does not run, and its files are only read then",
-			ed.s.place.label);
+	if (ed.s.s.image) {
+		err_say(e, EROFS, "'%s' is no container, and so not changed", ed.s.place.label);
 		err_hint(e, "porthole cat %s:%s shows it", ed.s.place.label, ed.s.at.path);
 		return -EROFS;
 	}
-	return edit(&ed, opts, e);
+	return edit(&roots, &ed, opts, e);
 }
 
 static const struct opt options[] = {

@@ -8,6 +8,34 @@ void spot_done(struct spot *s)
 	*s = SPOT_INIT;
 }
 
+static int open_stopped(const struct target_roots *r, struct spot *s, struct err *e)
+{
+	_cleanup_free_ char *label = NULL;
+
+	if (s->s.t.state != TARGET_RESTARTING)
+		return place_of_store_rw(&s->s.store, r->proc_fd, &s->place, e);
+	label = str_printable_dup(s->s.t.name);
+	err_say(e, EBUSY, "'%s' is about to be started again by its engine", label ? label : "?");
+	err_hint(e, "try again once it runs, or stop it first");
+	return -EBUSY;
+}
+
+int spot_check(const struct target_roots *r, const struct spot *s, struct err *e)
+{
+	_cleanup_target_ struct target now = TARGET_INIT;
+
+	if (!s->write || s->place.kind != PLACE_STORE || s->s.image ||
+	    target_resolve(r, s->at.target, &now, NULL) < 0 ||
+	    (now.state != TARGET_RUNNING && now.state != TARGET_PAUSED))
+		return 0;
+	err_say(e, EBUSY,
+		"'%s' was started while its files were written to, and may not see all of it, or "
+		"see it damaged",
+		s->place.label);
+	err_hint(e, "do it again, now that it runs");
+	return -EBUSY;
+}
+
 int spot_open(const struct target_roots *r, struct spot *s, struct err *e)
 {
 	int ret;
@@ -17,6 +45,8 @@ int spot_open(const struct target_roots *r, struct spot *s, struct err *e)
 	ret = subject_open(r, s->at.target, &s->s, e);
 	if (ret < 0)
 		return ret;
+	if (s->write && !s->s.runs && !s->s.image)
+		return open_stopped(r, s, e);
 	return s->s.runs ? place_of_target(&s->s.t, &s->place, e)
 			 : place_of_store(&s->s.store, &s->place, e);
 }

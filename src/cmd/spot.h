@@ -13,11 +13,16 @@ struct spot {
 	struct location at;
 	struct subject s; /* empty on the host */
 	struct place place;
+	bool write; /* set before it is opened: to be written to, even when it does not run */
 };
 
 #define SPOT_INIT      ((struct spot){.s = SUBJECT_INIT, .place = PLACE_INIT})
 #define _cleanup_spot_ _cleanup_(spot_done)
 void spot_done(struct spot *s);
+
+/* After a stopped container was written to: whether it was started meanwhile, which may have
+ * damaged what was written. 0 or -EBUSY with `e`. */
+int spot_check(const struct target_roots *r, const struct spot *s, struct err *e);
 
 /* Open the place of s->at, which is there already. 0 or -errno with `e`. */
 int spot_open(const struct target_roots *r, struct spot *s, struct err *e);

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mount.h>
 
+#include "base/cleanup.h"
 #include "base/path.h"
 #include "sys/fsmount.h"
 #include "sys/idmap.h"
@@ -50,6 +52,95 @@ int entry_root_of_store(const struct store *s, struct entry *en, struct err *e)
 		userns = idmap_userns(s->uid_map, s->gid_map, NULL);
 	mount_all(s, root, userns);
 	return TAKE_FD(root);
+}
+
+/* What is mounted there while it is written to. */
+static int writable_source(const struct store_mount *m)
+{
+	static const struct fs_opt none[] = {{"size", "4k"}, {}};
+
+	if (m->tmpfs || m->missing || m->fd < 0)
+		return fs_mount_detached("tmpfs", none, ATTRS, NULL, NULL);
+	return fs_clone_detached(m->fd, m->ro ? ATTRS : ATTRS & ~(uint64_t)MOUNT_ATTR_RDONLY, NULL);
+}
+
+struct sources {
+	int *v;
+	size_t n;
+};
+
+static void sources_done(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		cleanup_close(&s->v[i]);
+	free(s->v);
+}
+
+static int open_sources(const struct store *s, struct sources *out, struct err *e)
+{
+	out->v = calloc(s->n_mounts, sizeof(*out->v));
+	if (!out->v)
+		return err_set(e, ENOMEM, "opening the volumes of '%s'", s->label);
+	for (; out->n < s->n_mounts; out->n++) {
+		out->v[out->n] = writable_source(&s->mounts[out->n]);
+		if (out->v[out->n] < 0)
+			return err_set(e, out->v[out->n], "opening the volume at %s of '%s'",
+				       s->mounts[out->n].dest, s->label);
+	}
+	return 0;
+}
+
+/* Before Linux 6.15 nothing can be mounted on what is attached nowhere. */
+static int attach_root(int root, struct err *e)
+{
+	static const char *const places[] = {"/sys/kernel", "/mnt"};
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_set(e, errno, "making a private mount namespace");
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (move_mount(root, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0)
+			return 0;
+	return err_set(e, errno, "attaching the files of a container");
+}
+
+/* Without a volume in its place, what is copied to it would be hidden at the next start. */
+static int attach_source(const struct store *s, size_t i, int root, int fd, struct err *e)
+{
+	const struct store_mount *m = &s->mounts[i];
+	_cleanup_close_ int at = path_open_in_root(root, m->dest, O_PATH);
+
+	if (at >= 0 &&
+	    move_mount(fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0)
+		return 0;
+	/* a file that is gone cannot be covered by a directory: as its engine would, it is left */
+	if (at >= 0 && errno == ENOTDIR && (m->missing || m->tmpfs))
+		return 0;
+	if (at == -ENOENT) {
+		err_say(e, ENOENT,
+			"%s, where '%s' has a volume, is not there yet, and so its files cannot be "
+			"written to",
+			m->dest, s->label);
+		err_hint(e, "it is made when the container is started for the first time");
+		return -ENOENT;
+	}
+	return err_set(e, at < 0 ? at : errno, "mounting the volume at %s of '%s'", m->dest,
+		       s->label);
+}
+
+int entry_root_writable(const struct store *s, int proc_fd, struct err *e)
+{
+	_cleanup_close_ int root = store_mount_rw(s, proc_fd, e);
+	_cleanup_(sources_done) struct sources v = {};
+	int r = root < 0 ? root : 0;
+
+	if (r < 0 || !s->n_mounts)
+		return r < 0 ? r : TAKE_FD(root);
+	r = open_sources(s, &v, e);
+	if (r == 0)
+		r = attach_root(root, e);
+	for (size_t i = 0; i < v.n && r == 0; i++)
+		r = attach_source(s, i, root, v.v[i], e);
+	return r < 0 ? r : TAKE_FD(root);
 }
 
 int entry_root_of_target(const struct target *t, struct err *e)

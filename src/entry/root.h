@@ -13,5 +13,12 @@
  * Returns a descriptor the caller owns, or -errno with `e`. */
 int entry_root_of_store(const struct store *s, struct entry *en, struct err *e);
 
+/* The same to be written to (store_mount_rw()), its writable volumes included; what has no file
+ * system while the container does not run (a tmpfs, a volume that is gone) is covered by an empty
+ * read-only one. From here on this process is in a mount namespace of its own when there are
+ * volumes, in which /sys/kernel or /mnt is the root: it must have one thread. Owners are as on
+ * disk. A descriptor the caller owns, or -errno with `e`. Linux 5.12. */
+int entry_root_writable(const struct store *s, int proc_fd, struct err *e);
+
 /* The root of a pinned target that runs. A descriptor the caller owns, or -errno with `e`. */
 int entry_root_of_target(const struct target *t, struct err *e);

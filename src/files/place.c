@@ -13,6 +13,7 @@
 #include "sys/caps.h"
 #include "sys/ns.h"
 #include "sys/power.h"
+#include "sys/userns.h"
 
 void place_done(struct place *p)
 {
@@ -121,6 +122,23 @@ int place_of_store(const struct store *s, struct place *out, struct err *e)
 	return 0;
 }
 
+int place_of_store_rw(const struct store *s, int proc_fd, struct place *out, struct err *e)
+{
+	int r;
+
+	*out = PLACE_INIT;
+	out->kind = PLACE_STORE;
+	r = set_label(out, s->label, e);
+	if (r < 0)
+		return r;
+	if (s->uid_map && !s->layers[0].ids_inside && !userns_is_ours(s->uid_map, s->gid_map)) {
+		entry_idmap_parse(s->uid_map, &out->uids);
+		entry_idmap_parse(s->gid_map ? s->gid_map : s->uid_map, &out->gids);
+	}
+	out->root = entry_root_writable(s, proc_fd, e);
+	return out->root < 0 ? out->root : 0;
+}
+
 int place_open(const struct place *p, const char *path, int flags)
 {
 	int fd;
@@ -209,6 +227,12 @@ static void hint(const struct place *p, int r, struct err *e)
 			 "that is mounted read-only in '%s'; a volume or tmpfs of it may be "
 			 "writable: porthole inspect %s",
 			 p->label, p->label);
+	else if (r == -EROFS && p->kind == PLACE_STORE)
+		err_hint(
+			e,
+			"'%s' does not run: a tmpfs of it is there only while it does, and what it "
+			"has read-only stays so",
+			p->label);
 	else if (r == -EACCES || r == -EPERM)
 		power_hint(e, CAPS_BIT(CAP_DAC_OVERRIDE));
 	else if (r == -ELOOP)

@@ -47,6 +47,9 @@ int place_of_target(const struct target *t, struct place *out, struct err *e);
 /* The files of what does not run, its volumes included: read-only. 0 or -errno with `e`. */
 int place_of_store(const struct store *s, struct place *out, struct err *e);
 
+/* The same to be written to (entry_root_writable(), which see); `proc_fd`: /proc. */
+int place_of_store_rw(const struct store *s, int proc_fd, struct place *out, struct err *e);
+
 /* Open `path` (of a target: from its `/`, absolute or not, openat2(RESOLVE_IN_ROOT)). `flags` as
  * open(2); O_CLOEXEC is added. Use O_PATH and look before anything is opened for good. A descriptor
  * the caller owns, or -errno. */

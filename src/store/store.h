@@ -3,8 +3,8 @@
  * directory, as layers and mounts that are still to be put together.
  *
  * Layer: store (uses base, sys, target). Everything is read from the engine's own storage, below
- * the roots of `struct target_roots`, bounded and hostile; nothing there is ever written to or
- * locked. Linux 5.6 for openat2(2).
+ * the roots of `struct target_roots`, bounded and hostile; nothing there is written to, but
+ * by store_mount_rw(), or locked. Linux 5.6 for openat2(2).
  */
 #pragma once
 
@@ -70,6 +70,7 @@ struct store {
 	/* How the files' owners on disk relate to ids inside, as uid_map lines ("INSIDE OUTSIDE
 	 * COUNT"), when the container has a user namespace; NULL: the same. */
 	char *uid_map, *gid_map;
+	bool own;	 /* a container's: what it changes goes to the first layer */
 	bool user_xattr; /* whiteouts and opaque directories of the layers are marked with
 			  * user.overlay.*, as an engine without root does (overlayfs's userxattr)
 			  */
@@ -121,6 +122,14 @@ int store_rights(const struct target_roots *r, struct err *e);
  * tells. Nothing on it counts as a device or sets ids. Returns a descriptor the caller owns, or
  * -errno. Linux 5.12; needs CAP_SYS_ADMIN. */
 int store_mount_ro(const struct store *s, bool *mapped, struct err *e);
+
+/* The same to be written to, for good: a container's own first layer is the upper directory of the
+ * overlay, beside its engine's own work directory, and what is written is there at its next start;
+ * of an engine with one directory, that. Owners are as on disk. Read-only where the container's
+ * root is. Who may have it mounted is looked for below `proc_fd` (/proc), before and after: -EBUSY.
+ * No engine can be kept from starting it meanwhile, so look again whether it runs. -ENOTSUP with
+ * why not. As store_mount_ro() otherwise. */
+int store_mount_rw(const struct store *s, int proc_fd, struct err *e);
 
 /* What is mounted at `m` (no tmpfs, not missing), with its owners as the container sees them: a
  * detached copy, without what is mounted on it, with MOUNT_ATTR_* `attrs`. `userns`: of the store's

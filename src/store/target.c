@@ -37,6 +37,7 @@ int store_of_target(const struct target_roots *r, const struct target *t, struct
 		err = readers[i].read(r, t, &s, e);
 		if (err < 0)
 			return err;
+		s.own = true;
 		*out = s;
 		s = STORE_INIT;
 		return 0;

@@ -54,6 +54,13 @@ int overlay_make_upper(const struct overlay *o, int *upper, int *work, struct er
 	return *upper < 0 || *work < 0 ? err_set(e, errno, "making room for changes") : 0;
 }
 
+static int open_upper(const struct overlay *o, int *upper, int *work, struct err *e)
+{
+	*upper = openat(o->base, o->upper, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	*work = openat(o->base, o->work, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *upper < 0 || *work < 0 ? err_set(e, errno, "opening an upper directory") : 0;
+}
+
 size_t overlay_features(const struct overlay *o, struct fs_opt out[OVERLAY_FEATURES])
 {
 	size_t n = 0;
@@ -62,8 +69,9 @@ size_t overlay_features(const struct overlay *o, struct fs_opt out[OVERLAY_FEATU
 		out[n++] = (struct fs_opt){.key = "userxattr"};
 		return n; /* the kernel follows nothing that users may have made */
 	}
-	if (o->scratch) {
-		out[n++] = (struct fs_opt){.key = "redirect_dir", .value = "nofollow"};
+	if (o->scratch || o->upper) {
+		out[n++] = (struct fs_opt){.key = "redirect_dir",
+					   .value = o->upper ? "follow" : "nofollow"};
 		out[n++] = (struct fs_opt){.key = "metacopy", .value = "off"};
 		out[n++] = (struct fs_opt){.key = "index", .value = "off"};
 	} else {
@@ -113,10 +121,12 @@ int overlay_mount(const struct overlay *o, struct err *e)
 
 	if (o->n == 0 || o->n > OVERLAY_LAYERS_MAX)
 		return err_set(e, o->n ? E2BIG : EINVAL, "mounting an overlay of %zu layers", o->n);
-	if (o->n == 1 && !o->scratch)
+	if (o->n == 1 && !o->scratch && !o->upper)
 		return fs_clone_detached(o->lower[0], o->attrs | MOUNT_ATTR_RDONLY, e);
 	if ((o->scratch && o->scratch->ns >= 0) || !takes_descriptors(o))
 		return overlay_mount_staged(o, e);
-	r = o->scratch ? overlay_make_upper(o, &upper, &work, e) : 0;
+	r = o->scratch ? overlay_make_upper(o, &upper, &work, e)
+	    : o->upper ? open_upper(o, &upper, &work, e)
+		       : 0;
 	return r < 0 ? r : mount_direct(o, upper, work, e);
 }

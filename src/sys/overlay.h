@@ -34,17 +34,21 @@ struct overlay {
 	const int *lower;
 	size_t n;
 	struct overlay_scratch *scratch; /* NULL: read-only */
-	const char *name;		 /* in the scratch: one component, not used before */
-	uint64_t attrs;			 /* MOUNT_ATTR_* */
-	bool user_xattr; /* marked with user.overlay.*: written by an engine without root (5.11) */
+	/* Or where changes are kept for good: the names of an upper and a work directory in
+	 * `base`, which is ours to mount alone. NULL: none. */
+	const char *upper, *work;
+	int base;
+	const char *name; /* in the scratch: one component, not used before */
+	uint64_t attrs;	  /* MOUNT_ATTR_* */
+	bool user_xattr;  /* marked with user.overlay.*: written by an engine without root (5.11) */
 };
 
 /* Mount it. What engines may have made in lower layers (redirected directories, files without data)
- * is followed when it is read-only, and neither followed nor made when it is not. The root of a
- * writable one has the mode and owner of its first layer. One layer, read-only, is a clone.
- * Returns a mount descriptor the caller owns, or -errno with the kernel's reason: -EINVAL when the
- * layers are stacked too deep already (an overlay of an overlay), or what is mounted on them may
- * not be taken off; -ENODEV: no overlayfs; -E2BIG. */
+ * is followed when it is read-only or has an upper directory of theirs (but files without data),
+ * else not; none is made. The root of a writable one has the mode and owner of its first layer. One
+ * layer, read-only, is a clone. Returns a mount descriptor the caller owns, or -errno with the
+ * kernel's reason: -EINVAL when the layers are stacked too deep already (an overlay of an overlay),
+ * or what is mounted on them may not be taken off; -ENODEV: no overlayfs; -E2BIG. */
 int overlay_mount(const struct overlay *o, struct err *e);
 
 /* The way of kernels before 6.15, on its own for tests: attached, and mounted by mount(2), in the

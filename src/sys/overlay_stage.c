@@ -6,10 +6,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/path.h"
 #include "base/str.h"
 #include "sys/overlay_priv.h"
 
@@ -18,6 +20,7 @@ enum { STACK = 64 << 10 };
 struct staging {
 	const struct overlay *o;
 	int *layers; /* detached, or the caller's own */
+	int base;    /* of an upper directory, detached */
 	struct err *e;
 	int r;
 };
@@ -54,6 +57,12 @@ static int stand(struct overlay_scratch *s, struct err *e)
 	return s->ns < 0 ? err_set(e, errno, "opening a mount namespace") : 0;
 }
 
+/* In the options of a mount these would need an escape. */
+static bool is_plain(const char *name)
+{
+	return path_is_component(name) && !strpbrk(name, ",:\\");
+}
+
 static int options(const struct overlay *o, struct buf *b)
 {
 	struct fs_opt opts[OVERLAY_FEATURES];
@@ -64,6 +73,10 @@ static int options(const struct overlay *o, struct buf *b)
 		buf_printf(b, "%s%zu", i ? ":" : "", i);
 	if (o->scratch)
 		buf_printf(b, ",upperdir=s/%s/u,workdir=s/%s/w", o->name, o->name);
+	if (o->upper && (!is_plain(o->upper) || !is_plain(o->work)))
+		return errno = EINVAL, -EINVAL;
+	if (o->upper)
+		buf_printf(b, ",upperdir=b/%s,workdir=b/%s", o->upper, o->work);
 	for (size_t i = 0; i < n; i++)
 		buf_printf(b, ",%s%s%s", opts[i].key, opts[i].value ? "=" : "",
 			   opts[i].value ? opts[i].value : "");
@@ -83,11 +96,16 @@ static int put_together(struct staging *s)
 		if (r < 0)
 			err_set(s->e, r, "attaching layer %zu of an overlay", i);
 	}
+	if (r == 0 && o->upper) {
+		r = attach_at(s->base, "b");
+		if (r < 0)
+			err_set(s->e, r, "attaching the upper layer of an overlay");
+	}
 	if (r < 0)
 		return r;
 	if (options(o, &b) < 0 || (mkdir("m", 0700) < 0 && errno != EEXIST))
 		return err_set(s->e, errno, "mounting an overlay");
-	if (mount("overlay", "m", "overlay", o->scratch ? 0 : MS_RDONLY, b.data) < 0)
+	if (mount("overlay", "m", "overlay", o->scratch || o->upper ? 0 : MS_RDONLY, b.data) < 0)
 		return err_set(s->e, errno, "cannot mount overlay");
 	fd = open_tree(AT_FDCWD, "m", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	if (fd < 0)
@@ -145,7 +163,11 @@ static int set_attrs(int mnt, uint64_t attrs, struct err *e)
 int overlay_mount_staged(const struct overlay *o, struct err *e)
 {
 	_cleanup_free_ int *layers = calloc(o->n, sizeof(int)), *own = calloc(o->n, sizeof(int));
-	struct staging s = {.o = o, .layers = layers, .e = e, .r = -EIO};
+	_cleanup_close_ int base =
+		o->upper ? open_tree(o->base, "",
+				     OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH)
+			 : -EBADF;
+	struct staging s = {.o = o, .layers = layers, .base = base, .e = e, .r = -EIO};
 	int r, upper = -EBADF, work = -EBADF;
 
 	if (!layers || !own)

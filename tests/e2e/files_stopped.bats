@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # run sets stderr
+# cp to, and edit of, what does not run: it is there when the container is started the next time.
+load ../lib/porthole
+
+teardown() {
+	[[ -z ${NAME:-} ]] || target_stop "$ENGINE" "$NAME"
+}
+
+p() {
+	in_engine "$ENGINE" timeout -k 2 60 "$PORTHOLE" "$@"
+}
+
+# stopped ENGINE [ARG...]: sets NAME and ENGINE.
+stopped() {
+	local pid
+	ENGINE=$1
+	require "$ENGINE"
+	NAME=$(uniq_name filed)
+	pid=$(target_start "$ENGINE" "$NAME" "${@:2}")
+	case $ENGINE in
+	docker* | podman*)
+		engine_cli "$ENGINE" kill "$NAME" >/dev/null
+		wait_until 20 _is_exited
+		;;
+	*)
+		kill -KILL "$pid"
+		wait_until 20 refute pid_alive "$pid"
+		;;
+	esac
+}
+
+_is_exited() {
+	[[ $(engine_cli "$ENGINE" inspect -f '{{.State.Status}}' "$NAME") == exited ]]
+}
+
+in_it() {
+	engine_cli "$ENGINE" exec "$NAME" "$@"
+}
+
+# no mount of it anywhere that we see
+unmounted() {
+	refute grep -q "upperdir=[^,]*$1" /proc/[0-9]*/mountinfo 2>/dev/null
+}
+
+# written: a tree, a file over one, and an edit, of a container of the image busybox.
+written() {
+	local d=$BATS_TEST_TMPDIR
+	mkdir -p "$d/tree/sub"
+	for i in {1..100}; do echo "$i" >"$d/tree/sub/$i"; done
+	chmod 4751 "$d/tree/sub/7"
+	echo new >"$d/f"
+	run -0 p cp "$d/tree" "$NAME:/data"
+	run -0 p cp "$d/f" "$NAME:/etc/group"
+	EDITOR='sed -i s/root/toor/' run -0 p edit "$NAME:/etc/passwd"
+	EDITOR='echo fresh >' run -0 p edit "$NAME:/etc/made"
+	# to be read at once
+	[[ $(p cat "$NAME:/etc/group" "$NAME:/data/sub/100") == $'new\n100' ]]
+	run -0 p cp "$NAME:/data" "$d/back"
+	diff -r "$d/tree" "$d/back"
+}
+
+started() {
+	engine_cli "$ENGINE" start "$NAME" >/dev/null
+	[[ $(in_it cat /etc/group /etc/made /data/sub/100) == $'new\nfresh\n100' ]]
+	[[ $(in_it head -n 1 /etc/passwd) == toor:* ]]
+	[[ $(in_it stat -c %u:%g:%a /data/sub/7 /etc/group /data) == $'0:0:4751\n0:0:644\n0:0:755' ]]
+}
+
+@test "docker: layers, volumes and what docker makes; tmpfs and read-only mounts are said" {
+	local v=$BATS_TEST_TMPDIR/v id
+	mkdir -p "$v" "$v.ro"
+	stopped docker busybox -v "$v:/vol" -v "$v.ro:/ro:ro" --tmpfs /t
+	id=$(target_id docker "$NAME")
+	written
+	run -0 p cp "$BATS_TEST_TMPDIR/f" "$NAME:/vol/"
+	[[ $(<"$v/f") == new ]]
+	for i in /t/f /ro/f; do
+		run -125 p cp "$BATS_TEST_TMPDIR/f" "$NAME:$i"
+		[[ $output == *"Read-only file system"*"'$NAME' does not run"* ]] || die "$output"
+	done
+	[[ ! -e $v.ro/f ]]
+	run -125 p cp "$NAME:/etc/group" "$NAME:/etc/again"
+	[[ $output == *"'$NAME' does not run, and nothing can be copied within it then"* ]]
+	# links lead nowhere but to its own files
+	ln -s /etc/porthole-outside "$BATS_TEST_TMPDIR/out"
+	run -0 p cp "$BATS_TEST_TMPDIR/out" "$NAME:/out"
+	run -0 p cp "$BATS_TEST_TMPDIR/f" "$NAME:/out"
+	[[ ! -e /etc/porthole-outside && $(p cat "$NAME:/etc/porthole-outside") == new ]]
+	unmounted "$id"
+	started
+	[[ $(in_it sh -c 'cat /vol/f; ls /t') == new ]]
+}
+
+@test "docker: what is mounted by somebody else, is about to start again, or only to be read" {
+	local upper d=$BATS_TEST_TMPDIR pid i
+	stopped docker busybox --read-only
+	echo x >"$d/f"
+	run -125 p cp "$d/f" "$NAME:/etc/f"
+	[[ $output == *"Read-only file system"* ]] || die "$output"
+	target_stop docker "$NAME"
+	stopped docker busybox
+	upper=$(engine_cli docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$NAME")
+	[[ -n $upper && $upper != '<no value>' ]] || skip "this docker keeps its layers in containerd"
+	mkdir "$d/lower" "$d/m"
+	in_engine docker unshare -m sh -c 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=${2%/*}/work" "$3" &&
+		echo $$ >"$4"; exec sleep 60' sh "$d/lower" "$upper" "$d/m" "$d/up" 3>&- &
+	pid=$!
+	wait_until 10 test -s "$d/up"
+	run -125 p cp "$d/f" "$NAME:/etc/f"
+	kill "$(<"$d/up")"
+	wait "$pid" || true
+	[[ $output == *"its files are mounted (seen by process "* && ! -e $upper/etc/f ]] || die "$output"
+	run -0 p cp "$d/f" "$NAME:/etc/f"
+	[[ $(<"$upper/etc/f") == x ]]
+	# killed on the way: no mount, and docker starts it
+	mkdir "$d/many"
+	for i in {1..3000}; do echo "$i" >"$d/many/$i"; done
+	for i in 1 3 5; do
+		in_engine docker "$PORTHOLE" cp "$d/many" "$NAME:/many$i" 3>&- &
+		pid=$!
+		wait_until 10 test -d "$upper/many$i"
+		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" || true
+		wait_until 10 unmounted "${upper%/diff}"
+	done
+	engine_cli docker start "$NAME" >/dev/null
+	[[ $(in_it cat /etc/f) == x ]]
+}
+
+@test "docker with userns-remap: owners are its own" {
+	stopped docker-userns busybox
+	written
+	started
+}
+
+@test "podman" {
+	stopped podman-default busybox
+	written
+	started
+}
+
+@test "podman without root" {
+	stopped podman-rootless busybox
+	written
+	started
+}
+
+@test "lxc: one directory" {
+	stopped lxc busybox
+	echo x >"$BATS_TEST_TMPDIR/f"
+	run -0 p cp "$BATS_TEST_TMPDIR/f" "lxc:$NAME:/etc/f"
+	[[ $(p cat "lxc:$NAME:/etc/f") == x ]]
+	[[ $(<"$(target_dir lxc "$NAME")/rootfs/etc/f") == x ]]
+}
