@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -243,6 +244,22 @@ static int write_back(const struct target_roots *roots, struct edit *ed, int cop
 	return r < 0 ? place_err(p, r, "writing", ed->s.at.path, e) : spot_check(roots, &ed->s, e);
 }
 
+/* A file of several names is not that of the others any more. */
+static void tell_names(const struct edit *ed)
+{
+	char safe[256];
+	struct stat st;
+
+	if (ed->st.st_nlink < 2 || !S_ISREG(ed->st.st_mode) ||
+	    fstatat(ed->at.dir, ed->at.name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_nlink > 1)
+		return;
+	str_printable(ed->s.at.path, strlen(ed->s.at.path), safe, sizeof(safe));
+	fprintf(stderr,
+		"porthole: %s was one of %llu names of a file (hard links); under the "
+		"others it is as it was\n",
+		safe, (unsigned long long)ed->st.st_nlink);
+}
+
 static int edit(const struct target_roots *roots, struct edit *ed, const struct edit_opts *o,
 		struct err *e)
 {
@@ -266,6 +283,8 @@ static int edit(const struct target_roots *roots, struct edit *ed, const struct 
 		return 0;
 	}
 	r = write_back(roots, ed, copy, e);
+	if (r == 0 && !o->quiet)
+		tell_names(ed);
 	return r < 0 ? kept(ed, e) : 0;
 }
 
@@ -306,7 +325,8 @@ const struct verb verb_edit = {
 		"had. The container needs\n"
 		"no editor. A file that somebody else changed meanwhile is left as it is, and the "
 		"copy is kept. A PATH that\n"
-		"does not exist becomes a new file of the target's root.",
+		"does not exist becomes a new file of the target's root. The container may be "
+		"stopped.",
 	.examples = "  porthole edit web:/etc/nginx/nginx.conf\n"
 		    "  EDITOR='sed -i s/8080/80/' porthole edit web:/app/config\n",
 	.opts = options,

@@ -337,6 +337,10 @@ both() {
 	[[ $(<"$f") == mine && $(<"$ROOT/etc/conf") == theirs && $(stat -c %a "$f" "${f%/*}") == $'600\n700' ]]
 	EDITOR='echo new >' run -0 "$PORTHOLE" edit "$NAME:/etc/new"
 	[[ $(<"$ROOT/etc/new") == new && $(stat -c %u:%a "$ROOT/etc/new") == 0:644 ]]
+	ln "$ROOT/etc/new" "$ROOT/etc/other"
+	EDITOR='echo again >' run -0 "$PORTHOLE" edit "$NAME:/etc/new"
+	[[ $output == "porthole: /etc/new was one of 2 names of a file (hard links); under the others it is as it was" ]]
+	[[ $(<"$ROOT/etc/new") == again && $(<"$ROOT/etc/other") == new ]]
 	mkfifo "$ROOT/fifo"
 	EDITOR=true run -125 timeout 5 "$PORTHOLE" edit "$NAME:/fifo"
 	[[ -z $(find "$ROOT/" -xdev -name '.porthole-*') ]]

@@ -153,3 +153,15 @@ started() {
 	[[ $(p cat "lxc:$NAME:/etc/f") == x ]]
 	[[ $(<"$(target_dir lxc "$NAME")/rootfs/etc/f") == x ]]
 }
+
+@test "containerd: a snapshot; nspawn: a directory" {
+	local d=$BATS_TEST_TMPDIR
+	echo x >"$d/f"
+	stopped containerd busybox
+	run -0 p cp "$d/f" "$NAME:/etc/f"
+	[[ $(p cat "$NAME:/etc/f") == x ]]
+	target_stop containerd "$NAME"
+	stopped nspawn busybox
+	run -0 p cp "$d/f" "$NAME:/etc/f"
+	[[ $(p cat "$NAME:/etc/f") == x ]]
+}

@@ -142,6 +142,38 @@ static void test_staged(void **state)
 }
 
 /* Several share one scratch, also once it is on a stage; a full one is a full disk. */
+/* Changes that stay, in a directory of somebody's own, with nothing else changed. */
+static void test_upper(void **state)
+{
+	static mount_fn *const ways[] = {overlay_mount, overlay_mount_staged};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		char name[] = {'k', (char)('0' + i), '\0'};
+		_cleanup_close_ int bottom = sub("kept-bottom"), base = sub(name), up = -EBADF;
+		struct overlay o = {
+			.lower = &bottom, .n = 1, .base = base, .upper = "diff", .work = "work"};
+		struct err e = {};
+		_cleanup_close_ int rw = -EBADF, again = -EBADF;
+
+		put(bottom, "one", "bottom");
+		put(bottom, "two", "bottom");
+		assert_int_equal(mkdirat(base, "diff", 0711) | mkdirat(base, "work", 0700), 0);
+		rw = ways[i](&o, &e);
+		assert_true(rw >= 0);
+		put(rw, "one", "changed");
+		assert_int_equal(unlinkat(rw, "two", 0), 0);
+		cleanup_close(&rw);
+		rw = -EBADF;
+		up = openat(base, "diff", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		assert_text(up, "one", "changed");
+		assert_text(bottom, "one", "bottom");
+		again = ways[i](&o, &e);
+		assert_text(again, "one", "changed");
+		assert_text(again, "two", "(none)");
+	}
+}
+
 static void test_scratch(void **state)
 {
 	_cleanup_close_ int low = sub("scratch"), a = -EBADF, b = -EBADF, c = -EBADF, f = -EBADF;
@@ -270,9 +302,10 @@ static void test_owners(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_direct),	cmocka_unit_test(test_staged),
-		cmocka_unit_test(test_scratch), cmocka_unit_test(test_many),
-		cmocka_unit_test(test_deep),	cmocka_unit_test(test_owners),
+		cmocka_unit_test(test_direct), cmocka_unit_test(test_staged),
+		cmocka_unit_test(test_upper),  cmocka_unit_test(test_scratch),
+		cmocka_unit_test(test_many),   cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_owners),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
