@@ -41,6 +41,9 @@ static bool is_new(struct seen *s, ino_t ino)
 	return true;
 }
 
+/* No two layers of any engine have the same ID/diff when it is so long; containerd only counts. */
+enum { UNIQUE_MIN = 32 };
+
 /* The last two names of a path: ID/diff. */
 static const char *tail(const char *path)
 {
@@ -53,7 +56,7 @@ static const char *tail(const char *path)
 }
 
 /* Whether the upper directory `path`, as a process of /proc/PID sees it, is our first layer. One
- * that cannot be looked at is, if it is called so. */
+ * that cannot be looked at is, if it is called so and no other can be. */
 static bool is_upper(const struct store *s, int pid_fd, const char *path)
 {
 	_cleanup_close_ int root = -EBADF, fd = -EBADF;
@@ -64,16 +67,17 @@ static bool is_upper(const struct store *s, int pid_fd, const char *path)
 	root = openat(pid_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = root < 0 || *path != '/' ? -EBADF : path_open_in_root(root, path, O_PATH);
 	if (fd < 0 || fstat(fd, &a) < 0 || fstat(s->layers[0].fd, &b) < 0)
-		return true;
+		return str_eq(path, s->layers[0].path) || strlen(tail(path)) >= UNIQUE_MIN;
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-static bool is_in_table(const struct store *s, int pid_fd)
+/* Where it is mounted (a new string); NULL: nowhere. */
+static char *where_mounted(const struct store *s, int pid_fd)
 {
 	_cleanup_mountinfo_ struct mountinfo m = {};
 
 	if (mountinfo_read(pid_fd, &m) < 0)
-		return false;
+		return NULL;
 	for (size_t i = 0; i < m.n; i++) {
 		size_t len = 0;
 		const char *upper = str_eq(m.v[i].fstype, "overlay")
@@ -82,9 +86,9 @@ static bool is_in_table(const struct store *s, int pid_fd)
 		_cleanup_free_ char *path = upper ? strndup(upper, len) : NULL;
 
 		if (path && is_upper(s, pid_fd, path))
-			return true;
+			return str_printable_dup(m.v[i].target);
 	}
-	return false;
+	return NULL;
 }
 
 /* Overlays that share an upper directory damage it. 0; -EBUSY when somebody has it mounted. */
@@ -101,21 +105,22 @@ static int check_unused(const struct store *s, int proc_fd, struct err *e)
 	}
 	while ((de = readdir(d))) {
 		_cleanup_close_ int pid = -EBADF;
+		_cleanup_free_ char *at = NULL;
 		struct stat ns;
 
 		if (!isdigit((unsigned char)*de->d_name))
 			continue;
 		pid = openat(proc_fd, de->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (pid < 0 || fstatat(pid, "ns/mnt", &ns, 0) < 0 || !is_new(&seen, ns.st_ino) ||
-		    !is_in_table(s, pid))
+		if (pid >= 0 && fstatat(pid, "ns/mnt", &ns, 0) == 0 && is_new(&seen, ns.st_ino))
+			at = where_mounted(s, pid);
+		if (!at)
 			continue;
 		err_say(e, EBUSY,
-			"'%s' does not run, but its files are mounted (seen by process %s), and "
-			"would be damaged if they were written to twice at a time",
-			s->label, de->d_name);
-		err_hint(e,
-			 "unmount them (podman unmount, buildah umount, docker cp that runs), or "
-			 "start it");
+			"'%s' does not run, but its files are mounted at %s, and would be damaged "
+			"if they were mounted to be written to a second time",
+			s->label, at);
+		err_hint(e, "start it, write there, or have it unmounted (ctr task rm, podman "
+			    "unmount)");
 		return -EBUSY;
 	}
 	return 0;

@@ -103,6 +103,7 @@ started() {
 	upper=$(engine_cli docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$NAME")
 	[[ -n $upper && $upper != '<no value>' ]] || skip "this docker keeps its layers in containerd"
 	mkdir "$d/lower" "$d/m"
+	# shellcheck disable=SC2016
 	in_engine docker unshare -m sh -c 'mount -t overlay overlay -o "lowerdir=$1,upperdir=$2,workdir=${2%/*}/work" "$3" &&
 		echo $$ >"$4"; exec sleep 60' sh "$d/lower" "$upper" "$d/m" "$d/up" 3>&- &
 	pid=$!
@@ -110,7 +111,7 @@ started() {
 	run -125 p cp "$d/f" "$NAME:/etc/f"
 	kill "$(<"$d/up")"
 	wait "$pid" || true
-	[[ $output == *"its files are mounted (seen by process "* && ! -e $upper/etc/f ]] || die "$output"
+	[[ $output == *"its files are mounted at $d/m, "* && ! -e $upper/etc/f ]] || die "$output"
 	run -0 p cp "$d/f" "$NAME:/etc/f"
 	[[ $(<"$upper/etc/f") == x ]]
 	# killed on the way: no mount, and docker starts it
@@ -158,6 +159,10 @@ started() {
 	local d=$BATS_TEST_TMPDIR
 	echo x >"$d/f"
 	stopped containerd busybox
+	# containerd unmounts when the task is removed
+	run -125 p cp "$d/f" "$NAME:/etc/f"
+	[[ $output == *"its files are mounted at /"*"ctr task rm"* ]] || die "$output"
+	wait_until 20 engine_cli containerd task rm "$NAME"
 	run -0 p cp "$d/f" "$NAME:/etc/f"
 	[[ $(p cat "$NAME:/etc/f") == x ]]
 	target_stop containerd "$NAME"
