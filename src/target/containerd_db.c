@@ -53,14 +53,19 @@ static int64_t created(struct ctd *c, const char *ns, const char *id)
  */
 static void fill_cri_status(struct look *l, struct ctd *c, struct target *t)
 {
-	static const char *const picks[] = {"ExitCode", "FinishedAt", "StartedAt"};
-	struct slice text, v[3];
+	static const char *const picks[] = {"ExitCode", "FinishedAt", "StartedAt", "Reason",
+					    "Message"};
+	struct slice text, v[5];
+	_cleanup_free_ char *reason = NULL;
 	char path[NAME_MAX + 64];
 
 	snprintf(path, sizeof(path), "io.containerd.grpc.v1.cri/containers/%s/status", t->id);
 	if (look_read(l, c->data, c->path, path, STATE_FILE_MAX, &text) < 0 ||
-	    jpick(text, picks, 3, v) < 0)
+	    jpick(text, picks, ARRAY_LEN(picks), v) < 0)
 		return;
+	reason = jpick_str(v[3]);
+	if (str_eq(reason, "StartError"))
+		t->error = jpick_str(v[4]);
 	t->started = jpick_int(v[2], 0) / 1000000000;
 	t->finished = jpick_int(v[1], 0) / 1000000000;
 	t->state = t->started ? TARGET_EXITED : TARGET_CREATED;

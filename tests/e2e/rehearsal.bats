@@ -77,6 +77,20 @@ profile() {
 	[[ $output == $'Seccomp:\t2\n200\n1' && $stderr == *"unshare"*"not permitted"* ]] || die "$output $stderr"
 }
 
+@test "podman: what its runtime refused to start has not ended with success" {
+	require podman-default
+	local E=podman-default n
+	n=$(uniq_name held)
+	target_start "$E" "$n-on" busybox >/dev/null
+	engine_cli "$E" create --name "$n" --network none --ulimit nofile=200 --ulimit nproc=99 --sysctl net.ipv4.nothing=1 \
+		docker.io/pt/busybox:1 /bin/true >/dev/null
+	refute engine_cli "$E" start -a "$n"
+	run -0 in_engine "$E" "$PORTHOLE" entrypoint "$n"
+	[[ $output == *", created"* && $output != *"success"* ]] || die "$output"
+	run -0 --separate-stderr in_engine "$E" "$PORTHOLE" entrypoint --run "$n"
+	[[ $stderr == *"its sysctl net.ipv4.nothing is not set here: No such file"* ]] || die "$stderr"
+}
+
 @test "containerd: the same, of its database" {
 	require containerd
 	local n
@@ -85,4 +99,15 @@ profile() {
 	run -124 --separate-stderr "$PORTHOLE" entrypoint --run --timeout 2 "$n"
 	[[ $output == $'Seccomp:\t2\n1024\n16384' ]] || die "$output $stderr"
 	[[ $stderr != *"not rehearsed: "*seccomp* ]] || die "$stderr"
+}
+
+@test "CRI: what it said when it could not start it" {
+	require cri
+	local n
+	n=$(uniq_name held)
+	target_start cri@said "$n-on" busybox >/dev/null
+	refute engine_cli cri@said run "$n" docker.io/pt/busybox:1 default /nowhere
+	run -1 "$PORTHOLE" entrypoint "$n"
+	[[ $output == *"cri said: failed to "*"/nowhere"*"! /nowhere is not there"* ]] || die "$output"
+	engine_stop cri@said
 }
