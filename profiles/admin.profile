@@ -3,6 +3,7 @@ summary = everything the host's root can do, with tools of its own
 share   = pid net ipc uts cgroup
 caps    = all
 seccomp = off
+host-exec = yes
 devices = all
 mount   = / /host rw rslave
 mount   = /dev /dev rw

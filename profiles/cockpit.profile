@@ -3,6 +3,7 @@ summary = manage the host: its files, its services, its devices
 share   = pid net ipc
 caps    = all
 seccomp = off
+host-exec = yes
 devices = all
 mount   = / /host rw rslave
 mount   = /dev /dev rw

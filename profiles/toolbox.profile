@@ -3,6 +3,7 @@ summary = CoreOS toolbox: the host below /media/root
 share   = pid net ipc uts
 caps    = all
 seccomp = off
+host-exec = yes
 devices = all
 mount   = / /media/root rw rslave
 mount   = /usr /media/root/usr rw rslave

@@ -41,6 +41,7 @@ static const struct opt options[] = {
 	 "show a file or directory of the host at PATH", NULL},
 	{OPT_FLAG, O(ro), 0, "ro", NULL, "nothing of the host can be written to", NULL},
 	{OPT_LIST, O(masks), 0, "mask", "PATH", "PATH inside is empty", NULL},
+	OPT_HOST_BACK(O(back)),
 	{OPT_FLAG, O(interactive), 'i', "interactive", NULL, "pass our standard input on", NULL},
 	{OPT_FLAG, O(tty), 't', "tty", NULL, "give the command a terminal of its own", NULL},
 	{OPT_STR, O(user), 'u', "user", "USER[:GROUP]",
@@ -79,6 +80,7 @@ struct host_run {
 	struct host_spec spec;
 	struct beside_request beside;
 	struct request req;
+	struct host_back back;
 };
 
 static void host_run_done(struct host_run *h)
@@ -88,6 +90,7 @@ static void host_run_done(struct host_run *h)
 	strv_done(&h->argv);
 	strv_done(&h->env);
 	host_spec_done(&h->spec);
+	host_back_done(&h->back);
 }
 
 static const char *image_name(const struct host_run *h)
@@ -134,6 +137,13 @@ static int fill_spec(struct host_run *h, struct err *e)
 	if (r == 0 &&
 	    (strv_add_all(&h->env, &h->spec.env) < 0 || strv_add_all(&h->env, &o->env) < 0))
 		r = err_set(e, ENOMEM, "planning the container");
+	if (r == 0)
+		r = host_back_open(&h->back, &o->back, h->spec.profile.host_exec, o->detach,
+				   h->self.name, e);
+	if (r == 0 && h->back.on) {
+		h->spec.req.extra = BROKER_DIR;
+		h->spec.req.extra_fd = h->back.broker.mount;
+	}
 	return r;
 }
 
@@ -198,7 +208,8 @@ static void greet(const struct host_run *h, const struct plan *p, bool color, st
 static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct err *e)
 {
 	_cleanup_buf_ struct buf hello = {};
-	struct session_talk talk = {};
+	struct session_talk talk = {
+		.watch = host_back_watch, .attend = host_back_attend, .data = &h->back};
 
 	if (p->shell && !h->o->quiet)
 		greet(h, p, ctx->color_err, &hello);
@@ -216,8 +227,13 @@ static int detach(struct host_run *h, struct plan *p, struct err *e)
 	for (int i = 0; i < NAMES_MAX && r == -EEXIST; i++) {
 		_cleanup_free_ char *name =
 			i ? str_fmt("%s-%d", h->self.name, i + 1) : strdup(h->self.name);
-		const struct launch l = {
-			.name = name, .image = image_name(h), .input = h->o->interactive};
+		const struct launch l = {.name = name,
+					 .image = image_name(h),
+					 .input = h->o->interactive,
+					 .watch = host_back_watch,
+					 .attend = host_back_attend,
+					 .over = host_back_over,
+					 .data = &h->back};
 
 		*e = (struct err){};
 		if (!name)
@@ -264,7 +280,12 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 {
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
 	_cleanup_(host_run_done) struct host_run h = {
-		.o = opts, .roots = &roots, .image = SUBJECT_INIT, .self = TARGET_INIT};
+		.o = opts,
+		.roots = &roots,
+		.image = SUBJECT_INIT,
+		.self = TARGET_INIT,
+		.back = HOST_BACK_INIT,
+	};
 	_cleanup_plan_ struct plan p = PLAN_INIT;
 	int r;
 

@@ -183,12 +183,12 @@ static int find_cwd(struct caller *x, struct err *e)
 	struct wire_msg note = {.type = WIRE_NOTE};
 	struct stat st;
 
-	if (asked && x->c->b->o.rules->allow.n) {
+	if (asked && rules_closed(x->c->b->o.rules)) {
 		err_say(e, EPERM,
 			"the launcher allows chosen commands only, and those start in /: no -w");
 		return err_exit(e, EXIT_CANNOT_RUN);
 	}
-	if (x->c->b->o.rules->allow.n)
+	if (rules_closed(x->c->b->o.rules))
 		cwd = "/";
 	if (!asked && (stat(cwd, &st) < 0 || !S_ISDIR(st.st_mode))) {
 		err_say(&note.err, ENOENT,

@@ -166,17 +166,6 @@ static char *ended(void *data)
 	return d->launch->ended ? d->launch->ended(d->launch->data) : NULL;
 }
 
-/* For who is attached. */
-static void last_words(const struct detached *d, int code, const struct err *e)
-{
-	struct keeper_end end = {.code = code};
-
-	if (e)
-		snprintf(end.why, sizeof(end.why), "%s", e->msg);
-	if (d->end >= 0)
-		fd_write_all(d->end, &end, sizeof(end));
-}
-
 static int watch(void *data)
 {
 	struct detached *d = data;
@@ -189,6 +178,17 @@ static void attend(void *data, pid_t agent)
 	struct detached *d = data;
 
 	d->launch->attend(d->launch->data, agent);
+}
+
+/* For who is attached. */
+static void last_words(const struct detached *d, int code, const struct err *e)
+{
+	struct keeper_end end = {.code = code};
+
+	if (e)
+		snprintf(end.why, sizeof(end.why), "%s", e->msg);
+	if (d->end >= 0)
+		fd_write_all(d->end, &end, sizeof(end));
 }
 
 _Noreturn static void supervisor_main(struct detached *d)
@@ -212,6 +212,8 @@ _Noreturn static void supervisor_main(struct detached *d)
 		r = session_blame_kit(d->plan, session_run(d->plan, &talk, &e), &e);
 	if (r < 0 && !e.exit)
 		e.exit = EXIT_PORTHOLE;
+	if (d->launch->over)
+		d->launch->over(d->launch->data);
 	launch_forget(d->dir, d->state.name);
 	tell(d, &e); /* when it never began */
 	last_words(d, r < 0 ? e.exit : r, r < 0 ? &e : NULL);

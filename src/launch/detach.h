@@ -21,6 +21,7 @@ struct launch {
 	/* As of struct session_talk, in the supervisor. */
 	int (*watch)(void *data);
 	void (*attend)(void *data, pid_t agent);
+	void (*over)(void *data); /* after that, before anybody hears that it has ended */
 	void *data;
 };
 

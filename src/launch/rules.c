@@ -14,7 +14,12 @@ void rules_program_done(struct rules_program *p)
 
 bool rules_narrow(const struct rules *r)
 {
-	return r->allow.n || r->ask.n || r->deny.n;
+	return r->closed || r->allow.n || r->ask.n || r->deny.n;
+}
+
+bool rules_closed(const struct rules *r)
+{
+	return r->closed || r->allow.n;
 }
 
 static int check_list(const struct strv *list, const char *option, struct err *e)
@@ -165,5 +170,5 @@ enum rules_verdict rules_decide(const struct rules *r, const struct rules_progra
 	if (*why)
 		return RULES_ASK;
 	*why = first_fit(&r->allow, p, path, argv, false);
-	return *why || !r->allow.n ? RULES_RUN : RULES_REFUSE;
+	return *why || !rules_closed(r) ? RULES_RUN : RULES_REFUSE;
 }

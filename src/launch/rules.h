@@ -16,6 +16,7 @@
 
 struct rules {
 	struct strv allow, ask, deny;
+	bool closed; /* what no pattern fits is refused, as with any `allow` */
 };
 
 enum rules_verdict { RULES_RUN, RULES_ASK, RULES_REFUSE };
@@ -31,8 +32,12 @@ struct rules_program {
 #define _cleanup_rules_program_ _cleanup_(rules_program_done)
 void rules_program_done(struct rules_program *p);
 
-/* Whether anything is narrowed at all. */
+/* Whether anything is narrowed at all: then no variable may be set that could make a program do
+ * something else. */
 bool rules_narrow(const struct rules *r);
+
+/* Whether only what is allowed, or asked about, is run. */
+bool rules_closed(const struct rules *r);
 
 /* Whether every pattern names a program. 0, or -EINVAL with `e`. */
 int rules_check(const struct rules *r, struct err *e);

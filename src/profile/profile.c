@@ -131,6 +131,8 @@ static int set(struct profile *p, const char *key, const char *value, struct err
 		return set_switch(key, value, "yes", "no", &p->g.no_new_privs, e);
 	if (str_eq(key, "outlive"))
 		return set_switch(key, value, "guests", "none", &p->outlive, e);
+	if (str_eq(key, "host-exec"))
+		return set_switch(key, value, "yes", "no", &p->host_exec, e);
 	if (str_eq(key, "devices"))
 		return str_eq(value, "all")    ? strv_add(&p->g.devices, "/dev")
 		       : str_eq(value, "none") ? 0

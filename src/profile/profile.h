@@ -5,8 +5,9 @@
  * Layer: profile. A profile is lines of "key = value"; '#' starts a comment. profile(5)'s keys:
  * summary, share (pid net ipc uts cgroup user), caps (caps_parse()), seccomp (on, off),
  * no-new-privileges (yes, no), devices (all, none), outlive (guests), env (K=V), user
- * (USER[:GROUP], who has all of caps), mask (a path inside that is empty), and mount (HOST INSIDE
- * ro|rw [PROPAGATION] [optional]; rslave where nothing is said).
+ * (USER[:GROUP], who has all of caps), mask (a path inside that is empty), host-exec (yes, no:
+ * whether it may run commands on the host itself), and mount (HOST INSIDE ro|rw [PROPAGATION]
+ * [optional]; rslave where nothing is said).
  */
 #pragma once
 
@@ -18,9 +19,10 @@
 struct profile {
 	char *name;
 	char *summary;
-	char *file;   /* NULL: it came with Porthole */
-	char *text;   /* as it is written */
-	bool outlive; /* what it starts may outlive it: virtual machines */
+	char *file;	/* NULL: it came with Porthole */
+	char *text;	/* as it is written */
+	bool outlive;	/* what it starts may outlive it: virtual machines */
+	bool host_exec; /* it may run commands on the host itself */
 	struct grants g;
 };
 

@@ -146,10 +146,13 @@ static int add_ourselves(struct plan *p, struct err *e)
 	const struct volume exe = {
 		.host = "/proc/self/exe", .inside = OURS, .ro = true, .propagation = MS_PRIVATE};
 	int fd = volume_open(&exe, NULL);
+	bool copy = fd < 0; /* a sealed one is nothing that could be mounted again */
 
-	if (fd < 0) /* of memory: nothing that could be mounted */
+	if (copy)
+		fd = open(exe.host, O_PATH | O_CLOEXEC);
+	if (fd < 0)
 		return 0;
-	return beside_add(&p->beside, OURS, fd, false) < 0 ? no_memory(e) : 0;
+	return beside_add(&p->beside, OURS, fd, copy) < 0 ? no_memory(e) : 0;
 }
 
 /* Who and where: the host's, where its own files are not seen. */
