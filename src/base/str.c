@@ -151,31 +151,31 @@ int str_to_size(const char *s, uint64_t *out)
 	return 0;
 }
 
+static unsigned least(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
 unsigned str_distance(const char *a, const char *b)
 {
 	enum { MAX = 64 };
-	unsigned row[MAX + 1];
+	unsigned rows[3][MAX + 1]; /* of the table of distances between beginnings */
 	size_t n = strnlen(a, MAX), m = strnlen(b, MAX);
 
 	for (size_t j = 0; j <= m; j++)
-		row[j] = (unsigned)j;
+		rows[0][j] = (unsigned)j;
 	for (size_t i = 1; i <= n; i++) {
-		unsigned diag = row[0];
+		unsigned *row = rows[i % 3], *last = rows[(i - 1) % 3];
 
 		row[0] = (unsigned)i;
 		for (size_t j = 1; j <= m; j++) {
-			unsigned up = row[j];
-			unsigned best = diag + (a[i - 1] != b[j - 1]);
-
-			if (up + 1 < best)
-				best = up + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-			diag = up;
+			row[j] = least(last[j - 1] + (a[i - 1] != b[j - 1]),
+				       least(last[j], row[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				row[j] = least(row[j], rows[(i - 2) % 3][j - 2] + 1);
 		}
 	}
-	return row[m];
+	return rows[n % 3][m];
 }
 
 void buf_done(struct buf *b)

@@ -47,7 +47,8 @@ int str_to_size(const char *s, uint64_t *out);
  * -EINVAL. */
 int str_to_seconds(const char *s, uint64_t *out);
 
-/* Levenshtein distance of two strings, at most 64 bytes of each are looked at. */
+/* How many bytes are to be added, removed, changed, or swapped with their neighbour to make one
+ * string of the other; at most 64 bytes of each are looked at. */
 unsigned str_distance(const char *a, const char *b);
 
 /* A growable byte buffer, always NUL-terminated once something was added. `oom` is set, and stays

@@ -68,6 +68,8 @@ static bool suggest(struct look *l, const struct spec *s, struct err *e)
 		_cleanup_free_ char *label = target_label(&all, near[i].i);
 
 		buf_printf(&names, "%s%s", i ? ", " : "", label ? label : "?");
+		if (label && !strstr(label, all.v[near[i].i].name)) /* by its id */
+			buf_printf(&names, " (%s)", all.v[near[i].i].name);
 	}
 	if (n)
 		err_hint(e, "did you mean %s? 'porthole ps -a' lists all", names.data);

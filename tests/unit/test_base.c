@@ -215,6 +215,10 @@ static void test_buf(void **state)
 	assert_null(buf_take(&b));
 	assert_int_equal(str_distance("inspekt", "inspect"), 1);
 	assert_int_equal(str_distance("", "abc"), 3);
+	assert_int_equal(str_distance("abc", ""), 3);
+	assert_int_equal(str_distance("exce", "exec"), 1); /* two letters in each other's place */
+	assert_int_equal(str_distance("abcd", "badc"), 2);
+	assert_int_equal(str_distance("inspetc", "ispect"), 2);
 }
 
 /* --- paths: TOP/root is the hostile root, TOP/secret is what must not be reached --- */
