@@ -76,9 +76,10 @@ inside() {
 		check 'by any process' '^b .* exit 0' ./porthole exec --kit none $P /dev/p/b/ls /dev/p
 		check 'and taken away' 'exit 0' ./porthole unmount $P
 		check 'frozen' '^exit 0' ./porthole exec --freeze $P true
-		for n in 1 2 3 4 5 6 7 8 9; do # the last mount goes a moment after its session
-			rmmod erofs 2>/dev/null && break
+		n=0
+		until rmmod erofs 2>/dev/null || [ $n = 60 ]; do # the last mount goes a moment after its session
 			sleep 0.5
+			n=$((n + 1))
 		done
 		check 'without EROFS: unpacked' 'tmpfs.*exit 0' ./porthole exec $P bash -c 'df -T /dev/p'
 		check 'and gone' '^exit 0' no_loop

@@ -25,7 +25,11 @@ residue_assert_same() {
 }
 
 _residue_same() {
-	[[ $(residue_host) == "$(<"$1/host")" ]] || return 1
+	local now gone
+	now=$(residue_host)
+	# a session's cgroup that was there before, and is gone, was another run's
+	gone=$(grep '^/sys/fs/cgroup/' "$1/host" | grep -vxFf <(echo "$now"))
+	[[ $now == "$(grep -vxFf <(printf '%s' "$gone") "$1/host")" ]] || return 1
 	[[ -z $2 || $(residue_target "$2") == "$(<"$1/target")" ]]
 }
 
