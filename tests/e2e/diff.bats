@@ -156,3 +156,13 @@ as_engine() {
 	run -1 --separate-stderr timeout 20 "$PORTHOLE" diff ./a:/same ./b:/same
 	[[ -z $output && $stderr == *"there is more"*"deeper than 200"* ]] || die "$output$stderr"
 }
+
+@test "docker's storage driver vfs: each layer is a whole copy" {
+	export PT_DOCKER_FLAGS=--storage-driver=vfs
+	changed docker@vfs
+	[[ $(engine_cli docker@vfs info -f '{{.Driver}}') == vfs ]]
+	as_engine
+	target_stop docker@vfs "$NAME"
+	NAME=
+	engine_stop docker@vfs
+}

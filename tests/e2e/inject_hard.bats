@@ -293,3 +293,29 @@ after_eject() {
 	((KILLED > 10)) || die "killed $KILLED times only"
 	as_before
 }
+
+@test "Ctrl-C half-way: nothing is left, and it can be done again" {
+	require docker
+	local n pid code r
+	inject_start docker
+	r=/proc/$T_PID/root
+	for n in {1..40}; do
+		head -c 4M /dev/urandom >"$SRC/opt/os/big-$n"
+	done
+	for n in INT TERM; do
+		# of a shell's background job SIGINT is ignored, which env undoes
+		env --default-signal=INT timeout --foreground -k 5 100 "$PORTHOLE" inject --from "$SRC" "$T_NAME" \
+			</dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
+		pid=$!
+		wait_until 30 compgen -G "$r/.porthole-*"
+		pkill -"$n" -P "$pid"
+		code=0
+		wait "$pid" || code=$?
+		((code > 0)) || die "$n: it was too fast"
+		grep -q "interrupted: nothing was put in" "$BATS_TEST_TMPDIR/out" || die "$n: $code $(<"$BATS_TEST_TMPDIR/out")"
+		as_before
+	done
+	run -0 i --from "$SRC" "$T_NAME"
+	run -0 j "$T_NAME"
+	as_before
+}

@@ -19,8 +19,10 @@ _docker_start() {
 	wait_until 30 _docker_cli "$d" version
 }
 
+# PT_DOCKER_FLAGS: more for dockerd, of an instance of one's own (docker@vfs).
 _docker_up() {
-	_docker_start "$1" "$1/run" "$1/lib"
+	# shellcheck disable=SC2086 # words
+	_docker_start "$1" "$1/run" "$1/lib" ${PT_DOCKER_FLAGS:-}
 }
 
 _docker_down() {
