@@ -144,6 +144,8 @@ static int diff_one(const struct target_roots *roots, const char *arg, const str
 
 	if (r == 0)
 		r = subject_open(roots, l.target, &s, e);
+	if (r == 0 && s.runs) /* of what does not run they are there already */
+		r = store_rights(roots, e);
 	if (r == 0 && s.runs)
 		r = store_of_target(roots, &s.t, &s.store, e);
 	if (r < 0)

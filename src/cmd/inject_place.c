@@ -15,7 +15,8 @@ int inject_needs_root(struct err *e)
 	if (geteuid() == 0)
 		return 0;
 	err_say(e, EPERM, "a container's files can be changed for good by root only");
-	err_hint(e, "run with sudo");
+	err_hint(e, "run with sudo; 'porthole exec' brings its tools to one's own containers "
+		    "without it");
 	return -EPERM;
 }
 

@@ -72,8 +72,14 @@ static int plan_shared(struct plan *p, const struct request *req, struct err *e)
 
 	if (*power_missing(CAPS_BIT(CAP_SYS_ADMIN), missing, sizeof(missing))) {
 		err_say(e, EPERM, "a sidekick of '%s' needs %s", p->label, missing);
-		err_hint(e, "run with sudo; 'porthole exec' works without root in one's own "
-			    "containers");
+		if (str_eq(p->target->engine, "podman") || str_eq(p->target->engine, "docker"))
+			err_hint(e,
+				 "run with sudo; or with --engine %s, which has its own engine "
+				 "make it",
+				 p->target->engine);
+		else
+			err_hint(e, "run with sudo; 'porthole exec' works without root in one's "
+				    "own containers");
 		return -EPERM;
 	}
 	if (self < 0)

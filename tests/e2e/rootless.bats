@@ -304,3 +304,16 @@ _user_app() {
 		residue_assert_same "$BATS_TEST_TMPDIR/r"
 	done
 }
+
+@test "beside, for good, against its image: what can be had without root is, and what cannot is said" {
+	says_user 125 "or with --engine podman" sidekick "$RL" true
+	says_user 125 "changed for good by root only" inject --from busybox "$RL"
+	says_user 125 "changed for good by root only" eject "$RL"
+	# its own engine can
+	run -0 --separate-stderr p sidekick --engine podman "$RL" ps -e -o comm=
+	[[ ${lines[0]} == app && $output == *ps* ]] || die "$output"
+	p exec -q "$RL" touch /made-since
+	run -0 --separate-stderr p diff "$RL"
+	p exec -q "$RL" rm /made-since
+	[[ $output == *"A /made-since"* && -z $stderr ]] || die "$output$stderr"
+}
