@@ -7,9 +7,12 @@
 #include "cmd/exec_warn.h"
 #include "cmd/host_run.h"
 #include "cmd/subject.h"
+#include "launch/client.h"
 #include "launch/detach.h"
 #include "launch/host.h"
+#include "launch/lines.h"
 #include "launch/state.h"
+#include "out/json_print.h"
 #include "session/seal.h"
 #include "session/session.h"
 #include "sys/ns.h"
@@ -269,11 +272,49 @@ static void explain_mounts(const struct host_run *h)
 	}
 }
 
+/* The same container by other tools; an image that is a file or the kit stands for one they have.
+ */
 static int explain(const struct host_run *h, const struct plan *p, struct ctx *ctx, struct err *e)
 {
+	static const char *const tools[] = {
+		[TOOL_DOCKER] = "docker", [TOOL_PODMAN] = "podman", [TOOL_NSPAWN] = "nspawn"};
+	const struct line_of l = {.g = &h->spec.profile.g,
+				  .env = &h->env,
+				  .image = h->o->image ? h->o->image : CLIENT_IMAGE,
+				  .name = h->self.name,
+				  .argc = (int)p->argv.n,
+				  .argv = p->argv.v};
+	const struct out_style style = {.color = ctx->color};
+	json_t *lines = json_object(), *pod = line_pod(&l);
+	_cleanup_json_ json_t *all = json_pack("{s:o,s:o}", "lines", lines, "kubernetes", pod);
+	_cleanup_json_ json_t *j = ctx->json ? plan_json(p) : NULL;
+	int r = 0;
+
 	if (!ctx->json)
 		explain_mounts(h);
-	return exec_explain(p, ctx, e);
+	if (!ctx->json)
+		r = exec_explain(p, ctx, e);
+	for (size_t i = 0; i < ARRAY_LEN(tools) && r == 0; i++) {
+		_cleanup_strv_ struct strv words = {};
+		_cleanup_buf_ struct buf text = {};
+
+		if (line_words(&l, (enum grant_tool)i, &words) < 0)
+			return err_set(e, ENOMEM, "explaining the plan");
+		line_text(&words, &text);
+		json_object_set_new(lines, tools[i], json_text(text.data));
+		if (!ctx->json)
+			printf("\nby %s:\n%s\n", tools[i], text.data ? text.data : "?");
+	}
+	if (r < 0)
+		return r;
+	if (!ctx->json) {
+		puts("\nby kubernetes (kubectl apply -f):");
+		return out_json(stdout, pod, &style, e);
+	}
+	if (!j || json_object_set_new(j, "profile", json_text(h->spec.profile.name)) < 0 ||
+	    json_object_update(j, all) < 0)
+		return err_set(e, ENOMEM, "explaining the plan");
+	return out_json(stdout, j, &style, e);
 }
 
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)

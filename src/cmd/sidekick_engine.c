@@ -6,6 +6,7 @@
 #include "cmd/kit_shown.h"
 #include "cmd/sidekick.h"
 #include "launch/client.h"
+#include "launch/lines.h"
 #include "out/json_print.h"
 #include "session/view.h"
 #include "sys/ns.h"
@@ -274,23 +275,6 @@ static int need_image(const struct order *c, struct err *e)
 	return -ENOENT;
 }
 
-/* A word as a shell takes it back. */
-static void put_word(struct buf *b, const char *word)
-{
-	if (*word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					"0123456789_./:=,@%+-")]) {
-		buf_puts(b, word);
-		return;
-	}
-	buf_putc(b, '\'');
-	for (; *word; word++)
-		if (*word == '\'')
-			buf_puts(b, "'\\''");
-		else
-			buf_putc(b, *word);
-	buf_putc(b, '\'');
-}
-
 static int explain(const struct order *c, struct ctx *ctx, struct err *e)
 {
 	_cleanup_buf_ struct buf b = {};
@@ -306,11 +290,7 @@ static int explain(const struct order *c, struct ctx *ctx, struct err *e)
 		j = json_pack("{s:s,s:o}", "engine", c->o->engine, "argv", words);
 		return out_json(stdout, j, &style, e);
 	}
-	for (size_t i = 0; i < c->argv.n; i++) {
-		if (i)
-			buf_putc(&b, ' ');
-		put_word(&b, c->argv.v[i]);
-	}
+	line_text(&c->argv, &b);
 	line = b.oom ? NULL : str_printable_dup(b.data);
 	if (!line)
 		return err_set(e, ENOMEM, "explaining the plan");

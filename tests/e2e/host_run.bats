@@ -150,3 +150,31 @@ caps() {
 	run as_user timeout 30 "$(for_users "$PORTHOLE")" host run --kit "$PORTHOLE_BUILD/kit.erofs" true
 	[[ $status == 125 && $output == *CAP_SYS_ADMIN*sudo* ]] || die "$status $output"
 }
+
+# back TOOL PROFILE: what `explain` reads in TOOL's line of PROFILE: paths, and which isolation is gone.
+back() {
+	local line
+	line=$(hr --profile "$2" --explain --json -- id | jq -r ".lines.$1")
+	"$PORTHOLE" explain --json "$line" | jq -c '[[.mounts[] | [.host, .inside, .read_only]], [.means[].id | select(startswith("ns") or startswith("gone"))]]'
+}
+
+@test "--explain does nothing, and prints lines of other tools that give the same again" {
+	local p want
+	run -0 hr --explain -- touch "/host$DIR/done"
+	[[ ! -e $DIR/done && $output == *"by docker:"*"by podman:"*"by nspawn:"*"by kubernetes"* ]] || die "$output"
+	for p in monitor net inspect trace introspect disk libvirt cockpit toolbox admin; do
+		want=$("$PORTHOLE" profile show "$p" | awk '$1 == "mount" {printf "%s%s:%s:%s", s, $3, $4, $5; s = " "}')
+		for tool in docker podman nspawn; do
+			run -0 back "$tool" "$p"
+			[[ $(jq -r '[.[0][] | "\(.[0]):\(.[1]):\(if .[2] then "ro" else "rw" end)"] | join(" ")' <<<"$output") == "$want" ]] ||
+				die "$tool, $p: $output, not $want"
+		done
+		[[ $(back docker "$p") == "$(back podman "$p")" ]] || die "$p: docker and podman differ"
+	done
+	run -0 hr --profile trace --explain --json -- id
+	jq -e '.profile == "trace" and .kubernetes.spec.hostPID and .kubernetes.spec.hostNetwork and
+		(.kubernetes.spec.volumes[0].hostPath.path == "/")' <<<"$output" || die "$output"
+	run -0 hr --profile net --explain --json -- id
+	jq -e '(.kubernetes.spec.hostPID | not) and (.lines.docker | contains("--network=host") and (contains("--pid") | not))' <<<"$output" ||
+		die "$output"
+}
