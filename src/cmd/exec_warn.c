@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,14 +22,54 @@ static void warn_foreign(const struct plan *p)
 			p->label, arch ? arch : "of another system");
 }
 
+/* What does not work without, where it is no more than the name says. */
+static const char *lost_words(unsigned cap)
+{
+	static const struct {
+		int cap;
+		const char *words;
+	} lost[] = {
+		{CAP_SYS_RESOURCE, "limits cannot be raised beyond the hard ones"},
+		{CAP_SYS_MODULE, "kernel modules cannot be loaded"},
+		{CAP_SYS_ADMIN, "nothing can be mounted, nor namespaces entered"},
+		{CAP_SYS_PTRACE, "processes of others cannot be traced"},
+		{CAP_NET_ADMIN, "interfaces, routes and filters cannot be changed"},
+		{CAP_NET_RAW, "no packets can be captured, and ping may fail"},
+		{CAP_SYS_RAWIO, "no I/O ports, nor raw commands to disks"},
+		{CAP_MKNOD, "no device nodes can be made"},
+		{CAP_SYS_TIME, "the clock cannot be set"},
+		{CAP_SYS_BOOT, "the machine cannot be restarted"},
+		{CAP_SYSLOG, "the kernel's log and addresses may not be read"},
+		{CAP_DAC_READ_SEARCH, "files of others may not be read"},
+		{CAP_PERFMON, "perf sees nothing of the kernel's"},
+		{CAP_BPF, "BPF programs cannot be loaded"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(lost); i++)
+		if (lost[i].cap == (int)cap)
+			return lost[i].words;
+	return NULL;
+}
+
 static void warn_lost_caps(const struct plan *p)
 {
-	_cleanup_free_ char *lost = p->caps_lost ? caps_list(p->caps_lost) : NULL;
+	bool first = true;
 
-	if (lost)
-		fprintf(stderr,
-			"porthole: capabilities asked for that we do not have ourselves: %s\n",
-			lost);
+	if (!p->caps_lost)
+		return;
+	fputs("porthole: capabilities asked for that we do not have ourselves: ", stderr);
+	for (unsigned c = 0; c < 64; c++) {
+		char name[CAPS_NAME_MAX];
+		const char *words = lost_words(c);
+
+		if (!(p->caps_lost & CAPS_BIT(c)))
+			continue;
+		fprintf(stderr, "%s%s", first ? "" : ", ", caps_name(c, name));
+		if (words)
+			fprintf(stderr, " (%s)", words);
+		first = false;
+	}
+	fputc('\n', stderr);
 }
 
 static void warn_owners(const struct plan *p)

@@ -178,3 +178,17 @@ back() {
 	jq -e '(.kubernetes.spec.hostPID | not) and (.lines.docker | contains("--network=host") and (contains("--pid") | not))' <<<"$output" ||
 		die "$output"
 }
+
+@test "inspect: no path below /host can be written to, whatever it is" {
+	mkdir -m 777 "$DIR/own"
+	run -0 timeout -k 2 120 "$PORTHOLE" host run --profile inspect -v "$DIR/own:/own" \
+		-v "$BATS_TEST_DIRNAME/../tools/writable.py:/w.py:ro" -- python3 /w.py /own /host/dev /host/run /host/etc /host/tmp \
+		/host/proc/sys /host/proc/self /host/sys/fs/cgroup /host/sys/kernel
+	# the control: what is given to it can be written to, and is found
+	[[ ${lines[0]} == /own && -d $DIR/own/porthole-was-here ]] || die "$output"
+	[[ ${lines[1]} == "tried "* && ${lines[1]#tried } -gt 1000 ]] || die "$output"
+	# nor can it signal the host's processes, as root could
+	run hr --profile inspect kill -0 $$
+	[[ $status != 0 ]] || die "$output"
+	run -0 hr kill -0 $$
+}
