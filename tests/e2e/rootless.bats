@@ -224,14 +224,17 @@ user_container() {
 	cp -a "$(image_root busybox)/." "$root/"
 	chmod 755 "$root"
 	chown -R "$(test_user):" "$root"
-	(as_user "${@//@ROOT@/$root}" >/dev/null 2>&1 & echo $! >"$BATS_TEST_TMPDIR/outer") 3>&-
+	user_words || return 1
+	U_BEFORE=$(pgrep -x -u "$(id -u "$(test_user)")" app || true) # others, which may be about to end
+	# no function in the background: that would be a shell which holds what bats waits for
+	("${USER_WORDS[@]}" "${@//@ROOT@/$root}" >/dev/null 2>&1 & echo $! >"$BATS_TEST_TMPDIR/outer") 3>&-
 	wait_until 10 _user_app "$root" || die "$*: does not run"
 }
 
 _user_app() {
 	local d
 	for d in $(pgrep -x -u "$(id -u "$(test_user)")" app); do
-		[[ $d != "$RL_PID" && $(readlink "/proc/$d/ns/user") != "$(readlink "/proc/$RL_PID/ns/user")" ]] && U_PID=$d && return 0
+		[[ " "${U_BEFORE//$'\n'/ }" " != *" $d "* && $(readlink "/proc/$d/ns/user") != "$(readlink "/proc/$RL_PID/ns/user")" ]] && U_PID=$d && return 0
 	done
 	return 1
 }
