@@ -3,12 +3,12 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cmd/background.h"
 #include "cmd/exec_parts.h"
 #include "cmd/exec_warn.h"
 #include "cmd/host_run.h"
 #include "cmd/subject.h"
 #include "launch/client.h"
-#include "launch/detach.h"
 #include "launch/host.h"
 #include "launch/lines.h"
 #include "launch/state.h"
@@ -16,8 +16,6 @@
 #include "session/seal.h"
 #include "session/session.h"
 #include "sys/ns.h"
-
-enum { NAMES_MAX = 100 };
 
 #define DEFAULT_PROFILE "admin"
 #define O(field)	offsetof(struct host_run_opts, field)
@@ -221,33 +219,18 @@ static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct 
 	return session_blame_kit(p, session_run(p, &talk, e), e);
 }
 
-/* In the background. A name that was asked for is that or none. */
 static int detach(struct host_run *h, struct plan *p, struct err *e)
 {
-	int r = -EEXIST;
+	const struct launch l = {.name = h->self.name,
+				 .image = image_name(h),
+				 .input = h->o->interactive,
+				 .watch = host_back_watch,
+				 .attend = host_back_attend,
+				 .over = host_back_over,
+				 .data = &h->back};
 
 	exec_warn(p);
-	for (int i = 0; i < NAMES_MAX && r == -EEXIST; i++) {
-		_cleanup_free_ char *name =
-			i ? str_fmt("%s-%d", h->self.name, i + 1) : strdup(h->self.name);
-		const struct launch l = {.name = name,
-					 .image = image_name(h),
-					 .input = h->o->interactive,
-					 .watch = host_back_watch,
-					 .attend = host_back_attend,
-					 .over = host_back_over,
-					 .data = &h->back};
-
-		*e = (struct err){};
-		if (!name)
-			return err_set(e, ENOMEM, "starting it in the background");
-		r = launch_detached(p, &l, e);
-		if (r == 0)
-			printf("%s\n", name);
-		if (h->o->name)
-			break;
-	}
-	return r;
+	return background_start(p, &l, h->o->name, e);
 }
 
 static void explain_mounts(const struct host_run *h)

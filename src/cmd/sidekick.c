@@ -5,12 +5,12 @@
 
 #include "cli/cli.h"
 #include "cmd/again.h"
+#include "cmd/background.h"
 #include "cmd/exec_parts.h"
 #include "cmd/exec_warn.h"
 #include "cmd/sidekick.h"
 #include "cmd/subject.h"
 #include "inject/journal.h"
-#include "launch/detach.h"
 #include "launch/state.h"
 #include "out/json_print.h"
 #include "session/seal.h"
@@ -18,8 +18,6 @@
 #include "sys/caps.h"
 #include "sys/ns.h"
 #include "target/ended.h"
-
-enum { NAMES_MAX = 100 };
 
 #define O(field) offsetof(struct sidekick_opts, field)
 
@@ -207,7 +205,7 @@ static int run_plan(struct sidekick *s, struct plan *p, struct ctx *ctx, struct 
 }
 
 /* Letters that the target's name has and ours may not become '-'. */
-static char *default_name(const char *target, int nr)
+static char *default_name(const char *target)
 {
 	_cleanup_free_ char *from = strndup(target, LAUNCH_NAME_MAX - 16);
 
@@ -217,37 +215,24 @@ static char *default_name(const char *target, int nr)
 			*c = '-';
 	if (!from)
 		return NULL;
-	return nr ? str_fmt("%s-sidekick-%d", strspn(from, "_.-") ? "x" : from, nr + 1)
-		  : str_fmt("%s-sidekick", strspn(from, "_.-") ? "x" : from);
+	return str_fmt("%s-sidekick", strspn(from, "_.-") ? "x" : from);
 }
 
-/* In the background. A name that was asked for is that or none. */
 static int detach(struct sidekick *s, struct plan *p, struct err *e)
 {
-	int r = -EEXIST;
+	_cleanup_free_ char *name = s->o->name ? strdup(s->o->name) : default_name(s->t.name);
+	const struct launch l = {
+		.name = name,
+		.image = p->store ? p->where : "kit",
+		.input = s->o->interactive,
+		.ended = ended_words_of,
+		.data = s,
+	};
 
 	exec_warn(p);
-	for (int i = 0; i < NAMES_MAX && r == -EEXIST; i++) {
-		_cleanup_free_ char *name =
-			s->o->name ? strdup(s->o->name) : default_name(s->t.name, i);
-		struct launch l = {
-			.name = name,
-			.image = p->store ? p->where : "kit",
-			.input = s->o->interactive,
-			.ended = ended_words_of,
-			.data = s,
-		};
-
-		*e = (struct err){};
-		if (!name)
-			return err_set(e, ENOMEM, "starting it in the background");
-		r = launch_detached(p, &l, e);
-		if (r == 0)
-			printf("%s\n", name);
-		if (s->o->name)
-			break;
-	}
-	return r;
+	if (!name)
+		return err_set(e, ENOMEM, "starting it in the background");
+	return background_start(p, &l, s->o->name, e);
 }
 
 /* What the plan knows, and what was asked for in words. */
