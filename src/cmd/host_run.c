@@ -6,6 +6,7 @@
 #include "cmd/background.h"
 #include "cmd/exec_parts.h"
 #include "cmd/exec_warn.h"
+#include "cmd/host_rc.h"
 #include "cmd/host_run.h"
 #include "cmd/subject.h"
 #include "launch/client.h"
@@ -75,6 +76,7 @@ static const struct opt options[] = {
 struct host_run {
 	const struct host_run_opts *o;
 	const struct target_roots *roots;
+	struct toolboxrc rc;
 	struct subject image; /* empty: the kit */
 	struct target self;   /* its name */
 	struct strv argv, env;
@@ -86,6 +88,7 @@ struct host_run {
 
 static void host_run_done(struct host_run *h)
 {
+	toolboxrc_done(&h->rc);
 	subject_done(&h->image);
 	target_done(&h->self);
 	strv_done(&h->argv);
@@ -96,23 +99,24 @@ static void host_run_done(struct host_run *h)
 
 static const char *image_name(const struct host_run *h)
 {
-	return h->o->image ? h->o->image : "kit";
+	const char *name = h->o->image ? h->o->image : "kit";
+
+	return name + (str_starts(name, "image://") ? strlen("image://") : 0);
 }
 
 /* The name of the profile's file, as a container's; that it can be one is seen when it is taken. */
 static int choose_name(struct host_run *h, struct err *e)
 {
-	const char *from = h->o->name	   ? h->o->name
-			   : h->o->profile ? h->o->profile
-					   : DEFAULT_PROFILE;
+	const char *own = h->o->name ? h->o->name : h->rc.name;
+	const char *from = own ? own : h->o->profile ? h->o->profile : DEFAULT_PROFILE;
 	const char *slash = strrchr(from, '/');
 	char *dot;
 
-	if (h->o->name && launch_name_check(h->o->name, e) < 0)
+	if (own && launch_name_check(own, e) < 0)
 		return -EINVAL;
 	h->self.engine = "none";
 	h->self.name = strdup(slash ? slash + 1 : from);
-	dot = !h->o->name && h->self.name ? strchr(h->self.name, '.') : NULL;
+	dot = !own && h->self.name ? strchr(h->self.name, '.') : NULL;
 	if (dot && dot > h->self.name)
 		*dot = '\0';
 	return h->self.name ? 0 : err_set(e, ENOMEM, "naming the container");
@@ -300,6 +304,20 @@ static int explain(const struct host_run *h, const struct plan *p, struct ctx *c
 	return out_json(stdout, j, &style, e);
 }
 
+static int open_image(struct host_run *h, struct target_roots *roots, struct err *e)
+{
+	int r;
+
+	if (!h->o->image)
+		return 0;
+	r = target_roots_open(roots, e);
+	if (r == 0)
+		r = subject_open_image(roots, h->o->image, &h->image, e);
+	if (r < 0)
+		host_rc_blame(h->o, &h->rc, e);
+	return r;
+}
+
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
 {
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
@@ -313,14 +331,13 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_plan_ struct plan p = PLAN_INIT;
 	int r;
 
-	r = choose_name(&h, e);
+	r = host_rc(opts, &h.rc, e);
+	if (r == 0)
+		r = choose_name(&h, e);
 	if (r == 0)
 		r = fill_spec(&h, e);
-	if (r == 0 && h.o->image) {
-		r = target_roots_open(&roots, e);
-		if (r == 0)
-			r = subject_open_image(&roots, h.o->image, &h.image, e);
-	}
+	if (r == 0)
+		r = open_image(&h, &roots, e);
 	if (r == 0)
 		r = fill(&h, ctx, argc, argv, e);
 	if (r == 0)
