@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "base/fd.h"
+#include "cmd/explain_image.h"
 #include "out/json_print.h"
 #include "profile/meaning.h"
 
@@ -26,6 +27,7 @@ static const struct {
 /* What a line is made of, and what it means. */
 struct page {
 	struct words words;
+	struct strv labels; /* of the image that was named */
 	struct grants g;
 	struct meanings m;
 	struct profile enough;
@@ -35,6 +37,7 @@ struct page {
 static void page_done(struct page *p)
 {
 	words_done(&p->words);
+	strv_done(&p->labels);
 	grants_done(&p->g);
 	meanings_done(&p->m);
 	profile_done(&p->enough);
@@ -83,8 +86,22 @@ static void print_line(const struct out_style *style, const struct page *p)
 	}
 }
 
+/* The image's labels: the one that is explained, and those that are not. */
+static void print_labels(const struct out_style *style, const struct page *p)
+{
+	for (size_t i = 0; i < p->labels.n; i++) {
+		_cleanup_free_ char *text = str_printable_dup(p->labels.v[i]);
+		int n = text ? (int)strcspn(text, "=") : 0;
+
+		printf("%sLabel %.*s%s%s\n  %s\n\n", out_on(style->color, OUT_BOLD), n,
+		       text ? text : "?", i ? " (not explained here)" : "",
+		       out_off(style->color, OUT_BOLD), text ? text + n + 1 : "?");
+	}
+}
+
 static void print_page(const struct out_style *style, const struct page *p)
 {
+	print_labels(style, p);
 	for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++)
 		print_kind(style, p, (enum meaning_kind)kind);
 	print_line(style, p);
@@ -112,6 +129,19 @@ static json_t *mounts_json(const struct grants *g)
 	return all;
 }
 
+static json_t *labels_json(const struct strv *labels)
+{
+	json_t *all = labels->n ? json_object() : json_null();
+
+	for (size_t i = 0; i < labels->n; i++) {
+		const char *eq = strchr(labels->v[i], '=');
+
+		json_object_setn_new(all, labels->v[i], (size_t)(eq - labels->v[i]),
+				     json_text(eq + 1));
+	}
+	return all;
+}
+
 static int print_json(const struct out_style *style, const struct page *p, struct err *e)
 {
 	_cleanup_json_ json_t *j = NULL;
@@ -121,8 +151,9 @@ static int print_json(const struct out_style *style, const struct page *p, struc
 		json_array_append_new(all, json_pack("{s:s,s:s,s:o}", "id", p->m.v[i].id, "kind",
 						     kinds[p->m.v[i].kind].key, "text",
 						     json_text(p->m.v[i].text)));
-	j = json_pack("{s:o,s:b,s:o,s:o,s:o}", "image", json_text(p->g.image), "privileged",
-		      p->g.privileged, "mounts", mounts_json(&p->g), "means", all, "enough",
+	j = json_pack("{s:o,s:o,s:b,s:o,s:o,s:o}", "labels", labels_json(&p->labels), "image",
+		      json_text(p->g.image), "privileged", p->g.privileged, "mounts",
+		      mounts_json(&p->g), "means", all, "enough",
 		      json_text(p->has_enough ? p->enough.name : NULL));
 	return out_json(stdout, j, style, e);
 }
@@ -151,7 +182,9 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 {
 	struct out_style style = out_style_of(STDOUT_FILENO, ctx->color);
 	_cleanup_(page_done) struct page p = {};
-	int r = read_words(argc, argv, &p.words, e);
+	bool image = argc == 1 && str_starts(argv[0], "image://");
+	int r = image ? explain_image(argv[0], &p.words, &p.labels, e)
+		      : read_words(argc, argv, &p.words, e);
 
 	(void)opts;
 	if (r == 0)
@@ -159,7 +192,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	if (r == 0 && meanings_of(&p.g, &p.m) < 0)
 		r = err_set(e, ENOMEM, "explaining the line");
 	if (r < 0)
-		return r == -EINVAL ? err_exit(e, EXIT_USAGE) : r;
+		return r == -EINVAL && !image ? err_exit(e, EXIT_USAGE) : r;
 	p.has_enough = meaning_enough(&p.g, &p.enough);
 	if (ctx->json)
 		return print_json(&style, &p, e);
@@ -174,7 +207,7 @@ static const struct opt options[] = {
 
 const struct verb verb_explain = {
 	.name = "explain",
-	.args = "LINE",
+	.args = "LINE|image://NAME",
 	.summary = "Say what a docker, podman, nspawn or bwrap line gives a container",
 	.details =
 		"Reads a line that starts a container (docker run, podman run, systemd-nspawn, "
@@ -186,9 +219,13 @@ const struct verb verb_explain = {
 		"with less.\n"
 		"Nothing is run or evaluated: $(...) and $NAME stay as they are written. The line "
 		"is one word in\n"
-		"quotes, the words themselves, or - for standard input.",
+		"quotes, the words themselves, or - for standard input; image://NAME stands for "
+		"the "
+		"RUN label of an image\n"
+		"that an engine has.",
 	.examples = "  porthole explain 'docker run --privileged -v /:/host admin-tools'\n"
 		    "  porthole explain docker run --pid host --net host -v /:/host:ro agent\n"
+		    "  porthole explain image://rhel7/rsyslog         its RUN label\n"
 		    "  grep 'docker run' README | porthole explain -\n",
 	.opts = options,
 	.opts_size = sizeof(struct explain_opts),

@@ -75,6 +75,24 @@ bool image_chain_id(json_t *config, char out[DIGEST_TEXT])
 	return n > 0;
 }
 
+/* How it asks to be run, by labels that have two ways to be written. */
+static int fill_labels(json_t *labels, struct strv *out)
+{
+	static const char *const names[][2] = {
+		{"RUN", "run"}, {"INSTALL", "install"}, {"UNINSTALL", "uninstall"}};
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(names) && r == 0; i++) {
+		const char *text = json_string_value(json_object_get(labels, names[i][0]));
+
+		if (!text)
+			text = json_string_value(json_object_get(labels, names[i][1]));
+		if (text)
+			r = strv_push(out, str_fmt("%s=%s", names[i][0], text));
+	}
+	return r;
+}
+
 int image_config_part(json_t *config, struct store_config *out)
 {
 	out->user = json_dup(config, "User");
@@ -82,7 +100,8 @@ int image_config_part(json_t *config, struct store_config *out)
 	out->hostname = json_dup(config, "Hostname");
 	if (json_strings(json_object_get(config, "Entrypoint"), SIZE_MAX, &out->entrypoint) < 0 ||
 	    json_strings(json_object_get(config, "Cmd"), SIZE_MAX, &out->cmd) < 0 ||
-	    json_strings(json_object_get(config, "Env"), SIZE_MAX, &out->env) < 0)
+	    json_strings(json_object_get(config, "Env"), SIZE_MAX, &out->env) < 0 ||
+	    fill_labels(json_object_get(config, "Labels"), &out->labels) < 0)
 		return -ENOMEM;
 	fill_shell_form(out);
 	return 0;

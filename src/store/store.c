@@ -11,6 +11,7 @@ static void config_done(struct store_config *c)
 	strv_done(&c->entrypoint);
 	strv_done(&c->cmd);
 	strv_done(&c->env);
+	strv_done(&c->labels);
 	free(c->user);
 	free(c->cwd);
 	free(c->hostname);

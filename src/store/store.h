@@ -48,7 +48,8 @@ struct store_config {
 	char *user; /* as given: NAME, UID, NAME:GROUP ...; NULL: root */
 	char *cwd;  /* NULL: / */
 	char *hostname;
-	char *os, *arch; /* as OCI spells them (linux, amd64); NULL: not told */
+	struct strv labels; /* an image's RUN, INSTALL and UNINSTALL, as NAME=VALUE */
+	char *os, *arch;    /* as OCI spells them (linux, amd64); NULL: not told */
 	bool root_ro;
 	bool caps_known;
 	uint64_t caps; /* bounding set it is given */
