@@ -87,12 +87,14 @@ const struct verb verb_attach = {
 	.args = "NAME",
 	.summary = "Sit down at a container that Porthole has started in the background",
 	.details =
-		"NAME is a container of 'porthole sidekick -d'. What it says from now on is shown "
-		"('porthole logs' has what\n"
-		"it said before), and what is typed goes to it when it was started with -t, which "
-		"gave it a terminal of\n"
-		"its own, or with -i. Ctrl-P Ctrl-Q leaves it running, as in docker; so does a "
-		"terminal that is closed.\n"
+		"NAME is a container of 'porthole sidekick -d' or 'host run -d'. What it says from "
+		"now on is shown\n"
+		"('porthole logs' has what it said before), and what is typed goes to it when it "
+		"was "
+		"started with\n"
+		"-t, which gave it a terminal of its own, or with -i. Ctrl-P Ctrl-Q leaves it "
+		"running, as in docker;\n"
+		"so does a terminal that is closed.\n"
 		"Several may be attached at a time.\n\n"
 		"Without a terminal of its own its output and errors come on standard output, and "
 		"Ctrl-C, or any signal\n"

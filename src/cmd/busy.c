@@ -1,9 +1,12 @@
 /* porthole busy: who keeps a mount, a device or a file in use, in any container. */
+#include <linux/capability.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "out/json_print.h"
 #include "out/table.h"
+#include "sys/caps.h"
+#include "sys/power.h"
 #include "target/target.h"
 #include "watch/uses.h"
 
@@ -135,6 +138,14 @@ static size_t count(const struct uses *u, bool same_mount)
 	return n;
 }
 
+/* Whether processes were passed over for want of rights. */
+static bool is_blind(const struct uses *u)
+{
+	char missing[64];
+
+	return u->unread && *power_missing(CAPS_BIT(CAP_SYS_PTRACE), missing, sizeof(missing));
+}
+
 static void say(const char *path, const struct uses *u, bool is_mount)
 {
 	size_t keep = count(u, true), else_where = count(u, false);
@@ -142,7 +153,10 @@ static void say(const char *path, const struct uses *u, bool is_mount)
 	const char *p = name ? name : "it";
 
 	if (!is_mount)
-		printf(u->n ? "" : "Nothing uses %s.\n", p);
+		printf(u->n	     ? ""
+		       : is_blind(u) ? "Nothing that may be looked at here uses %s.\n"
+				     : "Nothing uses %s.\n",
+		       p);
 	else if (keep)
 		printf("%s cannot be unmounted while %s.\n", p,
 		       keep == 1 ? "that one uses the mount" : "these use the mount");
@@ -212,7 +226,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = print_table(&style, &u, &owners, is_mount, e);
 	if (r == 0 && !ctx->json && !o->quiet)
 		say(argv[0], &u, is_mount);
-	if (r == 0 && u.unread)
+	if (r == 0 && is_blind(&u))
 		fprintf(stderr,
 			"porthole: %zu processes of others could not be looked into: run "
 			"with sudo to see all\n",

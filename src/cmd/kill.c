@@ -96,10 +96,11 @@ const struct verb verb_kill = {
 	.args = "NAME...",
 	.summary = "End a container that Porthole started, with every process of it",
 	.details =
-		"NAME is a container of 'porthole sidekick -d'. All its processes are killed, also "
-		"those that fork all\n"
-		"the time and share the target's processes; when it returns none is left, and "
-		"nothing else of it.\n"
+		"NAME is a container of 'porthole sidekick -d' or 'host run -d'. All its processes "
+		"are killed, also\n"
+		"those that fork all the time and share the processes of the target or the host; "
+		"when it returns\n"
+		"none is left, and nothing else of it.\n"
 		"Containers of other engines are theirs to end: what to type for them is said.",
 	.examples = "  porthole kill web-sidekick           end it\n"
 		    "  porthole kill -s HUP web-sidekick    a signal for its command\n"

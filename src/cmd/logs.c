@@ -40,9 +40,9 @@ const struct verb verb_logs = {
 	.name = "logs",
 	.args = "NAME",
 	.summary = "Print what a container that Porthole started has said",
-	.details = "NAME is a container of 'porthole sidekick -d'. Its standard output and error "
-		   "are kept while it runs, the\n"
-		   "last megabyte of them at least; they go with it.",
+	.details = "NAME is a container of 'porthole sidekick -d' or 'host run -d'. Its standard "
+		   "output and error\n"
+		   "are kept while it runs, the last megabyte of them at least; they go with it.",
 	.examples = "  porthole logs web-sidekick       what it has said\n"
 		    "  porthole logs -f web-sidekick    and what it says, until it ends\n",
 	.opts = options,

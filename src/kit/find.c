@@ -17,8 +17,7 @@
 #define EROFS_MAGIC 0xe0f5e1e2u
 #define EROFS_SUPER 1024
 
-/* The kit beside the executable, and those the system installed. */
-#define KIT_FILE "kit.erofs"
+/* Those the system installed. */
 static const char *const installed[] = {
 	"/usr/lib/porthole/" KIT_FILE,
 	"/usr/local/lib/porthole/" KIT_FILE,

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "sys/loop.h"
 
+#define KIT_FILE "kit.erofs" /* beside the executable, and where one is installed */
 #define KIT_PREFIX                                                                                 \
 	"/dev/p" /* where a kit's files expect to be; compiled into every program of it */
 #define KIT_BIN KIT_PREFIX "/b"

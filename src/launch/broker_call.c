@@ -39,6 +39,9 @@ _Noreturn static void fail(struct caller *x, struct err *e)
 {
 	struct wire_msg m = {.type = WIRE_FAIL, .err = *e};
 
+	/* who asked leaves as soon as this is said, and we are told to end: the log has our code */
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 	if (!m.err.exit)
 		m.err.exit = EXIT_PORTHOLE;
 	wire_send(x->c->sock, &m, -EBADF);

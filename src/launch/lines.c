@@ -158,13 +158,27 @@ int line_words(const struct line_of *l, enum grant_tool tool, struct strv *out)
 
 /* --- Kubernetes --- */
 
+/* Kubernetes takes numbers only; a name is the image's affair. */
+static void pod_user(const struct grants *g, json_t *context)
+{
+	unsigned uid, gid;
+	int n = g->user ? sscanf(g->user, "%u:%u", &uid, &gid) : 0;
+
+	if (n >= 1)
+		json_object_set_new(context, "runAsUser", json_integer(uid));
+	if (n == 2)
+		json_object_set_new(context, "runAsGroup", json_integer(gid));
+}
+
 static json_t *pod_context(const struct grants *g)
 {
-	json_t *add = json_array();
+	json_t *add = json_array(), *context;
 
 	if (is_privileged(g)) {
 		json_decref(add);
-		return json_pack("{s:b}", "privileged", 1);
+		context = json_pack("{s:b}", "privileged", 1);
+		pod_user(g, context);
+		return context;
 	}
 	for (unsigned c = 0; c < 64; c++) {
 		char name[CAPS_NAME_MAX];
@@ -174,10 +188,12 @@ static json_t *pod_context(const struct grants *g)
 		cap_word(c, name);
 		json_array_append_new(add, json_string(name));
 	}
-	return json_pack("{s:b,s:{s:[s],s:o},s:{s:s}}", "allowPrivilegeEscalation",
-			 !g->no_new_privs, "capabilities", "drop", "ALL", "add", add,
-			 "seccompProfile", "type",
-			 g->seccomp_off ? "Unconfined" : "RuntimeDefault");
+	context = json_pack("{s:b,s:{s:[s],s:o},s:{s:s}}", "allowPrivilegeEscalation",
+			    !g->no_new_privs, "capabilities", "drop", "ALL", "add", add,
+			    "seccompProfile", "type",
+			    g->seccomp_off ? "Unconfined" : "RuntimeDefault");
+	pod_user(g, context);
+	return context;
 }
 
 json_t *line_pod(const struct line_of *l)

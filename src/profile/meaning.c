@@ -82,9 +82,37 @@ static bool has_mount(const struct grants *g, const struct grant_mount *m)
 	return false;
 }
 
+/* Of what the line has none of, a smaller set has none either: a profile's engine socket would be
+ * more than --privileged. */
+static bool adds_nothing(const struct grants *p, const struct grants *g)
+{
+	if (p->host_ns & ~g->host_ns)
+		return false;
+	for (size_t i = 0; i < p->n_mounts; i++) {
+		const struct grant_mount *m = &p->mounts[i];
+
+		if (!has_mount(g, m) && !(g->privileged && m->ro && !str_ends(m->host, ".sock")))
+			return false;
+	}
+	return g->privileged || !(p->caps & ~g->caps);
+}
+
+static bool has_devices(const struct grants *p, const struct strv *devices)
+{
+	for (size_t i = 0; i < devices->n; i++) {
+		size_t k = 0;
+
+		while (k < p->n_mounts && !path_is_below(devices->v[i], p->mounts[k].host))
+			k++;
+		if (k == p->n_mounts)
+			return false;
+	}
+	return true;
+}
+
 static bool covers(const struct grants *p, const struct grants *g)
 {
-	if (g->host_ns & ~p->host_ns)
+	if (g->host_ns & ~p->host_ns || !has_devices(p, &g->devices))
 		return false;
 	for (size_t i = 0; i < g->n_mounts; i++)
 		if (!g->mounts[i].volume && strchr("/", *g->mounts[i].host) &&
@@ -103,6 +131,7 @@ bool meaning_enough(const struct grants *g, struct profile *out)
 		return false;
 	for (size_t i = 0; i < names.n; i++) {
 		if (profile_find(names.v[i], out, &e) == 0 && covers(&out->g, g) &&
+		    adds_nothing(&out->g, g) &&
 		    (g->caps & ~out->g.caps || (g->seccomp_off && !out->g.seccomp_off)))
 			return true;
 		profile_done(out);

@@ -36,5 +36,6 @@ void meanings_done(struct meanings *m);
 int meanings_of(const struct grants *g, struct meanings *out);
 
 /* The least of the profiles that came with Porthole that has every namespace and every path of the
- * host's that the line has; false when there is none, or when it is no less than the line is. */
+ * host's that the line has, and no other; false when there is none, or when it is no less than the
+ * line is. */
 bool meaning_enough(const struct grants *g, struct profile *out);

@@ -432,8 +432,8 @@ const struct meaning_rule meaning_rules[] = {
 	{"reads-root", MEANS_READ, reads_root,
 	 "Every file of the host at @: passwords, keys, other containers' files and volumes."},
 	{"reads-proc", MEANS_READ, reads_proc,
-	 "Every process of the host at @: its arguments; environment and memory only with "
-	 "sys_ptrace."},
+	 "Every process of the host at @: its arguments, and the environment and files of "
+	 "those with no more rights than it can have; of the others only with sys_ptrace."},
 	{"reads-paths", MEANS_READ, reads_paths, "@."},
 	{"reads-any", MEANS_READ, reads_any,
 	 "Any file of a file system it has a part of, by its handle (dac_read_search)."},

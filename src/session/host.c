@@ -14,7 +14,8 @@
 
 enum { MOUNTS_MAX = 200 };
 
-#define OURS "/usr/local/bin/porthole"
+#define OURS	 "/usr/local/bin/porthole"
+#define OURS_KIT "/usr/local/lib/porthole/" KIT_FILE /* where that finds it */
 
 int host_plan_ns(struct plan *p, const struct request *req, struct err *e)
 {
@@ -155,6 +156,23 @@ static int add_ourselves(struct plan *p, struct err *e)
 	return beside_add(&p->beside, OURS, fd, copy) < 0 ? no_memory(e) : 0;
 }
 
+/* Its kit, for what it does in other containers from there. */
+static int add_kit(struct plan *p, struct err *e)
+{
+	char file[32];
+	const struct volume kit = {
+		.host = file, .inside = OURS_KIT, .ro = true, .propagation = MS_PRIVATE};
+	int fd;
+
+	if (p->kit.kind != KIT_IMAGE)
+		return 0;
+	snprintf(file, sizeof(file), "/proc/self/fd/%d", p->kit.fd);
+	fd = volume_open(&kit, NULL);
+	if (fd < 0)
+		return 0; /* a sealed one, as above */
+	return beside_add(&p->beside, OURS_KIT, fd, false) < 0 ? no_memory(e) : 0;
+}
+
 /* Who and where: the host's, where its own files are not seen. */
 static int add_names(struct plan *p, struct err *e)
 {
@@ -206,6 +224,8 @@ int host_plan_root(struct plan *p, const struct request *req, struct err *e)
 		r = add_volume(p, h, &h->v[i], e);
 	if (r == 0)
 		r = add_ourselves(p, e);
+	if (r == 0)
+		r = add_kit(p, e);
 	if (r == 0)
 		r = add_extra(p, h, e);
 	if (r == 0)

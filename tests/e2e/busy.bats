@@ -126,4 +126,7 @@ time.sleep(60)' "$M/file" 3>&- &
 	[[ $output == *'a\x0ab\x1b[31m'* ]]
 	run -0 --separate-stderr as_user "$(for_users "$PORTHOLE")" busy /
 	[[ $stderr == *"could not be looked into: run with sudo to see all"* ]]
+	# with this capability their directories open, and show nothing
+	run --separate-stderr timeout 30 "$PORTHOLE" host run --profile inspect porthole busy "/host$M"
+	[[ $stderr == *"could not be looked into"* && $output != *"Nothing uses"* ]] || die "$output$stderr"
 }

@@ -33,7 +33,10 @@ refused() {
 	[[ $(ids root "$spc") == "privileged root-writable dirs-writable"* && $(ids gone "$spc") == "pid net ipc filters" ]]
 	[[ $(enough "$spc") == null ]] # no profile of less has / writable with /run and /sys
 	local kmod='docker run --rm --privileged foobar /sbin/modprobe PATHTO/foobar-kmod'
-	[[ $(ids root "$kmod") == privileged && $(enough "$kmod") == monitor ]]
+	[[ $(ids root "$kmod") == privileged && $(enough "$kmod") == kmod ]]
+	# a profile with an engine's socket, or without the device, would not be less, or not do
+	[[ $(enough "docker run --security-opt seccomp=unconfined --device /dev/sda:/dev/sda x") == null ]]
+	[[ $(enough "docker run --security-opt seccomp=unconfined x") == null ]]
 	local nspawn='systemd-nspawn --directory=/x --capability=all --share-system --bind=/:/media/root --bind=/usr:/media/root/usr --bind=/run:/media/root/run --user=core'
 	[[ $(ids root "$nspawn") == "privileged root-writable"* && $(ids gone "$nspawn") == "pid net ipc uts" ]]
 	local plain='docker run --rm -ti --cap-drop ALL --read-only --user 1000 --security-opt no-new-privileges web -p 80'

@@ -140,6 +140,10 @@ setup() {
 	[[ $(jq -r 'select(.event == "start") | .argv[2], .uid, .comm' "$DIR/log") == $'exit 6\n0\nporthole' ]] || die "$(<"$DIR/log")"
 	[[ $(jq -r 'select(.call == 1 and .event == "end") | .exit' "$DIR/log") == 6 ]] || die "$(<"$DIR/log")"
 	[[ $(jq -r 'select(.event == "refused") | .argv[0]' "$DIR/log") == *cat ]] || die "$(<"$DIR/log")"
+	# a refused one ends as it was told, also where who asked has gone by then
+	rm "$DIR/log"
+	run hr --allow true --log "$DIR/log" sh -c 'for i in $(seq 100); do porthole host exec cat; done'
+	[[ $(jq -r 'select(.event == "end") | .exit' "$DIR/log" | sort | uniq -c | xargs) == "100 126" ]] || die "$(<"$DIR/log")"
 	run -125 hr --log /dev/full porthole host exec touch "$DIR/x"
 	[[ $output == *"without which nothing is run"* && ! -e $DIR/x ]] || die "$output"
 }

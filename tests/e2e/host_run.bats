@@ -107,7 +107,7 @@ caps() {
 	run -0 hr --mask "/host$DIR" sh -c "ls -A /host$DIR; ls /host/tmp | wc -l"
 	[[ $output != *file* ]] || die "$output"
 	run hr --mask "/host$DIR/file" cat "/host$DIR/file" "/host$DIR/new"
-	[[ $output == *two* && $output != *one* ]] || die "$output"
+	[[ $'\n'$output == *$'\n'two* && $'\n'$output != *$'\n'one* ]] || die "$output"
 }
 
 @test "an image is its root, with the host's names and Porthole in PATH" {
@@ -191,4 +191,29 @@ back() {
 	run hr --profile inspect kill -0 $$
 	[[ $status != 0 ]] || die "$output"
 	run -0 hr kill -0 $$
+}
+
+@test "inspect: a process of the host's user nobody is no way out of what is read-only" {
+	local p uid
+	setpriv --reuid 65534 --regid 65534 --clear-groups sleep 60 3>&- &
+	p=$!
+	wait_until 5 grep -q '^Uid:.65534' "/proc/$p/status"
+	chmod 755 "$DIR" && mkdir -m 777 "$DIR/open"
+	for uid in "" "-u 65534:65534"; do
+		run hr --profile inspect $uid sh -c "touch /proc/$p/root$DIR/open/x; kill -0 $p"
+		if [[ -n $uid ]]; then # the control: as that user there is one
+			[[ $status == 0 && -e $DIR/open/x ]] || die "$output"
+		else
+			[[ $status != 0 && ! -e $DIR/open/x ]] || die "$output"
+		fi
+	done
+	kill "$p"
+}
+
+@test "porthole inside has its kit, so exec into the host's containers works there" {
+	local pid
+	pid=$("$PORTHOLE_BUILD/tests/scratch" --hostname hr)
+	run -0 hr sh -c "porthole exec $pid bash -c 'ls /dev/p/b/gdb; hostname'"
+	kill "$pid"
+	[[ $output == *"/dev/p/b/gdb"*hr ]] || die "$output"
 }
