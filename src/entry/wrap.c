@@ -101,6 +101,8 @@ char *wrap_shell_word(const struct strv *argv)
 		return NULL;
 	if (p[n + strspn(p + n, " \t")] == '(') /* a function */
 		return NULL;
+	if (p[n] && strchr("<>", p[n]) && strspn(p, "0123456789") == n) /* a descriptor: 2>&1 */
+		return NULL;
 	word = strndup(p, n);
 	if (word && is_builtin(word)) {
 		free(word);
