@@ -18,12 +18,12 @@
 #include "session/session.h"
 #include "sys/ns.h"
 
-#define DEFAULT_PROFILE "admin"
-#define O(field)	offsetof(struct host_run_opts, field)
+#define O(field) offsetof(struct host_run_opts, field)
 
 static const struct opt options[] = {
 	{OPT_STR, O(profile), 0, "profile", "PROFILE|FILE",
-	 "how much of the host it gets: 'porthole profile list' (default: " DEFAULT_PROFILE ")",
+	 "how much of the host it gets: 'porthole profile list' (default: " HOST_DEFAULT_PROFILE
+	 ")",
 	 NULL},
 	{OPT_STR, O(image), 0, "image", "IMAGE|FILE|DIR",
 	 "its root is this image of an engine's, archive or directory (default: the kit)", NULL},
@@ -110,7 +110,7 @@ static const char *image_name(const struct host_run *h)
 static int choose_name(struct host_run *h, struct err *e)
 {
 	const char *own = h->o->name ? h->o->name : h->rc.name;
-	const char *from = own ? own : h->o->profile ? h->o->profile : DEFAULT_PROFILE;
+	const char *from = own ? own : h->o->profile ? h->o->profile : HOST_DEFAULT_PROFILE;
 	const char *slash = strrchr(from, '/');
 	char *dot;
 
@@ -128,7 +128,7 @@ static int fill_spec(struct host_run *h, struct err *e)
 {
 	const struct host_run_opts *o = h->o;
 	const struct host_ask ask = {
-		.profile = o->profile ? o->profile : DEFAULT_PROFILE,
+		.profile = o->profile ? o->profile : HOST_DEFAULT_PROFILE,
 		.ns = &o->ns,
 		.volumes = &o->volumes,
 		.masks = &o->masks,
@@ -367,7 +367,7 @@ const struct verb verb_host_run = {
 		"written there is\n"
 		"forgotten. Nothing is needed of the host, and nothing is written to it: no "
 		"engine, no systemd, no D-Bus.\n\n"
-		"'porthole host' alone is a shell with profile " DEFAULT_PROFILE
+		"'porthole host' alone is a shell with profile " HOST_DEFAULT_PROFILE
 		": all that the host's root can do, with its / at /host.\n"
 		"'porthole profile list' tells the others, 'porthole profile show' what is in one; "
 		"single options change it.\n\n"

@@ -8,6 +8,8 @@
 #include "cli/cli.h"
 #include "cmd/host_back.h"
 
+#define HOST_DEFAULT_PROFILE "admin"
+
 struct host_run_opts {
 	bool interactive, tty, detach, explain, json, quiet, rm, read_only, ro;
 	const char *profile, *user, *cwd, *kit, *cgroup, *cpus, *image, *entrypoint, *name, *ttl;

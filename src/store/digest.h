@@ -1,7 +1,7 @@
 /*
  * SHA-256 as images spell it: "sha256:" and 64 hex digits.
  *
- * Layer: store, private to it (nettle).
+ * Layer: store (nettle).
  */
 #pragma once
 
