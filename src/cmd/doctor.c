@@ -1,5 +1,7 @@
 /* porthole doctor: where we are, and which verbs work here. */
+#include <errno.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -22,6 +24,7 @@ enum need {
 	NEED_USERNS = 1 << 3,  /* the host's user namespace */
 	NEED_STORAGE = 1 << 4, /* the engines' own directories */
 	NEED_LSM = 1 << 5,     /* no profile of AppArmor's that forbids mounts */
+	NEED_PIVOT = 1 << 6,   /* no seccomp filter that forbids pivot_root(2) */
 	NEED_ENTER = NEED_PIDS | NEED_ADMIN | NEED_PTRACE | NEED_USERNS | NEED_LSM,
 };
 
@@ -33,10 +36,12 @@ static const struct {
 	{"inspect", NEED_PIDS | NEED_PTRACE},
 	{"busy", NEED_PIDS | NEED_PTRACE},
 	{"exec, of what runs", NEED_ENTER},
-	{"exec, of what is stopped; image://", NEED_ADMIN | NEED_USERNS | NEED_STORAGE | NEED_LSM},
-	{"exec, of FILE.tar and DIR/", NEED_ADMIN | NEED_USERNS | NEED_LSM},
-	{"sidekick", NEED_ENTER},
-	{"host run, of the host itself", NEED_PIDS | NEED_ADMIN | NEED_USERNS | NEED_LSM},
+	{"exec, of what is stopped; image://",
+	 NEED_ADMIN | NEED_USERNS | NEED_STORAGE | NEED_LSM | NEED_PIVOT},
+	{"exec, of FILE.tar and DIR/", NEED_ADMIN | NEED_USERNS | NEED_LSM | NEED_PIVOT},
+	{"sidekick", NEED_ENTER | NEED_PIVOT},
+	{"host run, of the host itself",
+	 NEED_PIDS | NEED_ADMIN | NEED_USERNS | NEED_LSM | NEED_PIVOT},
 	{"catch", NEED_ENTER},
 	{"mount, unmount", NEED_ENTER},
 	{"entrypoint, of what runs", NEED_PIDS | NEED_PTRACE},
@@ -61,7 +66,21 @@ static const struct {
 	 "hostPath volumes of /var/lib and /run", "--bind=/var/lib --bind=/run", ""},
 	{NEED_LSM, "mounts, which AppArmor forbids", "--security-opt apparmor=unconfined",
 	 "appArmorProfile: {type: Unconfined}", "", ""},
+	{NEED_PIVOT, "pivot_root(2), which a seccomp filter forbids",
+	 "--security-opt seccomp=unconfined", "seccompProfile: {type: Unconfined}",
+	 "--system-call-filter=pivot_root", ""},
 };
+
+/* Docker's filter forbids it with every capability. Where there is the right to, the empty path
+ * alone is refused; elsewhere what these engines do by themselves is taken. */
+static bool pivot_denied(const struct here *h)
+{
+	if (h->cred.seccomp != 2)
+		return false;
+	if (h->cred.cap_eff & CAPS_BIT(CAP_ADMIN))
+		return syscall(SYS_pivot_root, "", "") < 0 && errno == EPERM;
+	return str_eq(h->engine, "docker") || str_eq(h->engine, "kubernetes");
+}
 
 static unsigned missing_here(const struct here *h)
 {
@@ -72,7 +91,8 @@ static unsigned missing_here(const struct here *h)
 	       (h->cred.cap_eff & CAPS_BIT(CAP_ADMIN) ? 0 : NEED_ADMIN) |
 	       (h->cred.cap_eff & CAPS_BIT(CAP_PTRACE) ? 0 : NEED_PTRACE) |
 	       (here_ns(h, CLONE_NEWUSER) == NS_HOST ? 0 : NEED_USERNS) |
-	       (h->storage ? 0 : NEED_STORAGE) | (confined ? NEED_LSM : 0);
+	       (h->storage ? 0 : NEED_STORAGE) | (confined ? NEED_LSM : 0) |
+	       (pivot_denied(h) ? NEED_PIVOT : 0);
 }
 
 static const char *remedy(const struct here *h, size_t i)

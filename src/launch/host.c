@@ -34,7 +34,8 @@ static int set_ns(struct grants *g, const struct strv *list, struct err *e)
 		if (str_eq(word, "none"))
 			continue;
 		r = ns_parse(&one, &flags, e);
-		if (r == 0 && !str_eq(one.v[0], "all") && flags & ~(unsigned)HOST_NS)
+		if (r == -EINVAL ||
+		    (r == 0 && !str_eq(one.v[0], "all") && flags & ~(unsigned)HOST_NS))
 			r = err_say(e, EINVAL,
 				    "--ns takes pid, net, ipc, uts, cgroup, all or none, not '%s'",
 				    word);

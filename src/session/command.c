@@ -157,11 +157,14 @@ static int exec_in_path(const struct plan *p, struct err *e)
 	}
 	if (p->view == VIEW_NONE) {
 		err_say(e, ENOENT, "there is no command '%s' in the host's PATH", name);
-		err_hint(e, "without mnt in --ns it is the host's own tools that run");
+		if (p->ns_join)
+			err_hint(e, "without mnt in --ns it is the host's own tools that run");
 		return err_exit(e, EXIT_NOT_FOUND);
 	}
 	err_say(e, ENOENT, "there is no command '%s' in the PATH of '%s'", name, p->where);
-	if (p->kit.kind == KIT_NONE && p->view != VIEW_NONE)
+	if (p->kit.kind == KIT_NONE && p->beside.host)
+		err_hint(e, "with --kit FILE a kit's tools would be there too");
+	else if (p->kit.kind == KIT_NONE && p->view != VIEW_NONE)
 		err_hint(e, "without --kit none the kit's tools would be there too");
 	else if (p->kit.kind != KIT_NONE && str_eq(name, "bash"))
 		err_hint(e, "this kit has no shell: name a command, or leave out --kit");

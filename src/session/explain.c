@@ -55,7 +55,8 @@ static const char *cgroup_words(const struct plan *p)
 {
 	switch (p->cgroup) {
 	case CGROUP_HOST:
-		return "stays in the caller's: nothing is charged to the target";
+		return p->beside.host ? "stays in the caller's"
+				      : "stays in the caller's: nothing is charged to the target";
 	case CGROUP_TARGET:
 		return "the target's: memory, cpu and processes are charged to it";
 	case CGROUP_OWN:

@@ -194,6 +194,8 @@ static int plan_kit(struct plan *p, const struct request *req, struct err *e)
 			return err_say(e, EINVAL, "--kit needs mnt in the list of --ns");
 		return 0;
 	}
+	if (str_eq(req->kit, "none") && p->view == VIEW_KIT && req->beside && req->beside->host)
+		return err_say(e, EINVAL, "--kit none needs --image: one of them is its root");
 	if (str_eq(req->kit, "none") && p->view == VIEW_KIT)
 		return err_say(e, EINVAL, "--view kit cannot be without a kit");
 	return kit_find(req->kit, &p->kit, e);

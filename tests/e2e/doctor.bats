@@ -66,6 +66,11 @@ ns() {
 	[[ $(ns host) == *pid* && $(ns own) == *mnt* ]]
 	agrees "exec, of what runs" in_it exec --kit none "pid:$WEB_PID" true
 	agrees inspect in_it inspect "pid:$WEB_PID"
+	# docker's filter forbids what a container of its own needs, with every capability
+	require kit
+	ln "$PORTHOLE_BUILD/kit.erofs" "$BATS_TEST_TMPDIR/kit.erofs" || cp "$PORTHOLE_BUILD/kit.erofs" "$BATS_TEST_TMPDIR/"
+	agrees sidekick in_it sidekick "pid:$WEB_PID" true
+	[[ $(says sidekick) == false ]]
 	[[ $(says "exec, of what runs") == true && $(says "exec, of what is stopped; image://") == false ]]
 	# one of them alone is not enough, and it says which is missing
 	target_stop docker "$T_NAME"

@@ -142,11 +142,17 @@ caps() {
 	[[ $output == *"/nosuch/dir of the host"* && ! -e /nosuch ]] || die "$output"
 	run -125 hr --ns everything true
 	[[ $output == *everything* ]] || die "$output"
+	run -125 hr --ns nosuch true
+	[[ $output == *"--ns takes pid, net, ipc, uts, cgroup, all or none, not 'nosuch'"* ]] || die "$output"
+	run -125 hr --kit none true
+	[[ $output == *"--kit none needs --image"* && $output != *--view* ]] || die "$output"
+	run -127 hr porthole host exec nosuch
+	[[ $output == *"no command 'nosuch' in the host's PATH"* && $output != *--ns* ]] || die "$output"
 	run -125 hr --mask relative true
 	[[ $output == *"absolute path"* ]] || die "$output"
 	mkdir "$DIR/empty"
 	run -127 hr --image "$DIR/empty" sh
-	[[ $output == *"no command 'sh'"* ]] || die "$output"
+	[[ $output == *"no command 'sh'"*"with --kit FILE"* ]] || die "$output"
 	run as_user timeout 30 "$(for_users "$PORTHOLE")" host run --kit "$PORTHOLE_BUILD/kit.erofs" true
 	[[ $status == 125 && $output == *CAP_SYS_ADMIN*sudo* ]] || die "$status $output"
 }
