@@ -17,7 +17,7 @@ char *link_subject(const struct link *k)
 	case ROLE_PROGRAM:
 		break;
 	}
-	return strdup(k->asked);
+	return strdup(*k->asked ? k->asked : "'' (an empty name)");
 }
 
 /* A volume that lies over the place where it should be; NULL: none. */
@@ -33,6 +33,18 @@ static const char *mount_over(const struct link *k)
 			return m->v[i];
 	}
 	return NULL;
+}
+
+bool lint_behind_mount(const struct lint *l, const char *asked, const struct place *p)
+{
+	for (size_t i = 0; p->err == -ENOENT && i < l->en->mounts.n; i++) {
+		const char *m = l->en->mounts.v[i];
+		size_t n = strlen(m);
+
+		if (n > 1 && strncmp(asked, m, n) == 0 && asked[n] == '/' && strlen(p->real) <= n)
+			return true;
+	}
+	return false;
 }
 
 static char *program_fix(const struct link *k)

@@ -161,7 +161,7 @@ static void check_shell_word(struct lint *l)
 		place_find(l, word, &p);
 	else
 		p.err = search_path(l, word, &found, &refused) || refused ? 0 : -ENOENT;
-	if (p.err == 0)
+	if (p.err == 0 || lint_behind_mount(l, word, &p))
 		return;
 	there = search_elsewhere(l, word);
 	near = there ? NULL : search_nearest(l, word);

@@ -133,6 +133,9 @@ void link_follow(struct lint *l, const char *asked, const char *by, enum entry_r
 /* The file as a sentence begins with it: "/bin/bash, the interpreter that the first line of /run
  * names,". A new string. */
 char *link_subject(const struct link *k);
+/* Whether what is asked for lies in a mount whose place is made at the first start: it cannot be
+ * seen before, and may well be there. */
+bool lint_behind_mount(const struct lint *l, const char *asked, const struct place *p);
 /* Say that it is not there, and what to do. */
 void link_absent(struct link *k);
 
@@ -150,8 +153,9 @@ void link_elf(struct link *k, struct entry_file *f);
  * starts, 0: it is none. */
 size_t wrap_inner(const struct strv *argv, const char *program);
 
-/* A shell with one string: the first word of that string where it is plainly a command, in a new
- * string; NULL: there is no telling. */
+/* A shell with one string: the first word of that string where it is plainly a command; a shell
+ * with a script: the script's name where it has a '/'. In a new string; NULL: there is no telling.
+ */
 char *wrap_shell_word(const struct strv *argv);
 
 /* ---- machine.c ---- */

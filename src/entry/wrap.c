@@ -70,16 +70,22 @@ static bool is_builtin(const char *word)
 	return false;
 }
 
+static bool is_shell(const char *program)
+{
+	static const char *const shells[] = {"sh", "bash", "ash", "dash", "ksh", "zsh"};
+
+	for (size_t i = 0; i < ARRAY_LEN(shells); i++)
+		if (str_eq(shells[i], base_of(program)))
+			return true;
+	return false;
+}
+
 /* The text of "sh -c TEXT", NULL: it is no such command. */
 static const char *shell_text(const struct strv *argv)
 {
-	static const char *const shells[] = {"sh", "bash", "ash", "dash", "ksh", "zsh"};
-	const char *base = argv->n >= 3 ? base_of(argv->v[0]) : "";
-
-	for (size_t i = 0; i < ARRAY_LEN(shells); i++)
-		if (str_eq(shells[i], base) && argv->v[1][0] == '-' && argv->v[1][1] != '-' &&
-		    str_ends(argv->v[1], "c"))
-			return argv->v[2];
+	if (argv->n >= 3 && is_shell(argv->v[0]) && argv->v[1][0] == '-' && argv->v[1][1] != '-' &&
+	    str_ends(argv->v[1], "c"))
+		return argv->v[2];
 	return NULL;
 }
 
@@ -91,6 +97,9 @@ char *wrap_shell_word(const struct strv *argv)
 	char *word;
 	size_t n;
 
+	if (!p && argv->n >= 2 && is_shell(argv->v[0]) && argv->v[1][0] != '-' &&
+	    strchr(argv->v[1], '/'))
+		return strdup(argv->v[1]);
 	if (!p)
 		return NULL;
 	p += strspn(p, " \t\n");

@@ -202,6 +202,18 @@ origins() {
 	umount "$BATS_TEST_TMPDIR/rootfs"
 }
 
+@test "a shell's script: one that is missing, one on a volume whose place is made at the start" {
+	require docker-default
+	local n
+	n=$(uniq_name ep)
+	make "$n-gone" busybox -- sh /no-such.sh
+	found "$n-gone" shell-command "'/no-such.sh', which is not there"
+	mkdir "$BATS_TEST_TMPDIR/v"
+	echo true >"$BATS_TEST_TMPDIR/v/x.sh"
+	make "$n-vol" busybox -v "$BATS_TEST_TMPDIR/v:/srv/v" -- sh /srv/v/x.sh
+	fine "$n-vol"
+}
+
 # on_tmpfs OPTIONS: prints the pid of a process that says it was started from a tmpfs so mounted.
 on_tmpfs() {
 	local d
