@@ -417,6 +417,12 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	if (req.argc && str_eq(req.argv[0], "--")) {
 		req.argc--;
 		req.argv++;
+	} else if (req.argc && *req.argv[0] == '-') { /* it would wait, and not find that command */
+		err_say(e, EINVAL, "'%s' after the target would be the command to run",
+			req.argv[0]);
+		err_hint(e, "write options before the target: porthole catch [OPTION...] %s [CMD]",
+			 argv[0]);
+		return -EINVAL;
 	}
 	c.session = !o->no_session && (req.argc || tty);
 	r = target_roots_open(&roots, e);

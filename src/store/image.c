@@ -158,6 +158,8 @@ static int unpack_layer(const struct image *img, size_t i, const struct files *f
 
 	if (r == -ENOENT)
 		return err_say(e, ENOENT, "its file '%.200s' is missing", l->file);
+	if (r == -EXDEV)
+		return err_say(e, EXDEV, "its file '%.200s' leads outside", l->file);
 	if (r < 0)
 		return err_set(e, r, "cannot read its file '%.200s'", l->file);
 	r = stream_open(&s, &blob, budget, e);

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/path.h"
 #include "store/digest.h"
 #include "store/store.h"
+#include "sys/fsmount.h"
 
 enum { LISTED = 8, NEAREST = 3 };
 
@@ -125,7 +127,18 @@ static char *true_id(const struct image_ref *ref)
 	return digest ? digest : strdup(ref->id);
 }
 
-/* Leave one of each image: the files are the same, whoever keeps them. */
+/* How much a place is to be preferred: what is ours no other user has made up; what is in
+ * another mount namespace the kernel does not let us mount. */
+static int rank(const struct target_place *p)
+{
+	_cleanup_close_ int fd = fs_clone_detached(p->fd, 0, NULL);
+
+	return (p->owner == geteuid() ? 2 : 0) + (fd >= 0 ? 1 : 0);
+}
+
+enum { RANK_BEST = 3 };
+
+/* Leave one of each image, in the best place: the files are the same, whoever keeps them. */
 static size_t unite(const struct image_refs *all, size_t *v, size_t n)
 {
 	_cleanup_strv_ struct strv ids = {};
@@ -133,9 +146,15 @@ static size_t unite(const struct image_refs *all, size_t *v, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_free_ char *id = true_id(&all->v[v[i]]);
+		size_t k = 0;
 
-		if (id && strv_has(&ids, id))
+		while (id && k < ids.n && !str_eq(ids.v[k], id))
+			k++;
+		if (id && k < ids.n) {
+			if (rank(all->v[v[k]].place) < rank(all->v[v[i]].place))
+				v[k] = v[i];
 			continue;
+		}
 		if (!id || strv_add(&ids, id) < 0)
 			return left;
 		v[left++] = v[i];
@@ -290,7 +309,7 @@ static int look(const struct target_roots *r, enum target_where where, const cha
 	if (!v)
 		return err_set(e, ENOMEM, "looking for images");
 	n = find(&all, ref, v);
-	if (n == 1)
+	if (n == 1 && (where == TARGET_ANY || rank(all.v[v[0]].place) == RANK_BEST))
 		return load(r, &all.v[v[0]], out, e);
 	if (where == TARGET_USUAL)
 		return -EAGAIN;

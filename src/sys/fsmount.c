@@ -92,6 +92,9 @@ int fs_clone_detached(int dir_fd, uint64_t attrs, struct err *e)
 				  .propagation = MS_PRIVATE};
 	int r;
 
+	if (m < 0 && errno == EINVAL)
+		return err_say(e, EINVAL,
+			       "what is in another mount namespace cannot be mounted here");
 	if (m < 0)
 		return err_set(e, errno, "cannot clone a mount");
 	r = set_attr(m, &attr);

@@ -330,7 +330,7 @@ port() {
 	run -125 --separate-stderr f "$T" -L "$p:80"
 	[[ $stderr == "porthole: port $p is in use in the host (127.0.0.1:$p)"* && -z $output ]]
 	run -125 f "$T"
-	[[ $output == *"nothing to forward: give -L, -R or -D"* ]]
+	[[ $output == *"nothing to forward: give a port, -L, -R or -D"* ]]
 	run -125 f "$T" -L "$p:web:http"
 	[[ $output == *"a port is missing, or is no number"* ]]
 	run -125 f "$T" -L 10.255.255.1:0:80
