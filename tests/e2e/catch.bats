@@ -250,9 +250,9 @@ holds() {
 	require docker kit
 	lives docker
 	run -124 timeout 10 "$PORTHOLE" catch --timeout 1 "$NAME"
+	[[ $output == *"still runs after 1 second"* && $output != *"1 seconds"* ]]
 	run -125 timeout 10 "$PORTHOLE" catch "$NAME" --timeout 1
 	[[ $output == *"'--timeout' after the target would be the command"* ]] || die "$output"
-	[[ $output == *"still runs after 1 second"* && $output != *"1 seconds"* ]]
 	engine_cli docker stop -t 1 "$NAME"
 	run -125 timeout 10 "$PORTHOLE" catch "$NAME"
 	[[ $output == *"$NAME"* ]] || die "$output"
