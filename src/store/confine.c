@@ -69,6 +69,25 @@ int confine_rlimit_add(struct confine *c, const char *name, int64_t soft, int64_
 	return r < 0 ? r : 0;
 }
 
+int confine_sysctl_add(struct confine *c, const char *name, const char *value)
+{
+	return c->sysctls.n < CONFINE_LIST_MAX
+		       ? strv_push(&c->sysctls, str_fmt("%s=%s", name, value))
+		       : 0;
+}
+
+int confine_sysctls_add(struct confine *c, json_t *told)
+{
+	const char *name;
+	json_t *v;
+	int r = 0;
+
+	json_object_foreach (told, name, v)
+		if (r == 0 && json_is_string(v))
+			r = confine_sysctl_add(c, name, json_string_value(v));
+	return r;
+}
+
 int confine_device_add(struct confine *c, const char *dest, const char *source, bool block,
 		       uint32_t major, uint32_t minor)
 {

@@ -56,6 +56,12 @@ void confine_done(struct confine *c);
  * Linux, and what is too much, is left out. 0 or -ENOMEM. */
 int confine_rlimit_add(struct confine *c, const char *name, int64_t soft, int64_t hard);
 
+/* Append a sysctl, as NAME=VALUE; what is too much is left out. 0 or -ENOMEM. */
+int confine_sysctl_add(struct confine *c, const char *name, const char *value);
+
+/* The same of each string of an object of names and values; `told` may be NULL. */
+int confine_sysctls_add(struct confine *c, json_t *told);
+
 /* Append; `source` may be NULL. A destination that is not below /dev is left out, and what is too
  * much. 0 or -ENOMEM. */
 int confine_device_add(struct confine *c, const char *dest, const char *source, bool block,

@@ -152,30 +152,19 @@ static int rlimits(json_t *host, struct confine *out)
 	return r;
 }
 
-static int sysctl(struct confine *out, const char *name, const char *value)
-{
-	return out->sysctls.n < CONFINE_LIST_MAX
-		       ? strv_push(&out->sysctls, str_fmt("%s=%s", name, value))
-		       : 0;
-}
-
 /* What it was told, after what docker sets in every network namespace that it makes (20.10). */
 static int sysctls(json_t *host, struct confine *out)
 {
 	static const char *const dflt[][2] = {{"net.ipv4.ip_unprivileged_port_start", "0"},
 					      {"net.ipv4.ping_group_range", "0 2147483647"}};
-	json_t *told = json_at(host, "Sysctls"), *v;
+	json_t *told = json_at(host, "Sysctls");
 	bool shared = str_eq(json_str(host, "NetworkMode", ""), "host");
-	const char *name;
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(dflt) && r == 0 && !shared; i++)
 		if (!json_object_get(told, dflt[i][0]))
-			r = sysctl(out, dflt[i][0], dflt[i][1]);
-	json_object_foreach (told, name, v)
-		if (r == 0 && json_is_string(v))
-			r = sysctl(out, name, json_string_value(v));
-	return r;
+			r = confine_sysctl_add(out, dflt[i][0], dflt[i][1]);
+	return r < 0 ? r : confine_sysctls_add(out, told);
 }
 
 static int devices(json_t *host, struct confine *out)

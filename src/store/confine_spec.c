@@ -32,18 +32,6 @@ static int groups(json_t *spec, struct confine *out)
 	return 0;
 }
 
-static int sysctls(json_t *spec, struct confine *out)
-{
-	const char *name;
-	json_t *v;
-
-	json_object_foreach (json_at(spec, "linux.sysctl"), name, v)
-		if (json_is_string(v) && out->sysctls.n < CONFINE_LIST_MAX &&
-		    strv_push(&out->sysctls, str_fmt("%s=%s", name, json_string_value(v))) < 0)
-			return -ENOMEM;
-	return 0;
-}
-
 static int devices(json_t *spec, struct confine *out)
 {
 	json_t *v;
@@ -107,5 +95,5 @@ int confine_of_spec(json_t *spec, struct confine *out)
 	out->selinux = *json_str(spec, "process.selinuxLabel", "");
 	out->lonely = is_lonely(spec);
 	shm(spec, out);
-	return rlimits(spec, out) ?: groups(spec, out) ?: sysctls(spec, out) ?: devices(spec, out);
+	return rlimits(spec, out) ?: groups(spec, out) ?: confine_sysctls_add(out, json_at(spec, "linux.sysctl")) ?: devices(spec, out);
 }

@@ -52,14 +52,9 @@ none_left() {
 
 # ends_storm FLAG...: a thousand that keep forking among the host's processes are gone once the kill returns.
 ends_storm() {
-	local mnt
 	detached "$@" -- sh -c "$(forkers 1000)"
-	wait_until 60 eval '"$PORTHOLE" logs "$NAME" | grep -q all' || die "they are not all there"
-	mnt=$(readlink "/proc/$(jq .pid "/run/porthole/$NAME/state")/ns/mnt")
-	(($(in_mnt "$mnt") > 1000)) || die "none to kill"
-	run -0 timeout 120 "$PORTHOLE" kill "$NAME"
+	storm_kill "$NAME"
 	none_left || die "left: $(left)"
-	[[ $(in_mnt "$mnt") == 0 ]] || die "processes are left"
 }
 
 @test "kill: a thousand that keep forking, by their cgroup" {

@@ -195,3 +195,17 @@ forkers() {
 in_mnt() {
 	find /proc/[0-9]*/ns/mnt -maxdepth 0 -printf '%l\n' 2>/dev/null | grep -cxF "$1" || true
 }
+
+storm_stands() {
+	"$PORTHOLE" logs "$1" | grep -q all
+}
+
+# storm_kill NAME: all forkers of a container in the background are there, and none is once its kill returns.
+storm_kill() {
+	local mnt
+	wait_until 60 storm_stands "$1" || die "they are not all there"
+	mnt=$(readlink "/proc/$(jq .pid "/run/porthole/$1/state")/ns/mnt")
+	(($(in_mnt "$mnt") > 1000)) || die "none to kill"
+	run -0 timeout 120 "$PORTHOLE" kill "$1"
+	[[ $(in_mnt "$mnt") == 0 ]] || die "processes are left"
+}
