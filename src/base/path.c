@@ -204,3 +204,12 @@ bool path_is_component(const char *s)
 {
 	return s && *s && strlen(s) < 256 && !strchr(s, '/') && !str_eq(s, ".") && !str_eq(s, "..");
 }
+
+const char *path_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	if (str_eq(dir, "/"))
+		return path;
+	return strncmp(path, dir, n) == 0 && (!path[n] || path[n] == '/') ? path + n : NULL;
+}

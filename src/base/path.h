@@ -31,3 +31,7 @@ int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size
 /* One name that may become a path component: not empty, no '/', not "." or "..", no NUL, shorter
  * than 256 bytes. */
 bool path_is_component(const char *s);
+
+/* What follows the directory `dir` in `path`, both absolute and without a '/' at the end, when that
+ * is `dir` itself ("") or below it ("/..."); else NULL. All of any path is below "/". */
+const char *path_below(const char *path, const char *dir);

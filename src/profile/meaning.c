@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "profile/meaning_rules.h"
 #include "sys/caps.h"
 
@@ -60,13 +61,6 @@ int meanings_of(const struct grants *g, struct meanings *out)
 
 /* --- enough --- */
 
-static bool path_is_below(const char *path, const char *above)
-{
-	size_t n = strlen(above);
-
-	return str_eq(above, "/") || (strncmp(path, above, n) == 0 && (!path[n] || path[n] == '/'));
-}
-
 /* /var/run is /run, on every system of this decade. */
 static const char *plain_path(const char *path)
 {
@@ -76,7 +70,7 @@ static const char *plain_path(const char *path)
 static bool has_mount(const struct grants *g, const struct grant_mount *m)
 {
 	for (size_t i = 0; i < g->n_mounts; i++)
-		if (path_is_below(plain_path(m->host), plain_path(g->mounts[i].host)) &&
+		if (path_below(plain_path(m->host), plain_path(g->mounts[i].host)) &&
 		    (m->ro || !g->mounts[i].ro))
 			return true;
 	return false;
@@ -102,7 +96,7 @@ static bool has_devices(const struct grants *p, const struct strv *devices)
 	for (size_t i = 0; i < devices->n; i++) {
 		size_t k = 0;
 
-		while (k < p->n_mounts && !path_is_below(devices->v[i], p->mounts[k].host))
+		while (k < p->n_mounts && !path_below(devices->v[i], p->mounts[k].host))
 			k++;
 		if (k == p->n_mounts)
 			return false;

@@ -50,12 +50,9 @@ static bool is_apart(const char *dest)
 {
 	static const char *const dirs[] = {"/proc", "/sys", "/dev"};
 
-	for (size_t i = 0; i < ARRAY_LEN(dirs); i++) {
-		size_t n = strlen(dirs[i]);
-
-		if (str_starts(dest, dirs[i]) && (dest[n] == '/' || dest[n] == '\0'))
+	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
+		if (path_below(dest, dirs[i]))
 			return !str_eq(dest, "/dev/shm");
-	}
 	return false;
 }
 

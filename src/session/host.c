@@ -38,16 +38,6 @@ static int no_memory(struct err *e)
 	return err_set(e, ENOMEM, "planning the container");
 }
 
-/* What follows `dir` in `path`, when it is that or below it; else NULL. */
-static const char *below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	if (str_eq(dir, "/"))
-		return *path == '/' ? path : NULL;
-	return strncmp(path, dir, n) == 0 && (!path[n] || path[n] == '/') ? path + n : NULL;
-}
-
 /* The path of the host's that `path` inside is; NULL: none, it is the container's own. `not`: of
  * another volume than this. The caller frees. */
 static char *host_path(const struct host_request *h, const char *path, const struct volume * not )
@@ -55,13 +45,13 @@ static char *host_path(const struct host_request *h, const char *path, const str
 	const struct volume *best = NULL;
 
 	for (size_t i = 0; i < h->n; i++)
-		if (&h->v[i] != not &&below(path, h->v[i].inside) &&
+		if (&h->v[i] != not &&path_below(path, h->v[i].inside) &&
 		    (!best || strlen(h->v[i].inside) > strlen(best->inside)))
 			best = &h->v[i];
 	if (!best)
 		return NULL;
 	return str_fmt("%s%s", str_eq(best->host, "/") ? "" : best->host,
-		       below(path, best->inside));
+		       path_below(path, best->inside));
 }
 
 /* A mount point on the host's own files would have to be made there. */

@@ -44,12 +44,9 @@ static bool is_own(const char *dest)
 {
 	static const char *const own[] = {"/proc", "/sys", "/dev"};
 
-	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-		size_t n = strlen(own[i]);
-
-		if (strncmp(dest, own[i], n) == 0 && (dest[n] == '/' || !dest[n]))
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (path_below(dest, own[i]))
 			return true;
-	}
 	return false;
 }
 
