@@ -37,13 +37,42 @@ ns() {
 	in_it doctor --json | jq -r --arg k "$1" '[.namespaces | to_entries[] | select(.value == $k) | .key] | sort | join(" ")'
 }
 
-@test "doctor on the host: everything is the host's, and everything works" {
-	run -0 "$PORTHOLE" doctor
-	[[ $output == *"where "*"on the host itself"* && $output != *" no "* ]]
-	[[ $("$PORTHOLE" doctor --json | jq -c '[.engine, .host_root, ([.verbs[].works] | all)]') == '[null,"/",true]' ]]
-	run -0 as_user "$PORTHOLE" doctor
-	[[ $output == *"not root"* && $output == *"exec, of what runs "*" no "*"root; your own rootless containers need none"* ]]
-	[[ $output == *"add: sudo"* ]]
+# at_home: our mount namespace is the one the machine booted with (a machine of the tests can itself be a chroot in another).
+at_home() {
+	[[ $(</proc/2/comm) == kthreadd && $(readlink /proc/self/ns/mnt) == "$(readlink /proc/2/ns/mnt)" ]]
+}
+
+# on_host COMMAND...: porthole doctor says there that this is the host, and that everything works.
+on_host() {
+	run -0 "$@"
+	[[ $output == *"where "*"on the host itself"* && $output != *" no "* ]] || die "$output"
+	[[ $("$@" --json | jq -c '[.engine, .host_root, .namespaces.mnt, ([.verbs[].works] | all)]') == '[null,"/","host",true]' ]] ||
+		die "$("$@" --json)"
+}
+
+# in_container COMMAND...: that it is a container of whatever engine, with a mount namespace of its own. No more than that
+# is missing: all works but what needs the engines' directories, which are there or not.
+in_container() {
+	run -0 "$@"
+	[[ $output == *"where "*"in a container of "*"own "*mnt*"the host's "*pid* && $output != *"on the host itself"* ]] || die "$output"
+	[[ $("$@" --json | jq -c '[.engine != null, .host_root != "/", .namespaces.mnt, .namespaces.pid,
+		([.verbs[] | select((.missing // "the engines'"'"' storage") != "the engines'"'"' storage")] | length)]') == '[true,true,"own","host",0]' ]] ||
+		die "$("$@" --json)"
+}
+
+@test "doctor: on the host everything is the host's and works; in a mount namespace of its own it is a container" {
+	if at_home; then
+		on_host "$PORTHOLE" doctor
+		run -0 as_user "$PORTHOLE" doctor
+		[[ $output == *"not root"* && $output == *"exec, of what runs "*" no "*"root; your own rootless containers need none"* ]] ||
+			die "$output"
+		[[ $output == *"add: sudo"* ]] || die "$output"
+	else
+		in_container "$PORTHOLE" doctor
+		run -0 as_user "$PORTHOLE" doctor
+		[[ $output == *"not root"* && $output == *"exec, of what runs "*" no "*CAP_SYS_ADMIN*"add: "* ]] || die "$output"
+	fi
+	in_container unshare -m "$PORTHOLE" doctor
 }
 
 @test "doctor in docker's default container: whose it is, what is missing and how one gets it" {
