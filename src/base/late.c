@@ -1,6 +1,7 @@
 #include "base/late.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef void (*constructor)(void);
 
@@ -15,4 +16,9 @@ void late_init(void)
 	for (const constructor *c = late_init_start; !done && c != late_init_end; c++)
 		(*c)();
 	done = true;
+}
+
+void *late_absent(void)
+{
+	return NULL;
 }

@@ -8,3 +8,6 @@
 
 /* To be called before anything of libarchive, liblzma or libnettle is. Does its work once. */
 void late_init(void);
+
+/* NULL: src/absent.ld puts it in the place of what would make something that is not linked. */
+void *late_absent(void);

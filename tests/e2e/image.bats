@@ -273,3 +273,13 @@ unchanged() {
 			die "$at: $output"
 	done
 }
+
+@test "image: a frame that claims to be of zstd before its release, which we do not read, is damage" {
+	local version
+	head -c 200000 /dev/zero >part
+	for version in '\045' '\046' '\047'; do
+		{ zstd -q -c part && printf "$version\265\057\375" && head -c 4096 /dev/urandom; } >old.tar.zst
+		run -125 "$PORTHOLE" ls "$PWD/old.tar.zst:/"
+		[[ $output == *"damaged or cut off: Zstd decompression failed: Allocation error"* ]]
+	done
+}
