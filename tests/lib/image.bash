@@ -76,7 +76,8 @@ image_suite() {
 }
 
 # image_unpack SUITE KEY DIR PACKAGE...: unpack packages and all they depend on, of any suite, from the
-# mirror this machine uses. No package script is run.
+# mirror this machine uses, also when that lags (sid's lists expire in a week; their signatures are
+# checked all the same). No package script is run.
 image_unpack() {
 	local suite=$1 apt=$PT_CACHE/apt-$1-$2 dir=$3 mirror deb
 	shift 3
@@ -88,6 +89,7 @@ image_unpack() {
 		"${mirror:-http://deb.debian.org/debian} $suite main" >"$apt/sources"
 	local opts=(-qq -o Dir::Etc::sourcelist="$apt/sources" -o Dir::Etc::sourceparts=- -o Dir::State="$apt/state"
 		-o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" -o pkgCacheGen::Essential=none
+		-o Acquire::Check-Valid-Until=false
 		-o Debug::NoLocking=1 -o APT::Sandbox::User=root -o Acquire::Languages=none
 		-o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false)
 	apt-get "${opts[@]}" update >"$apt/log" 2>&1 &&
