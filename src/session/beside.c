@@ -157,7 +157,7 @@ static int add_volume(struct plan *p, const char *spec, struct err *e)
 
 	if (r < 0)
 		return r;
-	fd = volume_open(&v, e);
+	fd = volume_open(&v, p->beside.devices, e);
 	if (fd < 0)
 		return fd;
 	return beside_add(&p->beside, v.inside, fd, false) < 0

@@ -80,7 +80,7 @@ static int add_volume(struct plan *p, const struct host_request *h, const struct
 		return 0;
 	}
 	r = check_place(h, v, &why);
-	fd = r < 0 ? r : volume_open(v, &why);
+	fd = r < 0 ? r : volume_open(v, p->beside.devices, &why);
 	if (fd == -ENOENT && v->optional)
 		return 0;
 	if (fd < 0) {
@@ -136,7 +136,7 @@ static int add_ourselves(struct plan *p, struct err *e)
 {
 	const struct volume exe = {
 		.host = "/proc/self/exe", .inside = OURS, .ro = true, .propagation = MS_PRIVATE};
-	int fd = volume_open(&exe, NULL);
+	int fd = volume_open(&exe, false, NULL);
 	bool copy = fd < 0; /* a sealed one is nothing that could be mounted again */
 
 	if (copy)
@@ -157,7 +157,7 @@ static int add_kit(struct plan *p, struct err *e)
 	if (p->kit.kind != KIT_IMAGE)
 		return 0;
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", p->kit.fd);
-	fd = volume_open(&kit, NULL);
+	fd = volume_open(&kit, false, NULL);
 	if (fd < 0)
 		return 0; /* a sealed one, as above */
 	return beside_add(&p->beside, OURS_KIT, fd, false) < 0 ? no_memory(e) : 0;

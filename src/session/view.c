@@ -105,13 +105,17 @@ int view_make_scratch(int dev)
 		       : 0;
 }
 
+uint64_t view_own_attrs(const struct plan *p)
+{
+	bool nodes = (!p->store && !p->beside.on) || p->beside.devices;
+
+	return MOUNT_ATTR_NOSUID | (nodes ? 0 : MOUNT_ATTR_NODEV);
+}
+
 int view_build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e)
 {
-	/* what is made there need not be used: nothing that does not run has devices of its own */
-	const uint64_t attrs =
-		MOUNT_ATTR_NOSUID |
-		((p->store || p->beside.on) && !p->beside.devices ? MOUNT_ATTR_NODEV : 0);
-	_cleanup_close_ int mnt = view_new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m", attrs);
+	_cleanup_close_ int mnt =
+		view_new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m", view_own_attrs(p));
 	int r = mnt < 0 ? mnt : view_attach(mnt, at, "");
 
 	if (r < 0)

@@ -58,6 +58,10 @@ int view_attach(int mnt, int dirfd, const char *name);
  * -errno. */
 int view_new_tmpfs(const char *size, uint64_t attrs);
 
+/* MOUNT_ATTR_* of a tmpfs that is a session's own: nodes made there cannot be opened by what does
+ * not run and what is beside a target, but where they have the host's devices. */
+uint64_t view_own_attrs(const struct plan *p);
+
 /* Lie a private /dev over directory `at`: these entries, and room for the kit. Returns its
  * descriptor, or -errno with `e`. */
 int view_build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e);

@@ -147,7 +147,7 @@ static int attach_root(const struct plan *p, const struct pieces *c, struct err 
 	_cleanup_close_ int at = open("/", ROOT_DIR_FLAGS), top = -EBADF;
 	int r;
 
-	top = p->view == VIEW_KIT ? view_new_tmpfs(p->beside.on ? "50%" : "16m", MOUNT_ATTR_NOSUID)
+	top = p->view == VIEW_KIT ? view_new_tmpfs(p->beside.on ? "50%" : "16m", view_own_attrs(p))
 				  : fcntl(c->root, F_DUPFD_CLOEXEC, 3);
 	r = top < 0 ? top : view_attach(top, at, "");
 	if (r == 0 && p->view == VIEW_KIT)

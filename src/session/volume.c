@@ -66,11 +66,14 @@ static bool is_of_dev(const char *path)
 	return str_eq(path, "/dev") || str_starts(path, "/dev/");
 }
 
-int volume_open(const struct volume *v, struct err *e)
+int volume_open(const struct volume *v, bool devices, struct err *e)
 {
-	/* writing to a device is no writing to the file system it lies on */
-	const uint64_t ro = MOUNT_ATTR_RDONLY | (is_of_dev(v->host) ? 0 : MOUNT_ATTR_NODEV);
-	struct mount_attr attr = {.attr_set = v->ro ? ro : 0, .propagation = v->propagation};
+	/* writing to a device is no writing to the file system it lies on; who has all of the
+	 * host's files to write to needs no node of his own */
+	bool nodes = is_of_dev(v->host) || (!v->ro && (devices || str_eq(v->host, "/")));
+	struct mount_attr attr = {.attr_set = (v->ro ? MOUNT_ATTR_RDONLY : 0) |
+					      (nodes ? 0 : MOUNT_ATTR_NODEV),
+				  .propagation = v->propagation};
 	_cleanup_close_ int fd =
 		open_tree(AT_FDCWD, v->host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
