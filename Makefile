@@ -37,10 +37,12 @@ try:
 check:
 	@tools/deps build test && $(MAKE) --no-print-directory bin && tools/check
 
-# kill -9 on every system call of each verb that changes something; `check` takes samples of it.
+# kill -9 on every system call of each verb that changes something (at every point at which it may
+# matter: tests/tools/killat.c); `check` takes samples of it.
 sweep:
 	@tools/deps build test && $(MAKE) --no-print-directory bin && \
-		SWEEP_STEP=1 PORTHOLE_MUST=all PORTHOLE_BUILD=$(abspath $(BUILD)) $(BUILD)/tests/reaper bats --tap tests/e2e/sweep.bats
+		SWEEP_STEP=1 PORTHOLE_MUST=all PORTHOLE_BUILD=$(abspath $(BUILD)) $(BUILD)/tests/reaper \
+			bats --tap tests/e2e/sweep.bats tests/e2e/inject_sweep.bats
 
 bench:
 	@tools/deps build test && $(MAKE) --no-print-directory kit && bench/run

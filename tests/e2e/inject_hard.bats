@@ -1,23 +1,12 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154 # run sets stderr
-# porthole inject and eject where something is in the way, does not fit, changes, ends, or is killed.
+# porthole inject and eject where something is in the way, does not fit, changes, or ends.
 load ../lib/porthole
 load ../lib/inject
 
 setup() {
 	export PORTHOLE_STATE=$BATS_TEST_TMPDIR/state
-	SRC=$BATS_TEST_TMPDIR/src
-	mkdir -p "$SRC/opt/os/deep" "$SRC/etc"
-	echo one >"$SRC/opt/os/one"
-	ln "$SRC/opt/os/one" "$SRC/opt/os/deep/same"
-	ln -s ../one "$SRC/opt/os/deep/link"
-	install -m 4755 /dev/null "$SRC/opt/os/setuid"
-	mkfifo "$SRC/opt/os/fifo"
-	setfattr -n user.mark -v here "$SRC/opt/os/one" 2>/dev/null || /usr/bin/python3 -c \
-		'import os, sys; os.setxattr(sys.argv[1], "user.mark", b"here")' "$SRC/opt/os/one"
-	echo new >"$SRC/etc/inject.conf"
-	printf 'x' >"$SRC/opt/os/"$'new\nline'
-	touch -d 2001-02-03T04:05:06.789 "$SRC/opt/os/one" "$SRC/opt/os/deep"
+	inject_source
 }
 
 teardown() {
@@ -244,54 +233,6 @@ ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode
 	[[ -z $output ]] || die "left: $output"
 	run find "$r/opt/" -mindepth 1
 	[[ -z $output ]] || die "left: $output"
-}
-
-# killed VERB ARG...: kill -9 at every INJECT_STEPth system call, each time followed by $CHECK; sets KILLED
-# to how many times it was.
-killed() {
-	local n=1 step=${INJECT_STEP:-17} report=$BATS_TEST_TMPDIR/report
-	KILLED=0
-	while :; do
-		timeout 60 "$PT_TOOLS/killat" "$n" "$PORTHOLE" "$report" -- "$PORTHOLE" "$@" </dev/null >/dev/null 2>&1 || true
-		[[ $(<"$report") == killed* ]] || break
-		((++KILLED, n += step))
-		"$CHECK" || die "after $(<"$report"), $n - $step"
-	done
-	echo "# $1: killed $KILLED times, every $step of $n system calls" >&3
-}
-
-after_inject() {
-	timeout 60 "$PORTHOLE" eject "$T_NAME" </dev/null >/dev/null 2>&1
-	as_before
-}
-
-@test "kill -9 at any step of inject: a second run undoes it, or takes it out" {
-	require docker
-	inject_start docker busybox
-	echo theirs >"$SRC/etc/passwd"
-	CHECK=after_inject
-	killed inject --force --from "$SRC" "$T_NAME"
-	[[ -e /proc/$T_PID/root/opt/os/one ]] # the last one was not
-	((KILLED > 15)) || die "killed $KILLED times only"
-	run -0 j "$T_NAME"
-	as_before
-}
-
-after_eject() {
-	timeout 60 "$PORTHOLE" eject "$T_NAME" </dev/null >/dev/null 2>&1
-	as_before
-	timeout 60 "$PORTHOLE" inject -q --force --from "$SRC" "$T_NAME" </dev/null
-}
-
-@test "kill -9 at any step of eject: a second run ends it" {
-	require docker
-	inject_start docker busybox
-	echo theirs >"$SRC/etc/passwd"
-	run -0 i --force --from "$SRC" "$T_NAME"
-	CHECK=after_eject
-	killed eject "$T_NAME"
-	((KILLED > 10)) || die "killed $KILLED times only"
-	as_before
 }
 
 @test "Ctrl-C half-way: nothing is left, and it can be done again" {

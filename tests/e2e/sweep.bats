@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# kill -9 on every system call of a command's, whichever of its processes makes it: a second later host and
-# target are as before. Sampled; `make sweep` does every one (SWEEP_STEP=1). tests/tools/sweep.py looks.
+# kill -9 at every point of a command at which something may be another way than before (killat), in
+# whichever of its processes: a second later host and target are as before. Sampled; `make sweep` does
+# every one (SWEEP_STEP=1), which is as on every system call. tests/tools/sweep.py looks.
 load ../lib/porthole
 
 setup_file() {
@@ -30,7 +31,7 @@ teardown_file() {
 # What a session leaves if nobody clears up.
 BRIEF='sleep 300 & setsid sleep 300 & env -i setsid sleep 300 & exit 7'
 
-# swept WHAT STEP ARG...: sweep.py ARG..., every call or each STEPth; says how many of how many.
+# swept WHAT STEP ARG...: sweep.py ARG..., every point or each STEPth; says how many of how many.
 swept() {
 	local what=$1 step=${SWEEP_STEP:-$2}
 	shift 2
@@ -53,38 +54,38 @@ swept() {
 }
 
 @test "exec" {
-	swept "exec live" 13 --pid "$PID" "$OURS" exec "$PID" -- sh -c "$BRIEF"
+	swept "exec live" 3 --pid "$PID" "$OURS" exec "$PID" -- sh -c "$BRIEF"
 }
 
 @test "exec, the kit by a loop device" {
 	OURS=$BATS_FILE_TMPDIR/tmpfs/porthole
-	swept "exec live, loop device" 29 --pid "$PID" "$OURS" exec "$PID" -- sh -c "$BRIEF"
+	swept "exec live, loop device" 7 --pid "$PID" "$OURS" exec "$PID" -- sh -c "$BRIEF"
 }
 
 @test "exec, with a cgroup of its own" {
-	swept "exec live, own cgroup" 29 --pid "$PID" "$OURS" exec --cgroup own --pids 50 "$PID" -- sh -c "$BRIEF"
+	swept "exec live, own cgroup" 7 --pid "$PID" "$OURS" exec --cgroup own --pids 50 "$PID" -- sh -c "$BRIEF"
 }
 
 @test "exec, a view that forgets" {
-	swept "exec cow" 31 --pid "$PID" "$OURS" exec --view cow "$PID" -- sh -c "touch /written; $BRIEF"
+	swept "exec cow" 7 --pid "$PID" "$OURS" exec --view cow "$PID" -- sh -c "touch /written; $BRIEF"
 }
 
 @test "mount" {
-	swept mount 7 --pid "$PID" --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
+	swept mount 3 --pid "$PID" --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
 }
 
 @test "mount, by a loop device" {
 	OURS=$BATS_FILE_TMPDIR/tmpfs/porthole
-	swept "mount, loop device" 23 --pid "$PID" --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
+	swept "mount, loop device" 5 --pid "$PID" --kit --after "$OURS unmount -q $PID" "$OURS" mount "$PID"
 }
 
 @test "unmount" {
-	swept unmount 53 --pid "$PID" --kit --before "$OURS mount -q $PID" --after "$OURS unmount -q $PID" "$OURS" unmount "$PID"
+	swept unmount 3 --pid "$PID" --kit --before "$OURS mount -q $PID" --after "$OURS unmount -q $PID" "$OURS" unmount "$PID"
 }
 
 # The target ends as soon as catch says that it is armed, or has ended itself.
 @test "catch" {
 	# shellcheck disable=SC2016 # for the other shell
-	swept catch 31 --fresh "$PT_TOOLS/scratch </dev/null" bash -c '"$1" catch "$2" -- sh -c "$3" 2> >(grep -q "armed on"; kill -KILL "$2")' \
+	swept catch 7 --fresh "$PT_TOOLS/scratch </dev/null" bash -c '"$1" catch "$2" -- sh -c "$3" 2> >(grep -q "armed on"; kill -KILL "$2")' \
 		bash "$OURS" @PID@ "$BRIEF"
 }

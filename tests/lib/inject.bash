@@ -16,6 +16,22 @@ j() {
 	timeout -k 5 100 "$PORTHOLE" eject "$@" </dev/null
 }
 
+# A directory to be put in, with some of everything: sets SRC.
+inject_source() {
+	SRC=$BATS_TEST_TMPDIR/src
+	mkdir -p "$SRC/opt/os/deep" "$SRC/etc"
+	echo one >"$SRC/opt/os/one"
+	ln "$SRC/opt/os/one" "$SRC/opt/os/deep/same"
+	ln -s ../one "$SRC/opt/os/deep/link"
+	install -m 4755 /dev/null "$SRC/opt/os/setuid"
+	mkfifo "$SRC/opt/os/fifo"
+	setfattr -n user.mark -v here "$SRC/opt/os/one" 2>/dev/null || /usr/bin/python3 -c \
+		'import os, sys; os.setxattr(sys.argv[1], "user.mark", b"here")' "$SRC/opt/os/one"
+	echo new >"$SRC/etc/inject.conf"
+	printf 'x' >"$SRC/opt/os/"$'new\nline'
+	touch -d 2001-02-03T04:05:06.789 "$SRC/opt/os/one" "$SRC/opt/os/deep"
+}
+
 # tree_print DIR: all there is to the files below it, but for what the kernel and engines mount there.
 tree_print() {
 	/usr/bin/python3 "$PORTHOLE_SRC/tests/tools/treeprint.py" "$1"

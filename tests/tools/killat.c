@@ -1,11 +1,16 @@
 /*
- * Run a command and kill -9 whichever process of a program makes the Nth system call of all that
- * its processes make together: on entry, so that the call is not made.
+ * Run a command and kill -9 one process of a program at the Nth point of all that its processes
+ * come to together: on entry to a system call, so that the call is not made.
  *
  *	killat N PROGRAM REPORT -- CMD [ARG...]
  *
+ * A point is a system call before which something may be another way than when the same process was
+ * last at one: somebody made a call that is not surely without effect (pure.h), was signalled or
+ * ended. So killing at every point is as killing at every call.
+ *
  * Only processes that run PROGRAM (a file) are counted; what they exec is let go. N 0: nobody is
- * killed. REPORT becomes "killed PID CALL" or "ended COUNT". Exits as CMD did (128+N for a signal).
+ * killed. REPORT becomes "killed PID CALL" or "ended POINTS CALLS". Exits as CMD did (128+N for a
+ * signal).
  */
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "pure.h"
+
 enum { TRACEES_MAX = 64 };
 
 #define OPTIONS                                                                                    \
@@ -27,11 +34,14 @@ enum { TRACEES_MAX = 64 };
 struct tracee {
 	pid_t pid;
 	bool ours;
+	bool acts;	    /* it is in a call that may change something */
+	unsigned long seen; /* changes at its last point */
 };
 
 static struct tracee tracees[TRACEES_MAX];
 static struct stat program;
-static unsigned long count, wanted;
+static unsigned long points, calls, wanted;
+static unsigned long changes = 1; /* made by anybody */
 static const char *report_path;
 static bool killed;
 
@@ -47,7 +57,7 @@ static void report(const char *what, long a, long b)
 
 	if (!f)
 		die(report_path);
-	fprintf(f, b < 0 ? "%s %ld\n" : "%s %ld %ld\n", what, a, b);
+	fprintf(f, "%s %ld %ld\n", what, a, b);
 	fclose(f);
 }
 
@@ -76,19 +86,27 @@ static struct tracee *find(pid_t pid)
 	return free_one;
 }
 
-static void on_syscall(const struct tracee *t)
+static void on_syscall(struct tracee *t)
 {
 	struct __ptrace_syscall_info info;
 
 	if (!t->ours || killed ||
-	    ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof(info), &info) <= 0 ||
-	    info.op != PTRACE_SYSCALL_INFO_ENTRY)
+	    ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof(info), &info) <= 0)
 		return;
-	if (++count != wanted)
+	if (info.op != PTRACE_SYSCALL_INFO_ENTRY) {
+		changes += t->acts;
 		return;
-	report("killed", t->pid, (long)info.entry.nr);
-	kill(t->pid, SIGKILL);
-	killed = true;
+	}
+	calls++;
+	points += t->seen != changes;
+	if (t->seen != changes && points == wanted) {
+		report("killed", t->pid, (long)info.entry.nr);
+		kill(t->pid, SIGKILL);
+		killed = true;
+	}
+	t->seen = changes;
+	t->acts = !is_pure(t->pid, info.entry.nr, info.entry.args);
+	changes += t->acts; /* as soon as it begins, and once more when it ends */
 }
 
 /* A stop: count it, and let it go on. */
@@ -108,6 +126,8 @@ static void on_stop(pid_t pid, int status)
 		on_syscall(t);
 	else if (!event)
 		pass = sig;
+	if (sig != (SIGTRAP | 0x80))
+		changes++;
 	/* what is no longer ours, and all once one was killed, runs on as if we were not there */
 	if (killed || (was_ours && !t->ours)) {
 		ptrace(PTRACE_DETACH, pid, 0, pass);
@@ -159,6 +179,7 @@ int main(int argc, char **argv)
 			on_stop(pid, status);
 			continue;
 		}
+		changes++;
 		find(pid)->pid = 0;
 		if (pid != main_pid)
 			continue;
@@ -166,6 +187,6 @@ int main(int argc, char **argv)
 		break;
 	}
 	if (!killed)
-		report("ended", (long)count, -1);
+		report("ended", (long)points, (long)calls);
 	return code;
 }

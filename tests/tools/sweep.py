@@ -2,8 +2,8 @@
 """Kill -9 a Porthole command at each of its system calls, and see what is left a second later.
 
 Usage: sweep.py --step S --program EXE --pid PID [--before CMD] [--after CMD] [--kit] CMD...
-For N = 1, 1+S, ... up to the last system call that CMD's processes make together, whichever of them
-makes the Nth is killed on it (killat). Then host and target PID must be as before within a second:
+For N = 1, 1+S, ... up to the last point that CMD's processes come to together, whichever of them comes
+to the Nth is killed at it; with S = 1 that is as at each of their system calls (killat). Then host and target PID must be as before within a second:
 mounts, processes, cgroups, loop devices, the entries of / and /dev and when they changed.
   --before CMD  run by the shell before each, itself not killed
   --after CMD   run after each; host and target must be as before after it
@@ -165,7 +165,7 @@ class Sweep:
             pass
         p = subprocess.Popen([KILLAT, str(n), self.exe, self.report, "--"] + cmd, stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        what = "call %d" % n
+        what = "point %d" % n
         clean = True
         try:
             p.wait(120)
@@ -199,7 +199,7 @@ class Sweep:
         while True:
             was_killed, clean, said = self.one(n)
             if self.a.fresh:
-                clean = self.await_same(empty, "call %d" % n) and clean
+                clean = self.await_same(empty, "point %d" % n) and clean
             if not was_killed:
                 break
             killed += 1
@@ -209,7 +209,7 @@ class Sweep:
             n += self.a.step
         for line in self.bad:
             print(line)
-        print("%d of %d clean, of %s system calls" % (clean_ones, killed, said[1] if len(said) > 1 else "?"))
+        print("%d of %d clean, of %s points in %s system calls" % (clean_ones, killed, *(said[1:] or "??")))
         return 0 if clean_ones == killed and clean and killed else 1
 
 
