@@ -120,7 +120,9 @@ static bool reap(pid_t command, int *code)
 /* Wait for the command; pass signals on; the supervisor's end ends everything. */
 static int attend(struct agent *a, pid_t command, int sigfd)
 {
-	struct pollfd fds[2] = {{.fd = a->sock, .events = POLLIN}, {.fd = sigfd, .events = POLLIN}};
+	struct pollfd fds[3] = {{.fd = a->sock, .events = POLLIN},
+				{.fd = sigfd, .events = POLLIN},
+				{.fd = a->devices.watch, .events = POLLIN}};
 	int code = EXIT_PORTHOLE;
 
 	while (!reap(command, &code)) {
@@ -128,10 +130,12 @@ static int attend(struct agent *a, pid_t command, int sigfd)
 		struct wire_msg m;
 		int fd;
 
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			break;
 		if (fds[1].revents & POLLIN && read(sigfd, &si, sizeof(si)) < 0)
 			break;
+		if (fds[2].revents)
+			devices_settle(&a->devices);
 		if (!(fds[0].revents & (POLLIN | POLLHUP)))
 			continue;
 		if (wire_recv(a->sock, &m, &fd) <= 0) { /* killed, or told us to end */
@@ -173,7 +177,8 @@ static void let_go(struct agent *a, int *sigfd, struct session_cgroup *cgroup,
 {
 	int *const keep[] = {
 		&a->sock,	    &a->host_proc,	&a->guard,	    sigfd,
-		&cgroup->parent[0], &cgroup->parent[1], &cgroup->parent[2], &freeze->freezer.ctl};
+		&cgroup->parent[0], &cgroup->parent[1], &cgroup->parent[2], &freeze->freezer.ctl,
+		&a->devices.watch,  &a->devices.from,	&a->devices.to};
 
 	fd_keep_only(keep, ARRAY_LEN(keep));
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "session/cgroup.h"
+#include "session/devices.h"
 #include "session/plan.h"
 #include "session/view.h"
 
@@ -19,6 +20,7 @@ struct agent {
 	const int *stdio; /* [3], for the command; -EBADF: the pty */
 	const struct session_cgroup *cgroup;
 	const struct freeze *freeze;
+	struct devices devices;		    /* of the host, where it has them all */
 	int own_procs[SESSION_CONTROLLERS]; /* CGROUP_OWN: received */
 };
 

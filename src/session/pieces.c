@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "session/devices.h"
 #include "session/fresh.h"
 #include "sys/overlay.h"
 
@@ -29,6 +30,7 @@ void pieces_done(struct pieces *c)
 	cleanup_close(&c->sys);
 	cleanup_close(&c->target);
 	cleanup_close(&c->shm);
+	cleanup_close(&c->devices);
 	view_entries_done(&c->dev);
 }
 
@@ -240,7 +242,11 @@ int pieces_make(const struct plan *p, const struct view_parts *parts, struct pie
 		int root = p->beside.on ? p->beside.root : p->root_fd;
 		_cleanup_close_ int dev = openat(root, "dev", ROOT_DIR_FLAGS);
 
-		r = dev < 0 ? -errno : view_entries_read(dev, skip_dev, how, &c->dev);
+		if (p->beside.devices && parts->devices)
+			c->devices = devices_mount(parts, parts->devices);
+		r = dev < 0 ? -errno
+			    : view_entries_read(dev, skip_dev, c->devices >= 0 ? VIEW_MOUNTS : how,
+						&c->dev);
 		if (r < 0)
 			return err_set(e, r, "cloning the entries of /dev of '%s'", p->label);
 	}

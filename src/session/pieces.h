@@ -17,6 +17,7 @@ struct piece {
 struct pieces {
 	int root, proc, sys; /* -EBADF: none */
 	int target, shm;     /* a sidekick: the target's / and /dev/shm; -EBADF: none */
+	int devices;	     /* session/devices.h; -EBADF: none */
 	struct view_entries dev;
 	struct piece *v; /* sorted, once they are made */
 	size_t n;
@@ -24,8 +25,12 @@ struct pieces {
 };
 
 #define PIECES_INIT                                                                                \
-	((struct pieces){                                                                          \
-		.root = -EBADF, .proc = -EBADF, .sys = -EBADF, .target = -EBADF, .shm = -EBADF})
+	((struct pieces){.root = -EBADF,                                                           \
+			 .proc = -EBADF,                                                           \
+			 .sys = -EBADF,                                                            \
+			 .target = -EBADF,                                                         \
+			 .shm = -EBADF,                                                            \
+			 .devices = -EBADF})
 void pieces_done(struct pieces *c);
 
 /* Make them; what cannot be as planned is noted in parts->notes. 0 or -errno with `e`. */

@@ -470,6 +470,7 @@ int session_run(const struct plan *p, struct session_talk *talk, struct err *e)
 		.agent = {.plan = p,
 			  .parts = {.proc_fd = -EBADF, .target_proc = -EBADF},
 			  .says_started = talk->started,
+			  .devices = DEVICES_INIT,
 			  .sock = -EBADF,
 			  .host_proc = -EBADF},
 		.cgroup = SESSION_CGROUP_INIT,

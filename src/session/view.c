@@ -112,10 +112,12 @@ uint64_t view_own_attrs(const struct plan *p)
 	return MOUNT_ATTR_NOSUID | (nodes ? 0 : MOUNT_ATTR_NODEV);
 }
 
-int view_build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e)
+int view_build_dev(const struct plan *p, const struct view_entries *dev, int over, int at,
+		   struct err *e)
 {
 	_cleanup_close_ int mnt =
-		view_new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m", view_own_attrs(p));
+		over >= 0 ? over
+			  : view_new_tmpfs(p->scratch ? SCRATCH_SIZE : "1m", view_own_attrs(p));
 	int r = mnt < 0 ? mnt : view_attach(mnt, at, "");
 
 	if (r < 0)
@@ -127,7 +129,7 @@ int view_build_dev(const struct plan *p, const struct view_entries *dev, int at,
 		own_devpts(mnt);
 	if (p->scratch && view_make_scratch(mnt) < 0)
 		return err_set(e, errno, "making " PLAN_SCRATCH " for temporary files");
-	if (p->kit.kind != KIT_NONE && mkdirat(mnt, "p", 0755) < 0)
+	if (p->kit.kind != KIT_NONE && mkdirat(mnt, "p", 0755) < 0 && errno != EEXIST)
 		return err_set(e, errno, "making room for the kit at " KIT_PREFIX);
 	return TAKE_FD(mnt);
 }
@@ -200,7 +202,7 @@ static int build_root(const struct plan *p, const struct view_entries *dev,
 	if (mkdirat(mnt, "dev", 0755) < 0 || mkdirat(mnt, "proc", 0755) < 0)
 		return err_set(e, errno, "making /dev and /proc in a private root");
 	sub = openat(mnt, "dev", ROOT_DIR_FLAGS);
-	devfd = view_build_dev(p, dev, sub, e);
+	devfd = view_build_dev(p, dev, -EBADF, sub, e);
 	if (devfd < 0)
 		return devfd;
 	if (fchdir(mnt) < 0 || chroot(".") < 0)
@@ -214,7 +216,7 @@ static int build_in_place(const struct plan *p, const struct view_entries *dev, 
 
 	if (at < 0)
 		return err_set(e, errno, "opening /dev of '%s'", p->label);
-	return view_build_dev(p, dev, at, e);
+	return view_build_dev(p, dev, -EBADF, at, e);
 }
 
 /* A procfs that matches the session's pid namespace, where the target's does not. */

@@ -14,6 +14,7 @@
 
 /* What is made outside, before entering, and handed to the view. Descriptors; -EBADF: none. */
 struct view_entries;
+struct devices;
 
 struct view_parts {
 	int host_proc; /* a /proc, to open descriptors through */
@@ -25,6 +26,7 @@ struct view_parts {
 	const struct kit_ready *kit_ready; /* classic: the kit's loop device */
 	struct overlay_scratch *scratch;   /* for p->cow: where changes go */
 	struct strv *notes;		   /* sentences for the user */
+	struct devices *devices;	   /* p->beside.devices: to be filled (session/devices.h) */
 };
 
 /* Unshare the mount namespace and build the plan's view in it; the caller has joined the target's
@@ -62,9 +64,11 @@ int view_new_tmpfs(const char *size, uint64_t attrs);
  * not run and what is beside a target, but where they have the host's devices. */
 uint64_t view_own_attrs(const struct plan *p);
 
-/* Lie a private /dev over directory `at`: these entries, and room for the kit. Returns its
- * descriptor, or -errno with `e`. */
-int view_build_dev(const struct plan *p, const struct view_entries *dev, int at, struct err *e);
+/* Lie a private /dev over directory `at`: these entries, and room for the kit. `mnt`: a detached
+ * mount to put them into, -EBADF: a new tmpfs; taken over, also on error. Returns its descriptor,
+ * or -errno with `e`. */
+int view_build_dev(const struct plan *p, const struct view_entries *dev, int mnt, int at,
+		   struct err *e);
 
 /* Where the target's processes are shown to a session that is in another pid namespace. */
 #define VIEW_TARGET_PROC "target-proc"
@@ -96,8 +100,9 @@ struct view_entries {
 
 /* How entries are to be had again. */
 enum view_how {
-	VIEW_LIST,  /* names only */
-	VIEW_CLONE, /* a detached clone of each */
+	VIEW_LIST,   /* names only */
+	VIEW_MOUNTS, /* a detached clone of each directory, and of what is mounted there */
+	VIEW_CLONE,  /* a detached clone of each */
 	VIEW_NODES, /* device nodes that lie in the directory itself are made anew, which costs less
 		     * than a mount each (not from within a user namespace); clones of all else */
 };

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "session/copy.h"
+#include "session/devices.h"
 #include "session/fresh.h"
 #include "session/pieces.h"
 
@@ -223,9 +224,14 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 		r = view_attach(proc_mnt, proc, "");
 	if (r < 0)
 		return err_set(e, r, "attaching /proc and /sys of the session");
-	*dev_fd = view_build_dev(p, p->shape.dev_dir ? &c->dev : parts->nodes, dev, e);
+	if (c->devices >= 0 && parts->devices->from >= 0)
+		view_attach(parts->devices->from, dev, ""); /* seen by nobody below it */
+	*dev_fd = view_build_dev(p, p->shape.dev_dir ? &c->dev : parts->nodes, TAKE_FD(c->devices),
+				 dev, e);
 	if (*dev_fd < 0)
 		return *dev_fd;
+	if (parts->devices && parts->devices->watch >= 0)
+		parts->devices->to = fcntl(*dev_fd, F_DUPFD_CLOEXEC, 3);
 	if (p->store || p->beside.on)
 		r = fresh_dev(p, *dev_fd, e)
 			    ?: proc_mnt < 0 || p->beside.unmasked

@@ -35,6 +35,7 @@ static bool listed(const char *const *names, const char *name)
 static int entry_read(int dirfd, const char *name, enum view_how how, dev_t dev,
 		      struct view_entry *en)
 {
+	struct mount_attr slave = {.propagation = MS_SLAVE};
 	char link[PATH_MAX];
 	struct stat st;
 
@@ -42,6 +43,8 @@ static int entry_read(int dirfd, const char *name, enum view_how how, dev_t dev,
 		return -EAGAIN;
 	*en = (struct view_entry){.fd = -EBADF, .dir = S_ISDIR(st.st_mode)};
 	if (S_ISLNK(st.st_mode)) {
+		if (how == VIEW_MOUNTS)
+			return -EAGAIN;
 		if (link_read_at(dirfd, name, link, sizeof(link)) < 0)
 			return -EAGAIN;
 		en->link = strdup(link);
@@ -50,12 +53,16 @@ static int entry_read(int dirfd, const char *name, enum view_how how, dev_t dev,
 	} else if (how == VIEW_NODES && (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) &&
 		   st.st_dev == dev && st.st_rdev) {
 		en->node = st;
+	} else if (how == VIEW_MOUNTS && !en->dir && st.st_dev == dev) {
+		return -EAGAIN;
 	} else if (how != VIEW_LIST) {
 		en->fd = open_tree(dirfd, name,
 				   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_SYMLINK_NOFOLLOW |
 					   AT_RECURSIVE);
 		if (en->fd < 0)
 			return errno == ENOSYS ? -ENOSYS : -EAGAIN;
+		/* or what is mounted there in the session would be there, too (Linux 5.12) */
+		mount_setattr(en->fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &slave, sizeof(slave));
 	}
 	en->name = strdup(name);
 	if (en->name)
@@ -120,11 +127,11 @@ int view_entry_make(int dirfd, const struct view_entry *en)
 	if (en->link)
 		return symlinkat(en->link, dirfd, en->name) < 0 ? -errno : 0;
 	if (en->dir)
-		return mkdirat(dirfd, en->name, 0755) < 0 ? -errno : 0;
+		return mkdirat(dirfd, en->name, 0755) < 0 && errno != EEXIST ? -errno : 0;
 	if (en->node.st_rdev)
 		return make_node(dirfd, en);
 	fd = openat(dirfd, en->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	return fd < 0 ? -errno : 0;
+	return fd < 0 && errno != EEXIST ? -errno : 0;
 }
 
 int view_basic_nodes(struct view_entries *l)
