@@ -200,6 +200,39 @@ int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size
 	return fd < 0 ? fd : fd_read_all(fd, max, out, len);
 }
 
+int path_make_in_root(int root, const char *dest, bool dir)
+{
+	_cleanup_free_ char *path = strdup(dest);
+	int at = path_open_in_root(root, dest, O_PATH | O_NOFOLLOW);
+
+	for (char *s = path; path && at == -ENOENT && s;) {
+		_cleanup_close_ int parent = -EBADF, f = -EBADF;
+		char *name = s + strspn(s, "/"), *end = strchr(name, '/');
+
+		*s = '\0'; /* what is before is the parent */
+		if (end)
+			*end = '\0';
+		parent = path_open_in_root(root, *path ? path : "/", O_PATH | O_DIRECTORY);
+		if (parent < 0 || !path_is_component(name))
+			return parent < 0 ? parent : -EINVAL;
+		*s = '/';
+		if (dir || end) {
+			if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
+				return -errno;
+		} else {
+			f = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+			if (f < 0)
+				return -errno;
+		}
+		s = end;
+		if (!end)
+			at = path_open_in_root(root, dest, O_PATH | O_NOFOLLOW);
+		else
+			*end = '/';
+	}
+	return path ? at : -ENOMEM;
+}
+
 bool path_is_component(const char *s)
 {
 	return s && *s && strlen(s) < 256 && !strchr(s, '/') && !str_eq(s, ".") && !str_eq(s, "..");

@@ -28,6 +28,11 @@ int path_reopen(int pathfd);
  * or root. The caller frees `out`. */
 int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size_t *len);
 
+/* The directory, or regular file, `dest` below an untrusted root, to mount something on: made where
+ * it is missing, with the directories on the way (0755; files 0644). Returns an O_PATH descriptor
+ * the caller owns, or -errno. */
+int path_make_in_root(int root, const char *dest, bool dir);
+
 /* One name that may become a path component: not empty, no '/', not "." or "..", no NUL, shorter
  * than 256 bytes. */
 bool path_is_component(const char *s);

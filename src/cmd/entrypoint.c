@@ -62,6 +62,7 @@ static int open_stopped(struct subject *s, const struct store *image, struct ent
 	if (!s->image) {
 		ep->entry.engine = s->t.engine;
 		ep->entry.refused = s->t.error;
+		ep->entry.oom = s->t.oom_killed;
 	}
 	if (entry_of_store(&s->store, image, s->image ? NULL : s->t.engine, &ep->entry) < 0)
 		return err_set(e, ENOMEM, "reading the entry point of '%s'", s->t.name);

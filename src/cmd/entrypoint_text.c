@@ -186,7 +186,9 @@ static void file(struct page *p, const struct entry_file *f)
 	_cleanup_buf_ struct buf b = {};
 
 	buf_puts(&b, f->asked);
-	if (!f->path)
+	if (f->unseen)
+		buf_puts(&b, ": on a mount that cannot be looked into");
+	else if (!f->path)
 		buf_puts(&b, strchr(f->asked, '/') ? ": not there" : ": not found");
 	else if (!str_eq(f->path, f->asked))
 		buf_printf(&b, " -> %s", f->path);

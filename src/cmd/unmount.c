@@ -125,9 +125,10 @@ static int unmount_one(struct ctx *ctx, const struct unmount_opts *o, const char
 		return -e->num;
 	}
 	if (v.there)
+		r = o->explain ? 1 : visible_unmount(&v, e);
+	/* every descriptor and map of every process: only where one of them is known to be there */
+	if (r > 0 && (!o->quiet || ctx->json))
 		r = find_users(roots.proc_fd, &v, &u, e);
-	if (r == 0 && v.there && !o->explain)
-		r = visible_unmount(&v, e);
 	return r < 0 ? r : report(ctx, o, &v, &u, e);
 }
 

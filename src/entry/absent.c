@@ -1,6 +1,7 @@
 /* What is not there: the program, an interpreter, a loader; and what to do about each. */
 #include <errno.h>
 
+#include "base/path.h"
 #include "entry/lint_priv.h"
 
 /* "/bin/bash, the interpreter that the first line of /app/run names," */
@@ -35,13 +36,14 @@ static const char *mount_over(const struct link *k)
 	return NULL;
 }
 
-bool lint_behind_mount(const struct lint *l, const char *asked, const struct place *p)
+bool lint_unseen(const struct lint *l, const char *asked, const struct place *p)
 {
-	for (size_t i = 0; p->err == -ENOENT && i < l->en->mounts.n; i++) {
-		const char *m = l->en->mounts.v[i];
-		size_t n = strlen(m);
+	for (size_t i = 0; p->err == -ENOENT && i < l->en->unseen.n; i++) {
+		const char *m = l->en->unseen.v[i];
 
-		if (n > 1 && strncmp(asked, m, n) == 0 && asked[n] == '/' && strlen(p->real) <= n)
+		/* below it, or on the way to it */
+		if (path_below(p->real, m) ||
+		    ((*asked != '/' || path_below(asked, m)) && path_below(m, p->real)))
 			return true;
 	}
 	return false;

@@ -23,6 +23,7 @@ static struct entry_file *add_file(struct link *k)
 		*v = (struct entry_file){.role = k->role,
 					 .asked = strdup(k->asked),
 					 .mode = k->p.st.st_mode,
+					 .unseen = lint_unseen(k->l, k->asked, &k->p),
 					 .path = k->p.err == 0 ? strdup(k->p.real) : NULL};
 	}
 	if (!v || !v->asked || (k->p.err == 0 && !v->path)) {
@@ -41,7 +42,8 @@ void link_follow(struct lint *l, const char *asked, const char *by, enum entry_r
 	place_find(l, asked, &k->p);
 	f = add_file(k);
 	if (k->p.err < 0) {
-		link_absent(k);
+		if (f && !f->unseen)
+			link_absent(k);
 	} else if (f && link_mode(k)) {
 		ssize_t n = place_head(&k->p, k->head);
 

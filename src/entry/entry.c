@@ -10,6 +10,7 @@ void entry_done(struct entry *en)
 	strv_done(&en->argv);
 	strv_done(&en->env);
 	strv_done(&en->mounts);
+	strv_done(&en->unseen);
 	for (size_t i = 0; i < en->n_gone; i++) {
 		free(en->gone[i].dest);
 		free(en->gone[i].source);

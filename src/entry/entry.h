@@ -40,6 +40,8 @@ struct entry {
 	uint64_t memory, pids; /* limits, 0: none */
 	double cpus;
 	struct strv mounts; /* where volumes and such are mounted inside */
+	struct strv
+		unseen; /* those of them that are not in the root looked at, though they exist */
 	struct entry_gone *gone;
 	size_t n_gone;
 	const char *engine, *refused; /* whose last start failed, and what it said; borrowed from
@@ -49,6 +51,7 @@ struct entry {
 	bool live;	/* it runs: its root has the mounts it was given, with their options */
 	bool makes_cwd; /* its engine makes a working directory that is missing */
 	bool made;	/* there is a container, not only an image */
+	bool oom;	/* its last run, or a process of it, ended at a memory limit */
 };
 
 void entry_done(struct entry *en);

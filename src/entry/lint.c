@@ -51,6 +51,7 @@ const char *const entry_finding_ids[] = {"empty",
 					 "cwd-denied",
 					 "mount-gone",
 					 "refused",
+					 "out-of-memory",
 					 NULL};
 
 void entry_report_done(struct entry_report *r)
@@ -113,6 +114,8 @@ static void check_cwd(struct lint *l)
 	place_find(l, l->cwd, &p);
 	if (p.err == -ENOENT && l->en->makes_cwd && !l->en->root_ro && !*p.link)
 		return; /* it will be made */
+	if (lint_unseen(l, l->cwd, &p))
+		return;
 	if (p.err == -ENOENT && *p.link)
 		lint_add(l, "cwd-missing", false,
 			 str_fmt("Its working directory %s leads through the link %s to %s, which "
@@ -161,7 +164,7 @@ static void check_shell_word(struct lint *l)
 		place_find(l, word, &p);
 	else
 		p.err = search_path(l, word, &found, &refused) || refused ? 0 : -ENOENT;
-	if (p.err == 0 || lint_behind_mount(l, word, &p))
+	if (p.err == 0 || lint_unseen(l, word, &p))
 		return;
 	there = search_elsewhere(l, word);
 	near = there ? NULL : search_nearest(l, word);

@@ -38,6 +38,7 @@ struct entry_file {
 	char *arg;	  /* of the #! line, NULL: none */
 	char *machine;	  /* of an ELF file */
 	char *handler;	  /* whom binfmt_misc hands it to, NULL: nobody */
+	bool unseen;	  /* it lies in a mount that cannot be looked into */
 	bool is_static;	  /* an ELF file without loader */
 	size_t libraries; /* it takes */
 	uint32_t mode, size_kb;

@@ -133,9 +133,8 @@ void link_follow(struct lint *l, const char *asked, const char *by, enum entry_r
 /* The file as a sentence begins with it: "/bin/bash, the interpreter that the first line of /run
  * names,". A new string. */
 char *link_subject(const struct link *k);
-/* Whether what is asked for lies in a mount whose place is made at the first start: it cannot be
- * seen before, and may well be there. */
-bool lint_behind_mount(const struct lint *l, const char *asked, const struct place *p);
+/* Whether what is asked for lies in a mount that cannot be looked into: it may well be there. */
+bool lint_unseen(const struct lint *l, const char *asked, const struct place *p);
 /* Say that it is not there, and what to do. */
 void link_absent(struct link *k);
 

@@ -106,6 +106,34 @@ static void add_gone(struct lint *l, const struct entry_gone *g)
 				 source));
 }
 
+static void add_oom(struct lint *l)
+{
+	const struct entry *en = l->en;
+	double mb = (double)en->memory / (1 << 20);
+
+	if (!en->memory)
+		lint_add(l, "out-of-memory", true,
+			 strdup("The kernel killed it for want of memory, and it has no limit of "
+				"its "
+				"own: what ran out was the host's memory, or that of a cgroup that "
+				"it is in with others (a pod, a slice)."),
+			 strdup("Look who else takes memory there (porthole ps, dmesg), and give "
+				"that more or this less."));
+	else
+		lint_add(
+			l, "out-of-memory", true,
+			str_fmt("The kernel killed it, or a process of it, at its memory limit of "
+				"%.4g MB.",
+				mb),
+			str_fmt("Give it more (%s), or let it need less: the heap sizes it is told "
+				"(-Xmx, --max-old-space-size, GOMEMLIMIT) have to fit into that.",
+				str_eq(en->engine, "docker") || str_eq(en->engine, "podman")
+					? "--memory when it is made, or 'update --memory N "
+					  "--memory-swap -1' of its engine"
+					: "resources.limits.memory in Kubernetes, MemoryMax= in "
+					  "systemd, --memory elsewhere"));
+}
+
 void lint_engine(struct lint *l)
 {
 	const struct entry *en = l->en;
@@ -113,6 +141,8 @@ void lint_engine(struct lint *l)
 
 	for (size_t i = 0; i < en->n_gone; i++)
 		add_gone(l, &en->gone[i]);
+	if (en->oom)
+		add_oom(l);
 	if (!said || is_of_files(said) || is_of_source(said))
 		return; /* that was looked at, and may be mended since */
 	lint_add(l, refused, false, str_fmt("%s refused to start it: %s", en->engine, said),

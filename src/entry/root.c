@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/path.h"
 #include "sys/fsmount.h"
 #include "sys/idmap.h"
+#include "sys/overlay.h"
 
 #define ATTRS (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME)
 
@@ -26,32 +28,63 @@ static int mount_source(const struct store_mount *m, int userns)
 	return fd < 0 ? fs_clone_detached(m->fd, ATTRS, NULL) : fd;
 }
 
-static void mount_all(const struct store *s, int root, int userns)
+/* 0 or -errno. */
+static int mount_one(const struct store_mount *m, int root, int userns)
 {
-	for (size_t i = 0; i < s->n_mounts; i++) {
-		const struct store_mount *m = &s->mounts[i];
-		_cleanup_close_ int at = -EBADF, fd = -EBADF;
+	_cleanup_close_ int at = -EBADF, fd = m->missing ? -ENOENT : mount_source(m, userns);
+	struct stat st;
 
-		if (m->missing || (!m->tmpfs && m->fd < 0))
-			continue;
-		at = path_open_in_root(root, m->dest, O_PATH);
-		fd = at < 0 ? -EBADF : mount_source(m, userns);
-		if (fd >= 0)
-			(void)!move_mount(fd, "", at, "",
-					  MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fd < 0 ? fd : -errno;
+	at = path_make_in_root(root, m->dest, S_ISDIR(st.st_mode));
+	if (at < 0)
+		return at;
+	return move_mount(fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* Its engine makes the places of mounts when it starts it for the first time: where one is not
+ * there yet, something to be written to and forgotten lies over the root. */
+static int with_places(const struct store *s, int root)
+{
+	_cleanup_scratch_ struct overlay_scratch scratch = OVERLAY_SCRATCH_INIT;
+	const struct overlay o = {.lower = &root,
+				  .n = 1,
+				  .scratch = &scratch,
+				  .name = "places",
+				  .attrs = ATTRS & ~(uint64_t)MOUNT_ATTR_RDONLY,
+				  .user_xattr = s->user_xattr};
+
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		_cleanup_close_ int at = path_open_in_root(root, s->mounts[i].dest, O_PATH);
+
+		if (at == -ENOENT && !s->mounts[i].gone)
+			return overlay_scratch_open(&scratch, 0, NULL) < 0
+				       ? -ENOTSUP
+				       : overlay_mount(&o, NULL);
 	}
+	return -ENOENT;
 }
 
 int entry_root_of_store(const struct store *s, struct entry *en, struct err *e)
 {
-	_cleanup_close_ int root = store_mount_ro(s, &en->ids_inside, e), userns = -EBADF;
+	_cleanup_close_ int root = store_mount_ro(s, &en->ids_inside, e), userns = -EBADF,
+			    made = -EBADF;
 
 	if (root < 0)
 		return root;
 	if (en->ids_inside)
 		userns = idmap_userns(s->uid_map, s->gid_map, NULL);
-	mount_all(s, root, userns);
-	return TAKE_FD(root);
+	made = with_places(s, root);
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct store_mount *m = &s->mounts[i];
+
+		if (!m->gone && mount_one(m, made < 0 ? root : made, userns) < 0 &&
+		    strv_add(&en->unseen, m->dest) < 0)
+			return err_set(e, ENOMEM, "opening the volumes of '%s'", s->label);
+	}
+	return made < 0 ? TAKE_FD(root) : TAKE_FD(made);
 }
 
 /* What is mounted there while it is written to. */

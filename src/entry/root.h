@@ -8,9 +8,10 @@
 #include "entry/entry.h"
 
 /* The files of a store as its container would see them: its layers, and over them its volumes and
- * other mounts, read-only, as detached mounts that nobody else sees. A mount whose source is gone,
- * or that cannot be made on this kernel, is left out. Tells `en` whether owners are ids inside.
- * Returns a descriptor the caller owns, or -errno with `e`. */
+ * other mounts, read-only, as detached mounts that nobody else sees; where the place of one is made
+ * at the first start only, in memory. A mount whose source is gone is left out; one that cannot be
+ * made on this kernel, or looked into, too, and is added to en->unseen. Tells `en` whether owners
+ * are ids inside. Returns a descriptor the caller owns, or -errno with `e`. */
 int entry_root_of_store(const struct store *s, struct entry *en, struct err *e);
 
 /* The same to be written to (store_mount_rw()), its writable volumes included; what has no file

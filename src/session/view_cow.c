@@ -32,40 +32,6 @@ static int take_dir(int root, const char *name)
 	return openat(root, name, ROOT_DIR_FLAGS);
 }
 
-/* The mount point `dest` below `root`, made where it is missing. */
-static int mount_point(int root, const char *dest, bool dir)
-{
-	_cleanup_free_ char *path = strdup(dest);
-	int at = path_open_in_root(root, dest, O_PATH | O_NOFOLLOW);
-
-	for (char *s = path; path && at == -ENOENT && s;) {
-		_cleanup_close_ int parent = -EBADF, f = -EBADF;
-		char *name = s + strspn(s, "/"), *end = strchr(name, '/');
-
-		*s = '\0'; /* what is before is the parent */
-		if (end)
-			*end = '\0';
-		parent = path_open_in_root(root, *path ? path : "/", O_PATH | O_DIRECTORY);
-		if (parent < 0 || !path_is_component(name))
-			return parent < 0 ? parent : -EINVAL;
-		*s = '/';
-		if (dir || end) {
-			if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
-				return -errno;
-		} else {
-			f = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-			if (f < 0)
-				return -errno;
-		}
-		s = end;
-		if (!end)
-			at = path_open_in_root(root, dest, O_PATH | O_NOFOLLOW);
-		else
-			*end = '/';
-	}
-	return path ? at : -ENOMEM;
-}
-
 static int make_read_only(int mnt)
 {
 	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
@@ -86,7 +52,8 @@ static int keep_from_writing(int at)
 static int copy_in(const struct plan *p, const struct view_parts *parts, int root,
 		   const struct cow_mount *m)
 {
-	_cleanup_close_ int at = mount_point(root, m->dest, false), from = pieces_source(p, m);
+	_cleanup_close_ int at = path_make_in_root(root, m->dest, false),
+			    from = pieces_source(p, m);
 	int r;
 
 	if (at < 0 || from < 0)
@@ -102,7 +69,7 @@ static int attach_piece(int root, const struct piece *piece)
 
 	if (fstat(piece->mnt, &st) < 0)
 		return -errno;
-	at = mount_point(root, piece->dest, S_ISDIR(st.st_mode));
+	at = path_make_in_root(root, piece->dest, S_ISDIR(st.st_mode));
 	return at < 0 ? at : view_attach(piece->mnt, at, "");
 }
 

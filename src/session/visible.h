@@ -64,7 +64,7 @@ int visible_look(const struct target *t, const char *path, struct visible *v, st
 int visible_mount(const struct visible *v, const struct kit *k, enum kit_rung *rung, struct err *e);
 
 /* Take it away, mountpoint included, also while it is in use: it then lives on, unseen, until its
- * last user ends. 0 or -errno. */
+ * last user ends. 0 nobody uses it, 1 somebody may, or -errno. */
 int visible_unmount(const struct visible *v, struct err *e);
 
 /* Whether a row of a mount table is a kit with our label. A target can forge one if it may mount at

@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/path.h"
@@ -314,6 +316,19 @@ static int remove_propagated(const struct deed *d, struct err *e)
 		       : 0;
 }
 
+/* The kernel still has a file system of that number, which is of nobody else so soon: it is in use.
+ */
+static bool is_alive(dev_t fs)
+{
+#ifdef SYS_ustat
+	char unused[64]; /* struct ustat is 32 bytes */
+
+	return syscall(SYS_ustat, (unsigned)fs, unused) == 0 || errno != EINVAL;
+#else
+	return fs;
+#endif
+}
+
 int visible_unmount(const struct visible *v, struct err *e)
 {
 	_cleanup_(deed_done) struct deed d = DEED_INIT(v);
@@ -329,7 +344,7 @@ int visible_unmount(const struct visible *v, struct err *e)
 	settle(&d);
 	if (d.watcher > 0)
 		watcher_stop(&d);
-	return r;
+	return r < 0 ? r : is_alive(v->fs);
 }
 
 int visible_unmount_host(const char *path, struct err *e)

@@ -46,6 +46,7 @@ struct work {
 	struct stream *s;
 	struct archive *a;
 	struct below tree;
+	const char *name;    /* of the entry at hand, whole */
 	struct err read_err; /* what the stream said */
 };
 
@@ -182,19 +183,19 @@ static int make_file(struct work *w, const struct place *p, struct archive_entry
 	int r, k;
 
 	if (fd < 0)
-		return cannot(-errno, p->name, e);
+		return cannot(-errno, w->name, e);
 	while ((r = archive_read_data_block(w->a, &data, &n, &at)) >= ARCHIVE_WARN &&
 	       r != ARCHIVE_EOF) {
 		k = at < 0 ? -EBADMSG : write_sparse(fd, data, n, at);
 		if (k < 0)
-			return cannot(k, p->name, e);
+			return cannot(k, w->name, e);
 		end = at + (la_int64_t)n;
 	}
 	if (r < ARCHIVE_WARN)
 		return refused(w, e);
 	if (archive_entry_size_is_set(en) && archive_entry_size(en) > end)
 		end = archive_entry_size(en);
-	return ftruncate(fd, end) < 0 ? cannot(-errno, p->name, e) : 0;
+	return ftruncate(fd, end) < 0 ? cannot(-errno, w->name, e) : 0;
 }
 
 /* A hard link to what is there already, in this archive. */
@@ -207,18 +208,18 @@ static int make_link(struct work *w, struct place *p, const char *to, struct err
 
 	if (r == -EXDEV)
 		return err_say(e, EXDEV, "'%.200s' is a hard link to '%.200s', which leads outside",
-			       p->name, to);
+			       w->name, to);
 	fd = r < 0 ? r : below_find(&w->tree, target);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_say(e, EBADMSG,
-			       "'%.200s' is a hard link to '%.200s', which is not there", p->name,
+			       "'%.200s' is a hard link to '%.200s', which is not there", w->name,
 			       to);
 	if (p->there && p->st.st_dev == st.st_dev && p->st.st_ino == st.st_ino)
 		return 0;
 	r = S_ISDIR(st.st_mode) ? -EISDIR : below_clear(&w->tree, p);
 	if (r == 0 && linkat(fd, "", p->dir, p->name, AT_EMPTY_PATH) < 0)
 		r = -errno;
-	return r < 0 ? cannot(r, p->name, e) : 0;
+	return r < 0 ? cannot(r, w->name, e) : 0;
 }
 
 static int make_special(const struct place *p, struct archive_entry *en, mode_t type)
@@ -285,7 +286,7 @@ static int make_other(struct work *w, struct place *p, struct archive_entry *en,
 	}
 	if (r == 0)
 		r = set_meta(w, p, en, type);
-	return r < 0 ? cannot(r, p->name, e) : 0;
+	return r < 0 ? cannot(r, w->name, e) : 0;
 }
 
 /* One entry of the archive. */
@@ -298,6 +299,7 @@ static int make(struct work *w, struct archive_entry *en, struct err *e)
 
 	if (!name)
 		return err_say(e, EBADMSG, "it is damaged: an entry has no name");
+	w->name = name;
 	r = below_clean(name, &path);
 	if (r == -EXDEV)
 		return err_say(e, EXDEV, "its entry '%.200s' leads outside", name);
@@ -307,7 +309,7 @@ static int make(struct work *w, struct archive_entry *en, struct err *e)
 		return cannot(r, name, e);
 	if (w->u->layer && str_starts(p.name, WHITEOUT)) {
 		r = whiteout(w, &p);
-		return r < 0 ? cannot(r, p.name, e) : 0;
+		return r < 0 ? cannot(r, name, e) : 0;
 	}
 	if (link)
 		return make_link(w, &p, link, e);

@@ -142,8 +142,11 @@ fine() {
 	[[ $output == *"137: killed by SIGKILL: somebody killed it"* ]]
 	make "$n-m" busybox --memory 16m -- /bin/sh -c 'a=x; while :; do a=$a$a; done'
 	start "$n-m"
-	run -0 ep "$n-m"
+	run -1 ep "$n-m"
 	[[ $output == *"137: killed by SIGKILL: the kernel killed it because it was at its memory limit (OOM)"* ]]
+	[[ $output == *"* The kernel killed it, or a process of it, at its memory limit of 16 MB."*"Fix: Give it more (--memory "* ]]
+	engine_cli "$E" update --memory 24m --memory-swap -1 "$n-m" >/dev/null
+	found "$n-m" out-of-memory "memory limit of 24 MB"
 }
 
 @test "a container that runs: as it is now, volumes included" {
@@ -212,6 +215,28 @@ origins() {
 	echo true >"$BATS_TEST_TMPDIR/v/x.sh"
 	make "$n-vol" busybox -v "$BATS_TEST_TMPDIR/v:/srv/v" -- sh /srv/v/x.sh
 	fine "$n-vol"
+}
+
+@test "a program on a volume whose place is made at the start: it is looked at where it lies" {
+	require docker-default
+	local n v=$BATS_TEST_TMPDIR/v
+	n=$(uniq_name ep)
+	mkdir "$v"
+	printf '#!/bin/sh\nexit 0\n' >"$v/run"
+	chmod 755 "$v/run"
+	make "$n" busybox -v "$v:/srv/deep/v" -v "$v/run:/one" -w /srv/deep/v -- ./run
+	make "$n-one" busybox -v "$v/run:/srv/one" -- /srv/one
+	fine "$n"
+	fine "$n-one"
+	run -0 ep "$n"
+	[[ $output == *"./run -> /srv/deep/v/run, a script"* ]]
+	printf '#!/bin/bash\nexit 0\n' >"$v/run"
+	found "$n" interpreter-missing "/bin/bash, the interpreter that the first line of /srv/deep/v/run names"
+	found "$n-one" interpreter-missing /bin/bash
+	chmod 644 "$v/run"
+	found "$n" not-executable 0644
+	make "$n-no" busybox -v "$v:/srv/deep/v" -- /srv/deep/v/gone
+	found "$n-no" not-found "/srv/deep/v is a mount"
 }
 
 # on_tmpfs OPTIONS: prints the pid of a process that says it was started from a tmpfs so mounted.

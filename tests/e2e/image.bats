@@ -226,14 +226,14 @@ unchanged() {
 		                tar.addfile(info)
 		out = os.path.abspath("out")
 		make("dots.tar", ("../out/secret", tarfile.REGTYPE, b"bad"))
-		make("hard.tar", ("h", tarfile.LNKTYPE, out + "/secret"))
+		make("hard.tar", ("deep/in/h", tarfile.LNKTYPE, out + "/secret"))
 		make("link.tar", ("l", tarfile.SYMTYPE, out), ("l/secret", tarfile.REGTYPE, b"bad"),
 		     ("l/new", tarfile.REGTYPE, b"bad"))
 	END
 	run -125 tell dots.tar
 	[[ $output == *"cannot read 'dots.tar': its entry '../out/secret' leads outside"* ]]
 	run -125 tell hard.tar
-	[[ $output == *"'h' is a hard link to '$PWD/out/secret', which is not there"* ]]
+	[[ $output == *"'deep/in/h' is a hard link to '$PWD/out/secret', which is not there"* ]]
 	run -0 timeout 20 "$PT_TOOLS/storeview" link.tar v cat "v$PWD/out/secret"
 	[[ $output == bad ]]
 	head -c 700 dots.tar >cut.tar

@@ -225,6 +225,8 @@ void root_lint(const struct root_entry *re, struct entry_report *r)
 	fill(&en.env, re->env, ARRAY_LEN(re->env));
 	if (re->mount)
 		assert_int_equal(strv_add(&en.mounts, re->mount), 0);
+	if (re->unseen)
+		assert_int_equal(strv_add(&en.unseen, re->unseen), 0);
 	if (re->user)
 		en.user = strdup(re->user);
 	if (re->cwd)

@@ -39,7 +39,7 @@ struct root_entry {
 	bool shell_form, nnp, live, makes_cwd;
 	const char *machine; /* the host's; NULL: x86_64 */
 	int proc_fd;	     /* 0: none */
-	const char *mount;
+	const char *mount, *unseen;
 	unsigned map; /* ids of its user namespace, 0: none of its own */
 };
 
