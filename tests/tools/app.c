@@ -3,7 +3,7 @@
  * odd containers need of an init: leave at once, leave a zombie, fork helpers, attack whoever
  * enters.
  *
- * Usage: app [--port N] [--exit CODE] [--forks N] [--zombie-leader] [--attack FILE] [--eat
+ * Usage: app [--port N] [--exit CODE] [--forks N] [--reap] [--zombie-leader] [--attack FILE] [--eat
  * MEGABYTES] app --get PORT      (one GET of 127.0.0.1:PORT, body to stdout)
  */
 #include <arpa/inet.h>
@@ -25,7 +25,7 @@
 struct args {
 	int port, exit_code, forks, get;
 	size_t eat, env;
-	bool zombie_leader;
+	bool zombie_leader, reap;
 	const char *attack;
 };
 
@@ -54,6 +54,8 @@ static int args_parse(int argc, char **argv, struct args *a)
 
 		if (!strcmp(argv[i], "--zombie-leader"))
 			a->zombie_leader = true;
+		else if (!strcmp(argv[i], "--reap"))
+			a->reap = true;
 		else if (!strcmp(argv[i], "--port") && more)
 			a->port = atoi(argv[++i]);
 		else if (!strcmp(argv[i], "--exit") && more)
@@ -171,6 +173,8 @@ int main(int argc, char **argv)
 		return a.exit_code;
 	signal(SIGTERM, on_term);
 	signal(SIGINT, on_term);
+	if (a.reap)
+		signal(SIGCHLD, SIG_IGN);
 	eat(a.eat);
 	if (a.env && bigenv(a.env) < 0) {
 		perror("app: environment");

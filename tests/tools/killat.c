@@ -6,7 +6,8 @@
  *
  * A point is a system call before which something may be another way than when the same process was
  * last at one: somebody made a call that is not surely without effect (pure.h), was signalled or
- * ended. So killing at every point is as killing at every call.
+ * ended. So killing at every point is as killing at every call. With KILLAT_CALLS in the
+ * environment every call is one.
  *
  * Only processes that run PROGRAM (a file) are counted; what they exec is let go. N 0: nobody is
  * killed. REPORT becomes "killed PID CALL" or "ended POINTS CALLS". Exits as CMD did (128+N for a
@@ -43,7 +44,7 @@ static struct stat program;
 static unsigned long points, calls, wanted;
 static unsigned long changes = 1; /* made by anybody */
 static const char *report_path;
-static bool killed;
+static bool killed, every;
 
 _Noreturn static void die(const char *what)
 {
@@ -89,6 +90,7 @@ static struct tracee *find(pid_t pid)
 static void on_syscall(struct tracee *t)
 {
 	struct __ptrace_syscall_info info;
+	bool point;
 
 	if (!t->ours || killed ||
 	    ptrace(PTRACE_GET_SYSCALL_INFO, t->pid, (void *)sizeof(info), &info) <= 0)
@@ -98,8 +100,9 @@ static void on_syscall(struct tracee *t)
 		return;
 	}
 	calls++;
-	points += t->seen != changes;
-	if (t->seen != changes && points == wanted) {
+	point = every || t->seen != changes;
+	points += point;
+	if (point && points == wanted) {
 		report("killed", t->pid, (long)info.entry.nr);
 		kill(t->pid, SIGKILL);
 		killed = true;
@@ -172,6 +175,7 @@ int main(int argc, char **argv)
 	}
 	wanted = strtoul(argv[1], NULL, 10);
 	report_path = argv[3];
+	every = getenv("KILLAT_CALLS");
 	main_pid = start(argv + 5);
 	/* SEIZE does not stop it: the exec does */
 	while ((pid = waitpid(-1, &status, __WALL)) > 0) {
