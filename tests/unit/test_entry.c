@@ -48,13 +48,6 @@ static void test_not_found(void **state)
 	expect(RUN("/app/start.sh -v"), "not-found", "one word with a blank");
 	expect(&(struct root_entry){.argv = {"/app/gone"}, .mount = "/app"}, "not-found",
 	       "/app is a mount");
-	/* what cannot be looked into may well be there: a mount that cannot be made, its place too
-	 */
-	expect(&(struct root_entry){.argv = {"/app/gone"}, .unseen = "/app"}, NULL, NULL);
-	expect(&(struct root_entry){.argv = {"/new/v/run"}, .unseen = "/new/v"}, NULL, NULL);
-	expect(&(struct root_entry){.argv = {"./run"}, .cwd = "/new/v", .unseen = "/new/v"}, NULL,
-	       NULL);
-	expect(&(struct root_entry){.argv = {"/new/w/run"}, .unseen = "/new/v"}, "not-found", NULL);
 	expect(&(struct root_entry){.argv = {"./start.sh"}, .cwd = "/app"}, NULL, NULL);
 	expect(&(struct root_entry){.argv = {"./start.sh"}, .cwd = "/usr"}, "not-found", NULL);
 }

@@ -154,13 +154,26 @@ static void test_fuzz(void **state)
 	assert_true(odd > 50 && odd < FUZZ_RUNS);
 }
 
+/* What lies in a mount that cannot be made may well be there, whether its place is or not. */
+static void test_unseen(void **state)
+{
+	(void)state;
+	root_debian();
+	root_dir("/app", 0755);
+	expect(&(struct root_entry){.argv = {"/app/gone"}, .unseen = "/app"}, NULL, NULL);
+	expect(&(struct root_entry){.argv = {"/new/v/run"}, .unseen = "/new/v"}, NULL, NULL);
+	expect(&(struct root_entry){.argv = {"./run"}, .cwd = "/new/v", .unseen = "/new/v"}, NULL,
+	       NULL);
+	expect(&(struct root_entry){.argv = {"/new/w/run"}, .unseen = "/new/v"}, "not-found", NULL);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, root_setup, root_teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_loops),	   TEST(test_strange_files), TEST(test_huge),
-		TEST(test_many_libraries), TEST(test_fuzz),
+		TEST(test_many_libraries), TEST(test_fuzz),	     TEST(test_unseen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
