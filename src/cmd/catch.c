@@ -31,7 +31,7 @@ struct catch_opts {
 	bool no_session, next, json, quiet;
 	const char *user, *cwd, *kit;
 	struct strv env;
-	uint64_t timeout;
+	uint64_t timeout, keep_max;
 };
 
 #define O(field) offsetof(struct catch_opts, field)
@@ -40,6 +40,9 @@ static const struct opt options[] = {
 	{OPT_FLAG, O(next), 0, "next", NULL, "wait for the target to start, if it does not run",
 	 NULL},
 	{OPT_UINT, O(timeout), 0, "timeout", "SECONDS", "give up when it still runs then", NULL},
+	{OPT_SIZE, O(keep_max), 0, "keep-max", "BYTES",
+	 "copy so much of what it had written to memory (k, m, g; default: 128m, files up to 16m)",
+	 NULL},
 	{OPT_FLAG, O(no_session), 0, "no-session", NULL, "only report", NULL},
 	{OPT_STR, O(user), 'u', "user", "USER[:GROUP]",
 	 "look as this user or uid of the target (default: root)", NULL},
@@ -309,10 +312,10 @@ static void save_layers(struct catcher *c)
 {
 	const struct store *s = &c->store;
 
-	if (s->n_layers < 2 || rescue_copy(s->layers[0].fd, &c->rescue) < 0)
+	if (s->n_layers < 2 || rescue_copy(s->layers[0].fd, c->o->keep_max, &c->rescue) < 0)
 		return;
 	if (str_ends(s->layers[1].path, "-init/diff"))
-		rescue_copy(s->layers[1].fd, &c->init);
+		rescue_copy(s->layers[1].fd, c->o->keep_max, &c->init);
 }
 
 /* What is looked at: the copies, where they are all or all that is left; else they lie over the
@@ -459,6 +462,7 @@ const struct verb verb_catch = {
 		"  porthole catch web                       wait for its crash, then a shell on "
 		"what is left\n"
 		"  porthole catch web -- tar c /tmp >t.tar  save files that would be lost\n"
+		"  porthole catch --keep-max 2g web         where it writes large files\n"
 		"  porthole catch --json web                the report alone, where there is no "
 		"terminal\n"
 		"  porthole catch --next --timeout 60 job   from its start on\n",

@@ -141,8 +141,8 @@ static void missed(struct page *p, const struct caught *c)
 	if (r->missed > r->names.n)
 		buf_printf(&b, " and %llu more", (unsigned long long)(r->missed - r->names.n));
 	page_line(p, "",
-		  c->whole ? "Lost, too large or too many to copy: %s"
-			   : "Not copied, and lost when its engine removes it: %s",
+		  c->whole ? "Lost, too large or too many to copy (--keep-max): %s"
+			   : "Not copied (--keep-max), and lost when its engine removes it: %s",
 		  b.oom || !b.data ? "?" : b.data);
 }
 

@@ -123,7 +123,7 @@ static void add_oom(struct lint *l)
 		lint_add(
 			l, "out-of-memory", true,
 			str_fmt("The kernel killed it, or a process of it, at its memory limit of "
-				"%.4g MB.",
+				"%.4g MiB.",
 				mb),
 			str_fmt("Give it more (%s), or let it need less: the heap sizes it is told "
 				"(-Xmx, --max-old-space-size, GOMEMLIMIT) have to fit into that.",

@@ -16,6 +16,7 @@
 
 struct work {
 	struct rescue *r;
+	uint64_t max;	 /* bytes; 0: the usual */
 	struct buf path; /* of the directory we are in, without a slash at its end */
 };
 
@@ -70,8 +71,8 @@ static int copy_regular(int from, int to, const char *name, const struct stat *s
 
 static int regular(int from, int to, const char *name, const struct stat *st, struct work *w)
 {
-	if ((uint64_t)st->st_size > RESCUE_FILE_MAX ||
-	    w->r->bytes + (uint64_t)st->st_size > RESCUE_BYTES_MAX)
+	if ((uint64_t)st->st_size > (w->max ? w->max : RESCUE_FILE_MAX) ||
+	    w->r->bytes + (uint64_t)st->st_size > (w->max ? w->max : RESCUE_BYTES_MAX))
 		return -EFBIG;
 	return copy_regular(from, to, name, st, w->r);
 }
@@ -170,11 +171,11 @@ static void copy_dir(int from, int to, int depth, struct work *w)
 	}
 }
 
-int rescue_copy(int upper, struct rescue *out)
+int rescue_copy(int upper, uint64_t max, struct rescue *out)
 {
 	_cleanup_close_ int from = openat(upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	_cleanup_close_ int mnt = -EBADF, to = -EBADF;
-	struct work w = {.r = out};
+	struct work w = {.r = out, .max = max};
 	mode_t mask = umask(0);
 	struct stat st;
 	int r = from < 0 || fstat(from, &st) < 0 ? -errno : 0;

@@ -33,6 +33,7 @@ struct rescue {
 #define RESCUE_INIT ((struct rescue){.mnt = -EBADF})
 
 /* Copy the layer `upper` (O_PATH will do), which is not written to. Its owners are taken as they
- * are. `out` is RESCUE_INIT. 0, also when some was missed, or -errno: nothing was copied. */
-int rescue_copy(int upper, struct rescue *out);
+ * are. `max`: bytes of files, be it a single one, and half of memory at most; 0: as above. `out` is
+ * RESCUE_INIT. 0, also when some was missed, or -errno: nothing was copied. */
+int rescue_copy(int upper, uint64_t max, struct rescue *out);
 void rescue_done(struct rescue *r);

@@ -25,7 +25,7 @@ teardown() {
 # catches [OPTION...] [TARGET CMD...]: armed in the background as $C.
 catches() {
 	: >"$ERR" # what an earlier one said
-	"$PORTHOLE" catch "$@" >"$OUT" 2>"$ERR" </dev/null 3>&- &
+	"$PORTHOLE" catch "$@" >"$OUT" 2>"$ERR" <"${IN:-/dev/null}" 3>&- &
 	C=$!
 	wait_until 5 grep -q "armed on" "$ERR" || die "$(cat "$ERR")"
 }
@@ -115,7 +115,7 @@ holds() {
 	kill -KILL "$PID"
 	caught 0
 	[[ $(<"$OUT") == $'/bin\n/tmp/l\n/var/big\n'[1-9]*$'\nlayer' ]] || die "$(cat "$OUT" "$ERR")"
-	has "$ERR" "Lost, too large or too many to copy: /var/big/file"
+	has "$ERR" "Lost, too large or too many to copy (--keep-max): /var/big/file"
 	run engine_cli docker inspect "$NAME"
 	[[ $status != 0 ]]
 }
@@ -128,7 +128,24 @@ holds() {
 	kill -KILL "$PID"
 	caught 0
 	[[ $(<"$OUT") == $'20971520\nlayer' ]] || die "$(cat "$OUT" "$ERR")"
-	has "$ERR" "Not copied, and lost when its engine removes it: /file"
+	has "$ERR" "Not copied (--keep-max), and lost when its engine removes it: /file"
+}
+
+@test "catch --keep-max: large files are copied, and there when the engine has removed the container" {
+	require docker kit
+	lives docker
+	engine_cli docker exec "$NAME" sh -c 'dd if=/dev/zero of=/file bs=1M count=20 2>/dev/null'
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	exec {go}<>"$BATS_TEST_TMPDIR/go"
+	IN=$BATS_TEST_TMPDIR/go catches --keep-max 64m "$NAME" -- sh -c 'read x; stat -c %s /file; cat /tmp/l'
+	kill -KILL "$PID"
+	wait_until 15 grep -q "of its writable layer (2[0-9.]* MiB) copied" "$ERR" || die "$(cat "$ERR")"
+	refute grep -q "Not copied" "$ERR"
+	engine_cli docker rm -f "$NAME"
+	echo >&"$go"
+	exec {go}>&-
+	caught 0
+	[[ $(<"$OUT") == $'20971520\nlayer' ]] || die "$(cat "$OUT" "$ERR")"
 }
 
 @test "catch: docker rm -f while armed is not kept from its work" {

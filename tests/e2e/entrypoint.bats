@@ -144,9 +144,9 @@ fine() {
 	start "$n-m"
 	run -1 ep "$n-m"
 	[[ $output == *"137: killed by SIGKILL: the kernel killed it because it was at its memory limit (OOM)"* ]]
-	[[ $output == *"* The kernel killed it, or a process of it, at its memory limit of 16 MB."*"Fix: Give it more (--memory "* ]]
+	[[ $output == *"* The kernel killed it, or a process of it, at its memory limit of 16 MiB."*"Fix: Give it more (--memory "* ]]
 	engine_cli "$E" update --memory 24m --memory-swap -1 "$n-m" >/dev/null
-	found "$n-m" out-of-memory "memory limit of 24 MB"
+	found "$n-m" out-of-memory "memory limit of 24 MiB"
 }
 
 @test "a container that runs: as it is now, volumes included" {

@@ -98,7 +98,7 @@ static void test_entries(void **state)
 		at = next;
 	}
 	close(at);
-	assert_int_equal(rescue_copy(layer, &r), 0);
+	assert_int_equal(rescue_copy(layer, 0, &r), 0);
 	assert_int_equal(r.files, 7);
 	assert_int_equal(r.missed, 2); /* big, and what is too deep */
 	assert_int_equal(r.names.n, 2);
@@ -126,7 +126,7 @@ static void test_entries(void **state)
 	assert_int_equal(fstatat(r.mnt, "big", &st, 0), -1);
 	rescue_done(&r);
 	assert_int_equal(r.mnt, -EBADF);
-	assert_int_equal(rescue_copy(-EBADF, &r), -EBADF);
+	assert_int_equal(rescue_copy(-EBADF, 0, &r), -EBADF);
 }
 
 int main(void)
