@@ -35,6 +35,13 @@ static void print_error(const struct ctx *ctx, const struct err *e, int exit_cod
 		fputc('\n', stderr);
 }
 
+/* Whatever was tried then, this is why. */
+static void blame_proc(struct err *e)
+{
+	err_say(e, ENOENT, "there is no /proc here, without which nothing is found or started");
+	err_hint(e, "mount it: mount -t proc proc /proc");
+}
+
 /* A descriptor opened later must never become 0, 1 or 2 by accident. Output that goes nowhere is
  * still an error: what stands in for a closed standard output cannot be written. */
 static void fill_standard_fds(void)
@@ -84,6 +91,8 @@ int main(int argc, char **argv)
 
 	if (said) {
 		r = e.exit ? e.exit : EXIT_PORTHOLE;
+		if (e.num != EINVAL && access("/proc/self", F_OK) < 0)
+			blame_proc(&e);
 		if (!e.num)
 			err_set(&e, EIO, "it failed without saying why");
 		print_error(&ctx, &e, r);

@@ -12,6 +12,7 @@
 #include "sys/cgroup.h"
 
 #define CGROUP_NAME "porthole-"
+#define NEEDS_NONE  "with --cgroup host, and without limits, it needs none"
 
 enum { PERIOD_US = 100000, PROCS_MAX = 16 << 20, END_TRIES = 1000 };
 
@@ -163,6 +164,8 @@ static int make_in(struct session_cgroup *c, const struct plan *p, const struct 
 		if (e->num == EACCES || e->num == EPERM)
 			err_hint(e, "without root there is no cgroup of its own, and no limit: run "
 				    "with sudo, or leave out --cgroup own and the limits");
+		else
+			err_hint(e, NEEDS_NONE);
 		return -e->num;
 	}
 	dir = openat(c->parent[i], c->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -199,7 +202,7 @@ static bool remove_one(int parent, const char *name)
 	dir = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir >= 0)
 		kill_all(dir);
-	return false;
+	return dir < 0 && errno == ENOENT; /* removing says EROFS of one that is not there, too */
 }
 
 bool session_cgroup_end(int proc_dir, const char *cookie)
@@ -287,8 +290,10 @@ int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct e
 	r = read_hiers(&hiers, e);
 	for (size_t i = 0; i < SESSION_CONTROLLERS && r == 0; i++)
 		r = make_in(c, p, &hiers, i, e);
-	if (r == 0 && c->n == 0)
+	if (r == 0 && c->n == 0) {
 		r = err_say(e, ENOTSUP, "this host has no cgroups to make one in");
+		err_hint(e, NEEDS_NONE);
+	}
 	return r;
 }
 

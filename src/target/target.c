@@ -55,11 +55,12 @@ int target_roots_open(struct target_roots *r, struct err *e)
 	if (r->root_fd < 0)
 		return err_set(e, errno, "opening /");
 	r->proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (r->proc_fd < 0) {
+	/* without it, a directory that is empty */
+	if (r->proc_fd < 0 || faccessat(r->proc_fd, "self", F_OK, AT_SYMLINK_NOFOLLOW) < 0) {
 		int saved = errno;
 
 		target_roots_close(r);
-		return err_set(e, saved, "opening /proc");
+		return err_set(e, saved, "opening /proc/self");
 	}
 	return 0;
 }
