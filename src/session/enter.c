@@ -118,10 +118,13 @@ static void send_notes(const struct agent *a, const struct strv *notes)
 	}
 }
 
-/* In a view that stands: what tools that look names up would wait for. */
+/* In a view that stands: what tools that look names up would wait for. The host's own are its own.
+ */
 static void cover_names(const struct agent *a, int dev)
 {
-	if (a->plan->kit.kind != KIT_NONE && dev >= 0)
+	const struct plan *p = a->plan;
+
+	if (p->kit.kind != KIT_NONE && dev >= 0 && !(p->beside.host && p->view == VIEW_KIT))
 		view_cover_names(&a->parts, dev);
 }
 

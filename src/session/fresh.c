@@ -80,14 +80,14 @@ static int mount_in(int dev, const char *name, const char *type, const struct fs
 	return r < 0 ? err_set(e, r, "making /dev/%s of the session", name) : 0;
 }
 
-int fresh_dev(const struct plan *p, int dev, struct err *e)
+int fresh_dev(const struct plan *p, int dev, int shm, struct err *e)
 {
 	static const char *const links[][2] = {
 		{"fd", "/proc/self/fd"},       {"stdin", "/proc/self/fd/0"},
 		{"stdout", "/proc/self/fd/1"}, {"stderr", "/proc/self/fd/2"},
 		{"ptmx", "pts/ptmx"},
 	};
-	const struct fs_opt shm[] = {
+	const struct fs_opt shm_opts[] = {
 		{.key = "mode", .value = "1777"},
 		{.key = "size", .value = *p->confined.shm_size ? p->confined.shm_size : "50%"},
 		{}};
@@ -99,7 +99,9 @@ int fresh_dev(const struct plan *p, int dev, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		if (symlinkat(links[i][1], dev, links[i][0]) < 0 && errno != EEXIST)
 			return err_set(e, errno, "making /dev/%s of the session", links[i][0]);
-	r = mount_in(dev, "shm", "tmpfs", shm, e);
+	r = shm >= 0 && mkdirat(dev, "shm", 01777) == 0 && view_attach(shm, dev, "shm") == 0
+		    ? 0
+		    : mount_in(dev, "shm", "tmpfs", shm_opts, e);
 	if (r == 0 && faccessat(dev, "pts/ptmx", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		r = mount_in(dev, "pts", "devpts", pts, e);
 	if (r == 0)

@@ -16,8 +16,8 @@ int fresh_namespaces(const struct plan *p, struct err *e);
 int fresh_sys(int *mnt, struct err *e);
 
 /* What programs expect in the private directory `dev`, which has the basic nodes already: links,
- * /dev/shm, /dev/mqueue, a devpts. 0 or -errno. */
-int fresh_dev(const struct plan *p, int dev, struct err *e);
+ * /dev/shm (`shm`, a detached mount; -EBADF: a new one), /dev/mqueue, a devpts. 0 or -errno. */
+int fresh_dev(const struct plan *p, int dev, int shm, struct err *e);
 
 /* Nothing of the host is to be reached through the procfs at `proc`, which is attached: what is
  * writable there is not, what tells of the host is empty; as container engines do it. `dev`: has

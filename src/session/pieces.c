@@ -217,6 +217,14 @@ static int by_dest(const void *a, const void *b)
 	return strcmp(((const struct piece *)a)->dest, ((const struct piece *)b)->dest);
 }
 
+static bool has_piece(const struct pieces *c, const char *dest)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (str_eq(c->v[i].dest, dest))
+			return true;
+	return false;
+}
+
 int pieces_make(const struct plan *p, const struct view_parts *parts, struct pieces *c,
 		struct err *e)
 {
@@ -235,7 +243,7 @@ int pieces_make(const struct plan *p, const struct view_parts *parts, struct pie
 	if (c->n) /* what lies below comes later */
 		qsort(c->v, c->n, sizeof(*c->v), by_dest);
 	if (p->store || p->beside.on)
-		r = fresh_sys(&c->sys, e);
+		r = has_piece(c, "/sys") ? 0 : fresh_sys(&c->sys, e);
 	else
 		clone_kernels(p, parts, c);
 	if (r >= 0 && p->shape.dev_dir) {

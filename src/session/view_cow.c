@@ -200,7 +200,7 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 	if (parts->devices && parts->devices->watch >= 0)
 		parts->devices->to = fcntl(*dev_fd, F_DUPFD_CLOEXEC, 3);
 	if (p->store || p->beside.on)
-		r = fresh_dev(p, *dev_fd, e)
+		r = fresh_dev(p, *dev_fd, c->shm, e)
 			    ?: proc_mnt < 0 || p->beside.unmasked
 			       ? 0
 			       : fresh_proc(proc_mnt, *dev_fd, e);
@@ -209,8 +209,6 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 	if (r < 0)
 		return r;
 	confined_devices(p, parts, *dev_fd);
-	if (c->shm >= 0 && view_attach(c->shm, *dev_fd, "shm") < 0)
-		pieces_note(parts, "/dev/shm", "is not the target's");
 	view_show_target_proc(*dev_fd, parts->target_proc);
 	attach_pieces(p, parts, c->root >= 0 ? c->root : top, c);
 	if (p->rehearsal && p->store->config.root_ro && (r = make_read_only(c->root)) < 0)
