@@ -211,6 +211,7 @@ int host_spec_make(const struct host_ask *ask, struct host_spec *out, struct err
 		.ambient = g->user && !ask->user,
 		.guests = out->profile.outlive,
 		.no_new_privs = g->no_new_privs,
+		.filtered = !g->seccomp_off,
 		.unmasked = g->masks_off,
 	};
 	return 0;

@@ -243,7 +243,7 @@ int beside_plan_caps(struct plan *p, const struct request *req, struct err *e)
 	if (r < 0)
 		return r;
 	if (p->beside.host)
-		return host_plan_caps(p, req, added);
+		return host_plan_caps(p, req, added, e);
 	wanted = dropped == caps_all() ? added : (CAPS_DOCKER | added) & ~dropped;
 	if (p->who.uid != 0) /* who is not root has what was asked for, and no more */
 		wanted &= added;

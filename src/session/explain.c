@@ -269,6 +269,12 @@ int plan_explain(const struct plan *p, struct buf *out)
 		line(out, "groups",
 		     "none can be set, its user namespace denies it: setgroups(2) does nothing");
 	explain_caps(p, out);
+	if (p->beside.host)
+		line(out, "system calls",
+		     p->confined.filter.n
+			     ? "as docker's default filter has it: those that need what is missing "
+			       "above, or that reach past namespaces, fail"
+			     : "all of them: no filter (seccomp)");
 	line(out, "cgroup", cgroup_words(p));
 	explain_freeze(p, out);
 	explain_env(p, out);
@@ -315,7 +321,7 @@ json_t *plan_json(const struct plan *p)
 
 	return json_pack(
 		"{s:{s:o,s:o,s:i},s:o,s:o,s:o,s:s,s:b,s:o,s:{s:o,s:i,s:i},s:o,s:o,s:s,s:s,s:o,s:o,"
-		"s:o,s:s?,s:b,s:o,s:b}",
+		"s:o,s:s?,s:b,s:o,s:b,s:b}",
 		"target", "name", json_text(t->name), "engine", json_text(t->engine), "pid", t->pid,
 		"joins", namespaces(p->ns_join), "shares", namespaces(p->ns_same), "makes",
 		namespaces(p->ns_new), "view", views[p->view], "forgets", p->cow.on, "kit",
@@ -325,5 +331,6 @@ json_t *plan_json(const struct plan *p)
 		cgroups[p->cgroup], "freeze", freeze_names[p->freeze.how], "path",
 		json_text(p->path), "environment_dropped", strings(&p->env_dropped), "directory",
 		json_text(p->cwd), "scratch", p->scratch ? PLAN_SCRATCH : NULL, "terminal", p->tty,
-		"command", strings(&p->argv), "rootless", p->rootless);
+		"command", strings(&p->argv), "rootless", p->rootless, "filtered",
+		p->confined.filter.n > 0);
 }

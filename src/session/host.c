@@ -225,7 +225,7 @@ int host_plan_root(struct plan *p, const struct request *req, struct err *e)
 	return r;
 }
 
-int host_plan_caps(struct plan *p, const struct request *req, uint64_t added)
+int host_plan_caps(struct plan *p, const struct request *req, uint64_t added, struct err *e)
 {
 	const struct host_request *h = req->beside->host;
 	uint64_t wanted = h->caps;
@@ -235,5 +235,7 @@ int host_plan_caps(struct plan *p, const struct request *req, uint64_t added)
 	p->caps = wanted & caps_bounding();
 	p->caps_lost = wanted & ~caps_bounding();
 	p->caps_ambient = p->who.uid != 0;
+	if (h->filtered && seccomp_filter_default(p->caps, &p->confined.filter) < 0)
+		return no_memory(e);
 	return 0;
 }

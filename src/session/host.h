@@ -26,6 +26,7 @@ struct host_request {
 	bool ambient; /* whoever it runs as has all of `caps`, root or not */
 	bool guests;  /* virtual machines go on when it ends */
 	bool no_new_privs;
+	bool filtered; /* system calls, as docker's default has it for `caps` */
 	bool unmasked; /* /proc as it is, to be written to */
 };
 
@@ -34,4 +35,4 @@ struct host_request {
 int host_plan_ns(struct plan *p, const struct request *req, struct err *e);
 int host_plan_root(struct plan *p, const struct request *req, struct err *e);
 /* `added`: what was asked for by name, which others than root have too. */
-int host_plan_caps(struct plan *p, const struct request *req, uint64_t added);
+int host_plan_caps(struct plan *p, const struct request *req, uint64_t added, struct err *e);

@@ -24,6 +24,12 @@ void seccomp_filter_done(struct seccomp_filter *f);
  * sense; -ENOTSUP: it asks another process (SCMP_ACT_NOTIFY). */
 int seccomp_filter_compile(json_t *profile, struct seccomp_filter *out, struct err *e);
 
+/* What docker's default profile (25) says for who has these capabilities: system calls that need
+ * one which is missing, or that reach past namespaces, fail with EPERM; those that are newer than
+ * we know of with ENOSYS. Programs of the same machine's 32-bit kind are held likewise. 0 or
+ * -ENOMEM. */
+int seccomp_filter_default(uint64_t caps, struct seccomp_filter *out);
+
 /* From here on the filter holds for this thread and all it starts. Needs no-new-privileges, or
  * CAP_SYS_ADMIN in our user namespace. 0 or -errno. [child] */
 int seccomp_filter_load(const struct seccomp_filter *f);

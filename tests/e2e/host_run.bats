@@ -223,3 +223,62 @@ back() {
 	kill "$pid"
 	[[ $output == *"/dev/p/b/gdb"*hr ]] || die "$output"
 }
+
+# filtered PROFILE: how seccomp is on in it, and how many filters there are.
+filtered() {
+	hr -q --profile "$@" sed -n 's/^Seccomp[^0-9]*//p' /proc/self/status 2>/dev/null | tr '\n' ' '
+}
+
+# call NUMBER ARG...: a system call's error in it; "0" where there is none.
+call() {
+	hr -q --profile net "${@:3}" perl -e '$! = 0; syscall($ARGV[0], $ARGV[1], 0, 0); print $! + 0' "$1" "$2"
+}
+
+@test "system calls are filtered where the profile does not say seccomp = off, by its capabilities" {
+	local how
+	for how in net monitor inspect; do
+		[[ $(filtered $how) == "2 1 " ]] || die "$how: $(filtered $how)"
+	done
+	[[ $(filtered admin) == "0 0 " && $(filtered trace) == "0 0 " ]]
+	{ "$PORTHOLE" profile show net | sed '/^seccomp/d' && echo "seccomp = off"; } >"$DIR/own.profile"
+	[[ $(filtered "$DIR/own.profile") == "0 0 " ]] || die "$(filtered "$DIR/own.profile")"
+	for how in U n m; do
+		run -1 hr -q --profile net unshare -$how true
+		[[ $output == *"Operation not permitted"* ]] || die "$how: $output"
+	done
+	run -0 hr -q --profile net --cap-add SYS_ADMIN unshare -m mount -t tmpfs none /tmp
+	if [[ $(uname -m) == x86_64 ]]; then
+		[[ $(call 250 0) == 1 && $(call 250 0 --cap-add ALL) == 1 ]] # keyctl: nobody
+		[[ $(call 134 0x40000) == 1 ]]                              # uselib
+		[[ $(call 500 0) == 38 && $(call 39 0) == 0 ]]              # one to come; getpid
+	fi
+	# what tools need is allowed: processes, threads, tracing them, the network
+	run -0 hr -q --profile net strace -f -o /dev/null sh -c 'true | true'
+	run -0 hr -q --profile net python3 -c 'import threading as t; x = t.Thread(target=print, args=("ran",)); x.start(); x.join()'
+	[[ $output == ran ]]
+	run -0 hr --profile net --explain true
+	[[ $output == *"system calls as docker's default filter has it"* ]] || die "$output"
+	run -0 hr --profile admin --explain true
+	[[ $output == *"system calls all of them: no filter"* ]] || die "$output"
+	[[ $(hr --profile net --explain --json true | jq .filtered) == true ]]
+}
+
+@test "the filter is docker's, but for what docker learnt after 20.10" {
+	require docker
+	[[ $(uname -m) == x86_64 ]] || skip "the numbers are those of x86-64"
+	local name pid more fewer
+	name=$(uniq_name filter)
+	pid=$(target_start docker "$name" busybox --cap-add NET_ADMIN)
+	/usr/bin/python3 "$PORTHOLE_SRC/tests/tools/filter.py" "$pid" >"$DIR/docker"
+	grep -q '^0 allow$' "$DIR/docker"
+	spawn "$DIR/pid" "$DIR/out" "$PORTHOLE" host run -q --profile net --ns +pid sh -c 'echo $$; exec sleep 60'
+	wait_until 10 grep -q . "$DIR/out"
+	/usr/bin/python3 "$PORTHOLE_SRC/tests/tools/filter.py" "$(<"$DIR/out")" >"$DIR/ours"
+	end_spawned "$DIR/pid"
+	# name_to_handle_at, process_vm_*, pkey_*, and those after Linux 5.17; io_uring is no more
+	more=$(comm -13 <(grep allow "$DIR/docker" | sort) <(grep allow "$DIR/ours" | sort) | sort -n | tr '\n' ' ')
+	fewer=$(comm -23 <(grep allow "$DIR/docker" | sort) <(grep allow "$DIR/ours" | sort) | sort -n | tr '\n' ' ')
+	[[ ${more// allow} == "303 310 311 329 330 331 451 452 453 454 455 456 " ]] || die "more: $more"
+	[[ ${fewer// allow} == "425 426 427 " ]] || die "fewer: $fewer"
+	target_stop docker "$name"
+}

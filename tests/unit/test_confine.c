@@ -8,8 +8,13 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -183,6 +188,88 @@ static void test_filter(void **state)
 	assert_int_equal(below(&f, SYS_statx + 1000, 0, 0), ENOSYS);
 }
 
+/* What the filter says of a call: 0, the error it gives, or -SIGSYS. */
+static int judged(const struct seccomp_filter *f, uint32_t arch, long nr, long a)
+{
+	const struct seccomp_data d = {.arch = arch, .nr = (int)nr, .args = {(uint64_t)a}};
+	uint32_t acc = 0;
+
+	for (const struct sock_filter *c = f->code; c < f->code + f->n; c++) {
+		const uint32_t k = c->k;
+		bool yes;
+
+		switch (c->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			memcpy(&acc, (const char *)&d + k, sizeof(acc));
+			continue;
+		case BPF_JMP | BPF_JA:
+			c += k;
+			continue;
+		case BPF_RET | BPF_K:
+			return k == SECCOMP_RET_ALLOW	       ? 0
+			       : k == SECCOMP_RET_KILL_PROCESS ? -SIGSYS
+							       : (int)(k & SECCOMP_RET_DATA);
+		}
+		yes = c->code == (BPF_JMP | BPF_JEQ | BPF_K)   ? acc == k
+		      : c->code == (BPF_JMP | BPF_JGT | BPF_K) ? acc > k
+		      : c->code == (BPF_JMP | BPF_JGE | BPF_K) ? acc >= k
+							       : acc & k;
+		c += yes ? c->jt : c->jf;
+	}
+	fail_msg("the filter has no end");
+	return -1;
+}
+
+/* As docker's: by capability, by argument, and nothing that came after it. */
+static void test_default(void **state)
+{
+	static const struct {
+		uint64_t caps; /* with any of these it is allowed; with 0 never */
+		long nr, a;
+		int not ; /* how it fails where it is not */
+	} calls[] = {
+		{0, SYS_keyctl, 0, EPERM},
+		{0, SYS_add_key, 0, EPERM},
+		{0, SYS_userfaultfd, 0, EPERM},
+		{0, SYS_io_uring_setup, 0, EPERM},
+		{0, SYS_personality, 0x40000, EPERM},
+		{0, SYS_socket, AF_VSOCK, EPERM},
+		{0, 457, 0, ENOSYS},
+		{0, -1, 0, ENOSYS},
+#if defined(__x86_64__)
+		{0, 335, 0, ENOSYS},
+		{0, 423, 0, ENOSYS},
+		{~UINT64_C(0), 334, 0, 0},
+		{~UINT64_C(0), 424, 0, 0},
+#endif
+		{CAPS_BIT(CAP_SYS_ADMIN), SYS_mount, 0, EPERM},
+		{CAPS_BIT(CAP_SYS_ADMIN), SYS_unshare, 0, EPERM},
+		{CAPS_BIT(CAP_SYS_ADMIN), SYS_clone, CLONE_NEWUSER | SIGCHLD, EPERM},
+		{CAPS_BIT(CAP_SYS_ADMIN), SYS_clone3, 0, ENOSYS},
+		{CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_BPF), SYS_bpf, 0, EPERM},
+		{CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_SYSLOG), SYS_syslog, 0, EPERM},
+		{CAPS_BIT(CAP_SYS_CHROOT), SYS_chroot, 0, EPERM},
+		{~UINT64_C(0), SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0},
+		{~UINT64_C(0), SYS_personality, 0xffffffff, 0},
+		{~UINT64_C(0), SYS_socket, AF_UNIX, 0},
+		{~UINT64_C(0), SYS_ptrace, 0, 0},
+		{~UINT64_C(0), SYS_getpid, 0, 0},
+		{~UINT64_C(0), SYS_execve, 0, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++)
+		for (int c = -1; c <= CAP_LAST_CAP; c++) {
+			_cleanup_seccomp_filter_ struct seccomp_filter f = {};
+			const uint64_t caps = c < 0 ? 0 : CAPS_BIT(c);
+			const bool may = calls[i].caps & caps;
+
+			assert_int_equal(seccomp_filter_default(caps, &f), 0);
+			assert_int_equal(judged(&f, seccomp_arch_native(), calls[i].nr, calls[i].a),
+					 may ? 0 : calls[i].not );
+			assert_int_equal(judged(&f, SCMP_ARCH_PPC, calls[i].nr, 0), -SIGSYS);
+		}
+}
+
 static void test_not_a_filter(void **state)
 {
 	static const struct {
@@ -214,12 +301,37 @@ static void test_not_a_filter(void **state)
 	}
 }
 
+#if defined(__x86_64__)
+/* Programs of the 32-bit kind: the same, by their own numbers. */
+static void test_default_32(void **state)
+{
+	_cleanup_seccomp_filter_ struct seccomp_filter f = {};
+	const uint32_t i386 = SCMP_ARCH_X86;
+
+	assert_int_equal(seccomp_filter_default(CAPS_DOCKER, &f), 0);
+	assert_int_equal(judged(&f, i386, 20, 0), 0);			       /* getpid */
+	assert_int_equal(judged(&f, i386, 11, 0), 0);			       /* execve */
+	assert_int_equal(judged(&f, i386, 21, 0), EPERM);		       /* mount */
+	assert_int_equal(judged(&f, i386, 22, 0), EPERM);		       /* umount */
+	assert_int_equal(judged(&f, i386, 288, 0), EPERM);		       /* keyctl */
+	assert_int_equal(judged(&f, i386, 120, CLONE_NEWNS), EPERM);	       /* clone */
+	assert_int_equal(judged(&f, SCMP_ARCH_X86_64, 0x40000000, 0), ENOSYS); /* x32 */
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_spec),   cmocka_unit_test(test_network),
-		cmocka_unit_test(test_docker), cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_filter), cmocka_unit_test(test_not_a_filter),
+		cmocka_unit_test(test_spec),
+		cmocka_unit_test(test_network),
+		cmocka_unit_test(test_docker),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_not_a_filter),
+		cmocka_unit_test(test_default),
+#if defined(__x86_64__)
+		cmocka_unit_test(test_default_32),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
