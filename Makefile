@@ -37,17 +37,9 @@ try:
 check:
 	@tools/deps build test && $(MAKE) --no-print-directory bin && tools/check
 
-# kill -9 on every system call of each verb that changes something (of inject and eject, at every point at which it
-# may matter: tests/tools/killat.c); `check` takes samples of it. Sessions are among processes and mounts of their own:
-# with every other process of the host there is more to read, and no more to kill in.
-sweep: export SWEEP_STEP=1
-sweep: export PORTHOLE_MUST=all
-sweep: export PORTHOLE_BUILD=$(abspath $(BUILD))
+# kill -9 on every system call of each verb that changes something; PART: of one. `check` takes samples of it.
 sweep:
-	@tools/deps build test && $(MAKE) --no-print-directory bin && \
-		unshare --mount --propagation private --pid --fork --kill-child --mount-proc $(BUILD)/tests/reaper \
-			bats --tap $(if $(PART),-f '$(PART)') tests/e2e/sweep.bats \
-		$(if $(PART),,&& $(BUILD)/tests/reaper bats --tap tests/e2e/inject_sweep.bats)
+	@tools/deps build test && $(MAKE) --no-print-directory bin && PORTHOLE_BUILD=$(abspath $(BUILD)) tools/sweep $(if $(PART),'$(PART)')
 
 bench:
 	@tools/deps build test && $(MAKE) --no-print-directory kit && bench/run
