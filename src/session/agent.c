@@ -184,16 +184,18 @@ static void let_go(struct agent *a, int *sigfd, struct session_cgroup *cgroup,
 }
 
 /* Where those who clear up find what we leave; held by them, so that its number is not used again.
- */
+ * An inotify(7) descriptor's end waits for a grace period, 10 ms and more: not while we end. */
 static void say_where(const struct agent *a)
 {
-	const struct wire_msg m = {.type = WIRE_NS};
+	const struct wire_msg m = {.type = WIRE_NS}, late = {.type = WIRE_LATE};
 	_cleanup_close_ int ns = -EBADF;
 
 	if (a->plan->view != VIEW_NONE)
 		ns = openat(a->host_proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (ns < 0)
 		return;
+	if (a->devices.watch >= 0)
+		wire_send(a->sock, &late, a->devices.watch);
 	wire_send(a->sock, &m, ns);
 	wire_send(a->guard, &m, ns);
 }

@@ -82,10 +82,12 @@ int guard_start(struct guard *g, int host_proc, const char *cookie, const struct
 static void leave_to_kernel(const struct guard *g, int mnt_ns)
 {
 	const struct wire_msg m = {.type = WIRE_NS};
+	bool left = mnt_ns >= 0 && wire_send(g->sock[1], &m, mnt_ns) == 0;
 
-	if (wire_send(g->sock[1], &m, mnt_ns) == 0)
+	if (g->late >= 0)
+		left |= wire_send(g->sock[1], &m, g->late) == 0;
+	if (left)
 		wire_send(g->sock[1], &m, g->sock[0]);
-	close(mnt_ns);
 }
 
 void guard_stop(struct guard *g, int mnt_ns)
@@ -94,8 +96,9 @@ void guard_stop(struct guard *g, int mnt_ns)
 		kill(g->pid, SIGKILL);
 		waitpid(g->pid, NULL, 0);
 	}
-	if (mnt_ns >= 0)
-		leave_to_kernel(g, mnt_ns);
+	leave_to_kernel(g, mnt_ns);
+	cleanup_close(&mnt_ns);
+	cleanup_close(&g->late);
 	cleanup_close(&g->sock[0]);
 	cleanup_close(&g->sock[1]);
 	*g = GUARD_INIT;

@@ -18,9 +18,10 @@
 struct guard {
 	int sock[2]; /* the supervisor and the agent hold [1]; the guard waits for its end on [0] */
 	pid_t pid;   /* 0: not started, -1: could not be */
+	int late; /* a descriptor that the kernel closes when nobody waits for it; -EBADF: none */
 };
 
-#define GUARD_INIT ((struct guard){.sock = {-EBADF, -EBADF}})
+#define GUARD_INIT ((struct guard){.sock = {-EBADF, -EBADF}, .late = -EBADF})
 
 /* Make the socket pair; the agent must be forked after this, and says WIRE_NS and WIRE_DONE on
  * sock[1]. 0 or -errno. */

@@ -212,6 +212,11 @@ static int await_ready(struct supervisor *s, struct err *e)
 			buf_printf(&s->notes, "porthole: %s\n", m.err.msg);
 			continue;
 		}
+		if (m.type == WIRE_LATE) {
+			cleanup_close(&s->guard.late);
+			s->guard.late = fd;
+			continue;
+		}
 		if (m.type == WIRE_SCRATCH) {
 			cleanup_close(&s->scratch.dir);
 			s->scratch.dir = fd;
