@@ -6,6 +6,8 @@
 
 #include "cli/cli.h"
 #include "facts/here.h"
+#include "kit/contents.h"
+#include "launch/broker.h"
 #include "out/json_print.h"
 #include "out/table.h"
 #include "sys/caps.h"
@@ -25,6 +27,8 @@ enum need {
 	NEED_STORAGE = 1 << 4, /* the engines' own directories */
 	NEED_LSM = 1 << 5,     /* no profile of AppArmor's that forbids mounts */
 	NEED_PIVOT = 1 << 6,   /* no seccomp filter that forbids pivot_root(2) */
+	NEED_KIT = 1 << 7,     /* a kit that is whole */
+	NEED_WAY = 1 << 8,     /* a way to a host, which only a container can have */
 	NEED_ENTER = NEED_PIDS | NEED_ADMIN | NEED_PTRACE | NEED_USERNS | NEED_LSM,
 };
 
@@ -35,13 +39,19 @@ static const struct {
 	{"ps", NEED_PIDS | NEED_PTRACE},
 	{"inspect", NEED_PIDS | NEED_PTRACE},
 	{"busy", NEED_PIDS | NEED_PTRACE},
+	{"ls, cat, find, cp, edit, of what runs", NEED_PIDS | NEED_PTRACE},
+	{"diff, of what runs", NEED_PIDS | NEED_PTRACE | NEED_STORAGE},
+	{"tap", NEED_PIDS | NEED_PTRACE},
+	{"forward", NEED_PIDS | NEED_PTRACE | NEED_ADMIN | NEED_USERNS},
+	{"inject, eject", NEED_PIDS | NEED_PTRACE | NEED_ADMIN | NEED_USERNS | NEED_LSM},
 	{"exec, of what runs", NEED_ENTER},
 	{"exec, of what is stopped; image://",
 	 NEED_ADMIN | NEED_USERNS | NEED_STORAGE | NEED_LSM | NEED_PIVOT},
 	{"exec, of FILE.tar and DIR/", NEED_ADMIN | NEED_USERNS | NEED_LSM | NEED_PIVOT},
-	{"sidekick", NEED_ENTER | NEED_PIVOT},
+	{"sidekick", NEED_ENTER | NEED_PIVOT | NEED_KIT},
 	{"host run, of the host itself",
-	 NEED_PIDS | NEED_ADMIN | NEED_USERNS | NEED_LSM | NEED_PIVOT},
+	 NEED_PIDS | NEED_ADMIN | NEED_USERNS | NEED_LSM | NEED_PIVOT | NEED_KIT},
+	{"host exec, shim", NEED_WAY},
 	{"catch", NEED_ENTER},
 	{"mount, unmount", NEED_ENTER},
 	{"entrypoint, of what runs", NEED_PIDS | NEED_PTRACE},
@@ -69,7 +79,37 @@ static const struct {
 	{NEED_PIVOT, "pivot_root(2), which a seccomp filter forbids",
 	 "--security-opt seccomp=unconfined", "seccompProfile: {type: Unconfined}",
 	 "--system-call-filter=pivot_root", ""},
+	{NEED_KIT, "a kit (without one: --image)", "", "", "", ""},
+	{NEED_WAY, "a launcher: 'host run' on the host, profile admin", "", "", "", ""},
 };
+
+/* The kit that is used when none is named. */
+struct kit_state {
+	struct kit kit;
+	json_t *manifest;
+	struct err why; /* that it is not usable, or none */
+};
+
+static void kit_state_done(struct kit_state *k)
+{
+	kit_done(&k->kit);
+	json_decref(k->manifest);
+}
+
+static void kit_look(struct kit_state *k)
+{
+	int r = kit_find(NULL, &k->kit, &k->why)	     ?:
+		kit_verify(&k->kit, false, &k->why) ?:
+		kit_manifest(&k->kit, &k->manifest, &k->why);
+
+	if (r == 0)
+		k->why = (struct err){}; /* what was got over */
+}
+
+static const char *kit_version(const struct kit_state *k)
+{
+	return json_string_value(json_object_get(k->manifest, "porthole")) ?: "";
+}
 
 /* Docker's filter forbids it with every capability. Where there is the right to, the empty path
  * alone is refused; elsewhere what these engines do by themselves is taken. */
@@ -82,7 +122,7 @@ static bool pivot_denied(const struct here *h)
 	return str_eq(h->engine, "docker") || str_eq(h->engine, "kubernetes");
 }
 
-static unsigned missing_here(const struct here *h)
+static unsigned missing_here(const struct here *h, const struct kit_state *k)
 {
 	bool confined = h->label[0] && !str_starts(h->label, "unconfined") &&
 			str_ends(h->label, "(enforce)");
@@ -92,7 +132,8 @@ static unsigned missing_here(const struct here *h)
 	       (h->cred.cap_eff & CAPS_BIT(CAP_PTRACE) ? 0 : NEED_PTRACE) |
 	       (here_ns(h, CLONE_NEWUSER) == NS_HOST ? 0 : NEED_USERNS) |
 	       (h->storage ? 0 : NEED_STORAGE) | (confined ? NEED_LSM : 0) |
-	       (pivot_denied(h) ? NEED_PIVOT : 0);
+	       (pivot_denied(h) ? NEED_PIVOT : 0) | (k->why.num ? NEED_KIT : 0) |
+	       (access(BROKER_SOCKET, F_OK) < 0 ? NEED_WAY : 0);
 }
 
 static const char *remedy(const struct here *h, size_t i)
@@ -121,6 +162,12 @@ static void words_of(const struct here *h, unsigned missing, struct buf *what, s
 		if (*text && !(add->data && strstr(add->data, text)))
 			buf_printf(add, "%s%s", add->len ? " " : "", text);
 	}
+}
+
+/* On the host itself nobody asks for a way to it. */
+static bool is_asked(const struct here *h, size_t i)
+{
+	return h->engine || !(verbs[i].needs & NEED_WAY);
 }
 
 /* --- for a person --- */
@@ -170,22 +217,40 @@ static int print_place(const struct out_style *style, const struct here *h)
 		    h->host_root ? h->host_root : "not seen (-v /:/host would show them)");
 }
 
+static int print_kit(const struct out_style *style, const struct kit_state *k)
+{
+	const char *version = kit_version(k);
+	_cleanup_free_ char *text = NULL;
+
+	if (k->why.num)
+		text = str_fmt("%s%s%s", k->why.msg, k->why.hint[0] ? "; " : "", k->why.hint);
+	else if (str_eq(version, PORTHOLE_VERSION))
+		text = str_fmt("%s, whole, of this version", k->kit.path);
+	else
+		text = str_fmt("%s, whole, of Porthole %s; this is " PORTHOLE_VERSION, k->kit.path,
+			       *version ? version : "of no version");
+	return text ? line(style, "kit", text) : -ENOMEM;
+}
+
 static const struct column columns[] = {
 	{.name = "VERB"},
 	{.name = "WORKS"},
 	{.name = "WHAT IS MISSING", .flags = COL_HIDE | COL_SHRINK, .min = 20},
 };
 
-static int print_verbs(const struct out_style *style, const struct here *h, struct err *e)
+static int print_verbs(const struct out_style *style, const struct here *h, unsigned here,
+		       struct err *e)
 {
 	_cleanup_table_ struct table t = TABLE_INIT(columns);
 	_cleanup_buf_ struct buf all_what = {}, all_add = {};
-	unsigned here = missing_here(h), any = 0;
+	unsigned any = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		_cleanup_buf_ struct buf what = {}, add = {};
 		unsigned missing = verbs[i].needs & here;
 
+		if (!is_asked(h, i))
+			continue;
 		words_of(h, missing, &what, &add);
 		table_add(&t, OUT_PLAIN, verbs[i].what);
 		table_add(&t, missing ? OUT_RED : OUT_GREEN, missing ? "no" : "yes");
@@ -204,14 +269,16 @@ static int print_verbs(const struct out_style *style, const struct here *h, stru
 
 /* --- for programs --- */
 
-static json_t *verbs_json(const struct here *h)
+static json_t *verbs_json(const struct here *h, unsigned here)
 {
 	json_t *all = json_array();
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		_cleanup_buf_ struct buf what = {}, add = {};
-		unsigned missing = verbs[i].needs & missing_here(h);
+		unsigned missing = verbs[i].needs & here;
 
+		if (!is_asked(h, i))
+			continue;
 		words_of(h, missing, &what, &add);
 		json_array_append_new(all,
 				      json_pack("{s:s,s:b,s:o,s:o}", "verb", verbs[i].what, "works",
@@ -221,7 +288,15 @@ static json_t *verbs_json(const struct here *h)
 	return all;
 }
 
-static int print_json(const struct out_style *style, const struct here *h, struct err *e)
+static json_t *kit_json(const struct kit_state *k)
+{
+	return json_pack("{s:o,s:o,s:o}", "path", json_text(k->kit.path), "version",
+			 json_text(k->manifest ? kit_version(k) : NULL), "problem",
+			 json_text(k->why.num ? k->why.msg : NULL));
+}
+
+static int print_json(const struct out_style *style, const struct here *h,
+		      const struct kit_state *k, struct err *e)
 {
 	static const char *const kinds[] = {[NS_ABSENT] = "absent",
 					    [NS_UNREAD] = "unknown",
@@ -233,12 +308,13 @@ static int print_json(const struct out_style *style, const struct here *h, struc
 
 	for (size_t i = 0; i < NS_COUNT; i++)
 		json_object_set_new(ns, ns_types[i].name, json_string(kinds[h->ns[i]]));
-	j = json_pack("{s:o,s:o,s:o,s:i,s:o,s:o,s:s,s:o,s:b,s:b,s:o}", "engine",
+	j = json_pack("{s:o,s:o,s:o,s:i,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:o}", "engine",
 		      json_text(h->engine), "mark", json_text(h->mark), "namespaces", ns, "uid",
 		      (int)h->cred.euid, "capabilities", json_text(caps), "label",
 		      json_text(h->label), "kernel", h->kernel, "host_root",
 		      json_text(h->root_is_hosts ? "/" : h->host_root), "cgroups_writable",
-		      h->cgroups_writable, "btf", h->btf, "verbs", verbs_json(h));
+		      h->cgroups_writable, "btf", h->btf, "kit", kit_json(k), "verbs",
+		      verbs_json(h, missing_here(h, k)));
 	return out_json(stdout, j, style, e);
 }
 
@@ -247,6 +323,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	struct out_style style = out_style_of(STDOUT_FILENO, ctx->color);
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
 	_cleanup_here_ struct here h = {};
+	_cleanup_(kit_state_done) struct kit_state kit = {.kit = KIT_INIT};
 	int r = target_roots_open(&roots, e);
 
 	(void)opts;
@@ -256,11 +333,12 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = here_read(&roots, &h, e);
 	if (r < 0)
 		return r;
+	kit_look(&kit);
 	if (ctx->json)
-		return print_json(&style, &h, e);
-	if (print_place(&style, &h) < 0)
+		return print_json(&style, &h, &kit, e);
+	if (print_place(&style, &h) < 0 || print_kit(&style, &kit) < 0)
 		return err_set(e, ENOMEM, "printing where we are");
-	return print_verbs(&style, &h, e);
+	return print_verbs(&style, &h, missing_here(&h, &kit), e);
 }
 
 static const struct opt options[] = {

@@ -33,6 +33,18 @@ agrees() {
 	[[ $(says "$1") == "$works" ]] || die "$1: says $(says "$1"), is $works: $(cat "$BATS_TEST_TMPDIR/out")"
 }
 
+# agrees_of_files: of the verbs that read, copy and watch; each does what it does of what runs.
+agrees_of_files() {
+	local files="ls, cat, find, cp, edit, of what runs"
+	agrees "$files" in_it ls "pid:$WEB_PID:/"
+	agrees "$files" in_it cat "pid:$WEB_PID:/etc/passwd"
+	agrees "$files" in_it cp "pid:$WEB_PID:/etc/passwd" /tmp/
+	agrees "$files" in_it cp /etc/hostname "pid:$WEB_PID:/dev/shm/"
+	# it goes on until it is told to end
+	agrees tap "${CLI[@]}" exec "$T_NAME" sh -c "timeout -s INT 1 /b/porthole tap -q pid:$WEB_PID; [ \$? = 124 ]"
+	agrees forward in_it forward -q "pid:$WEB_PID" -L 0:8080 -- true
+}
+
 ns() {
 	in_it doctor --json | jq -r --arg k "$1" '[.namespaces | to_entries[] | select(.value == $k) | .key] | sort | join(" ")'
 }
@@ -51,16 +63,46 @@ on_host() {
 }
 
 # in_container COMMAND...: that it is a container of whatever engine, with a mount namespace of its own. No more than that
-# is missing: all works but what needs the engines' directories, which are there or not.
+# is missing: all works but what needs the engines' directories, which are there or not, and the way to another host.
 in_container() {
 	run -0 "$@"
 	[[ $output == *"where "*"in a container of "*"own "*mnt*"the host's "*pid* && $output != *"on the host itself"* ]] || die "$output"
 	[[ $("$@" --json | jq -c '[.engine != null, .host_root != "/", .namespaces.mnt, .namespaces.pid,
-		([.verbs[] | select((.missing // "the engines'"'"' storage") != "the engines'"'"' storage")] | length)]') == '[true,true,"own","host",0]' ]] ||
+		([.verbs[] | select(.verb != "host exec, shim") | select((.missing // "the engines'"'"' storage") != "the engines'"'"' storage")] | length)]') == '[true,true,"own","host",0]' ]] ||
 		die "$("$@" --json)"
 }
 
+# kit_says WANT: what it says of the kit beside the copy of the binary; a sidekick and host run work with a whole one only.
+kit_says() {
+	local works=false
+	run -0 "$BATS_TEST_TMPDIR/porthole" doctor
+	[[ $output == *"  kit "*$1* ]] || die "not $1: $output"
+	timeout -k 2 30 "$BATS_TEST_TMPDIR/porthole" host run true && works=true
+	run -0 "$BATS_TEST_TMPDIR/porthole" doctor --json
+	[[ $(jq -c '[(.verbs[] | select(.verb | startswith("host run")).works), .kit.problem == null]' <<<"$output") == "[$works,$works]" ]] ||
+		die "it works: $works, $output"
+}
+
+@test "doctor: the kit is found, whole and of which version, or what is wrong with it is said" {
+	require kit
+	local d=$BATS_TEST_TMPDIR
+	cp "$PORTHOLE" "$d/porthole"
+	if ! ls /usr/lib/porthole/kit.erofs /usr/local/lib/porthole/kit.erofs 2>/dev/null; then
+		kit_says "there is no kit"
+	fi
+	cp "$PORTHOLE_BUILD/kit.erofs" "$d/"
+	kit_says "$d/kit.erofs, whole, of this version"
+	truncate -s 50M "$d/kit.erofs"
+	kit_says "cut short"
+	# its names and files, not the first block
+	cp "$PORTHOLE_BUILD/kit.erofs" "$d/"
+	dd if=/dev/urandom of="$d/kit.erofs" bs=4k seek=1 count=2000 conv=notrunc status=none
+	run -0 "$d/porthole" doctor --json
+	[[ $(jq -r .kit.problem <<<"$output") == *"cannot be used"* ]] || die "$output"
+}
+
 @test "doctor: on the host everything is the host's and works; in a mount namespace of its own it is a container" {
+	require kit
 	if at_home; then
 		on_host "$PORTHOLE" doctor
 		run -0 as_user "$PORTHOLE" doctor
@@ -82,6 +124,8 @@ in_container() {
 	[[ $(in_it doctor --json | jq -r .engine) == docker ]]
 	[[ $(ns own) == *ipc*mnt*pid*uts* && $(ns host) == *user* ]]
 	agrees "exec, of what runs" in_it exec --kit none "pid:$WEB_PID" true
+	agrees_of_files
+	agrees "host exec, shim" in_it host exec true
 	[[ $(says "exec, of what runs") == false && $(says "explain, profile, kit list") == true ]]
 	in_it explain 'docker run x' >/dev/null
 	run -0 in_it doctor
@@ -95,6 +139,8 @@ in_container() {
 	[[ $(ns host) == *pid* && $(ns own) == *mnt* ]]
 	agrees "exec, of what runs" in_it exec --kit none "pid:$WEB_PID" true
 	agrees inspect in_it inspect "pid:$WEB_PID"
+	agrees_of_files
+	[[ $(says tap) == true && $(says forward) == true && $(says "ls, cat, find, cp, edit, of what runs") == true ]]
 	# docker's filter forbids what a container of its own needs, with every capability
 	require kit
 	ln "$PORTHOLE_BUILD/kit.erofs" "$BATS_TEST_TMPDIR/kit.erofs" || cp "$PORTHOLE_BUILD/kit.erofs" "$BATS_TEST_TMPDIR/"
@@ -105,6 +151,8 @@ in_container() {
 	target_stop docker "$T_NAME"
 	target_start docker "$T_NAME" bookworm -v "$BATS_TEST_TMPDIR:/b:ro" --pid host --cap-add SYS_PTRACE >/dev/null
 	agrees "exec, of what runs" in_it exec --kit none "pid:$WEB_PID" true
+	agrees_of_files
+	[[ $(says tap) == true && $(says forward) == false ]]
 	run -0 in_it doctor
 	[[ $output == *"exec, of what runs "*" no "*"CAP_SYS_ADMIN"* && $output == *"add: --cap-add SYS_ADMIN"* ]]
 }
