@@ -140,8 +140,9 @@ static int build_item(struct build *b, size_t i)
 static int fail(const struct build *b, size_t i, int r, struct err *e)
 {
 	if (r == -ENOSPC || r == -EDQUOT) {
-		err_say(e, r, "the container's file system is full%s: nothing was put in",
-			r == -EDQUOT ? " (quota)" : "");
+		err_say(e, r, "the %scontainer's file system is %s: nothing was put in",
+			r == -EDQUOT ? "disk quota of the " : "",
+			r == -EDQUOT ? "used up" : "full");
 		err_hint(e, "make room, or use --from busybox, which needs 2 MiB");
 		return r;
 	}

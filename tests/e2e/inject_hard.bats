@@ -129,11 +129,8 @@ teardown() {
 	[[ $output == *"are the host's own"* ]]
 }
 
-# small SIZE: a process whose root is a tmpfs of that size: sets T_PID.
-small() {
-	SMALL=$BATS_TEST_TMPDIR/small
-	mkdir "$SMALL"
-	mount -t tmpfs -o "size=$1,${2:-exec}" porthole-test "$SMALL"
+# rooted: a process whose root is the mounted directory $SMALL: sets T_PID.
+rooted() {
 	install -m 755 "$PT_TOOLS/app" "$SMALL/app" || true
 	unshare -m -- /bin/bash -c 'cd "$1" && mount --make-rprivate / && exec chroot . /app' bash "$SMALL" </dev/null >/dev/null 2>&1 3>&- &
 	T_PID=$!
@@ -141,9 +138,46 @@ small() {
 	tree_print "/proc/$T_PID/root" >"$BATS_TEST_TMPDIR/before"
 }
 
+# small SIZE: on a tmpfs of that size.
+small() {
+	SMALL=$BATS_TEST_TMPDIR/small
+	mkdir "$SMALL"
+	mount -t tmpfs -o "size=$1,${2:-exec}" porthole-test "$SMALL"
+	rooted
+}
+
 small_end() {
 	kill -KILL "$T_PID"
 	wait_until 5 umount "$SMALL"
+}
+
+@test "a quota: refused, and the sentence names it; at its limit, eject works" {
+	require btrfs
+	local disk=$BATS_TEST_TMPDIR/disk n
+	SMALL=$BATS_TEST_TMPDIR/small
+	mkdir "$SMALL"
+	truncate -s 200M "$disk"
+	mkfs.btrfs -q "$disk"
+	mount -o loop "$disk" "$SMALL"
+	btrfs quota enable "$SMALL"
+	btrfs qgroup limit 5M "$SMALL"
+	rooted
+	touch -r "$SMALL" "$BATS_TEST_TMPDIR/root"
+	for n in 1 2 3 4 5 6; do
+		head -c 1M /dev/urandom >"$SRC/opt/os/big-$n"
+	done
+	for n in 1 2; do # room for it is on the disk
+		refused "disk quota of the container's file system is used up: nothing was put in" --from "$SRC" "pid:$T_PID"
+	done
+	rm "$SRC"/opt/os/big-[1-5]
+	run -0 i --from "$SRC" "pid:$T_PID"
+	run dd if=/dev/urandom of="$SMALL/fill" bs=64k count=100
+	[[ $status == 1 && $output == *"Disk quota exceeded"* ]] || die "$output"
+	run -0 j "pid:$T_PID"
+	rm "$SMALL/fill"
+	touch -r "$BATS_TEST_TMPDIR/root" "$SMALL"
+	as_before
+	small_end
 }
 
 @test "what does not fit is refused before anything is done; what fails on the way is undone" {

@@ -9,7 +9,8 @@ declare -gA PT_PROGRAMS=(
 	[containerd]="containerd ctr runc" [cri]="containerd ctr runc python3" [runc]=runc [crun]=crun
 	[lxc]="lxc-start lxc-stop" [nspawn]=systemd-nspawn [bwrap]=bwrap [flatpak]="flatpak bwrap dbus-daemon"
 	[qemu]="qemu-system-x86_64 depmod cpio mke2fs"
-	[machined]="systemd-nspawn dbus-daemon" [plain]=unshare [unshare]=unshare [zsh]=zsh [fish]=fish
+	[machined]="systemd-nspawn dbus-daemon" [plain]=unshare [unshare]=unshare [btrfs]="mkfs.btrfs btrfs"
+	[zsh]=zsh [fish]=fish
 )
 
 # lacks FEATURE: prints what is missing (nothing: it is there).
@@ -20,6 +21,7 @@ lacks() {
 	root) return 0 ;;
 	kit) [[ -e ${PORTHOLE_KIT:-$PORTHOLE_BUILD/kit.erofs} ]] || echo "a kit (make kit)" ;;
 	userns) [[ -e /proc/self/ns/user ]] || echo "user namespaces" ;;
+	btrfs) grep -qw btrfs /proc/filesystems || modprobe -q btrfs || echo "btrfs in this kernel" ;;
 	cgroup2) grep -q ' cgroup2 ' /proc/mounts || echo "version 2 of the cgroups" ;;
 	cri) /usr/bin/python3 -c 'import grpc' 2>/dev/null || echo python3-grpcio ;;
 	machined) [[ -x /lib/systemd/systemd-machined ]] || echo systemd-machined ;;
