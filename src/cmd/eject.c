@@ -1,11 +1,10 @@
 /* porthole eject: what 'porthole inject' put in, taken out again. */
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cmd/inject.h"
+#include "cmd/spot.h"
 #include "out/json_print.h"
-#include "store/store.h"
 
 enum { SHOWN = 20, EXIT_SOME_STAYS = 1 };
 
@@ -17,9 +16,8 @@ struct job {
 	struct ctx *ctx;
 	const struct eject_opts *o;
 	const char *name; /* as typed, printable */
-	struct target t;
+	struct subject s;
 	struct place place;
-	struct store store; /* of one that does not run */
 	struct journal journal;
 	struct eject x;
 };
@@ -28,9 +26,8 @@ static void job_done(struct job *j)
 {
 	eject_done(&j->x);
 	journal_done(&j->journal);
-	store_done(&j->store);
 	place_done(&j->place);
-	target_done(&j->t);
+	subject_done(&j->s);
 }
 
 /* --- what is said --- */
@@ -59,18 +56,19 @@ static int report(const struct job *j, struct err *e)
 {
 	struct out_style style = out_style_of(STDOUT_FILENO, j->ctx->color);
 	const struct eject *x = &j->x;
-	bool stays = x->all ? false : x->busy.n || (x->changed.n && !x->force);
+	bool stays = x->hidden.n || (!x->all && (x->busy.n || (x->changed.n && !x->force)));
 	bool look = j->o->explain;
 
 	if (j->ctx->json) {
 		int r = out_json(stdout,
-				 json_pack("{s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:I}", "target",
+				 json_pack("{s:o,s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:I}", "target",
 					   json_text(j->journal.name), "source",
 					   json_text(j->journal.source), "removed",
 					   (json_int_t)x->removed, "missing",
 					   (json_int_t)x->missing, "restored",
 					   (json_int_t)x->restored, "changed", paths(&x->changed),
-					   "held", paths(&x->busy), "later", (json_int_t)x->later),
+					   "held", paths(&x->busy), "hidden", paths(&x->hidden),
+					   "later", (json_int_t)x->later),
 				 &style, e);
 		return r < 0 ? r : stays && !look ? EXIT_SOME_STAYS : 0;
 	}
@@ -80,16 +78,20 @@ static int report(const struct job *j, struct err *e)
 
 		show(&x->changed,
 		     x->force ? "changed since, and goes:" : "changed since, and stays:");
+		show(&x->hidden, x->all ? "behind a link or a mount now, and given up:"
+					: "behind a link or a mount now, and stays:");
 		show(&x->busy, x->all ? "holds what came later, and goes:"
 				      : "holds what came later, and stays:");
 		if (look)
 			printf("%s %s be taken out of '%s'.\n", source,
 			       stays ? "but for that would" : "would", j->place.label);
 		else if (stays)
-			printf("The rest of %s is out of '%s'. --force takes what was changed, "
-			       "--all "
-			       "what came later, too.\n",
-			       source, j->place.label);
+			printf("The rest of %s is out of '%s'. %s.\n", source, j->place.label,
+			       x->all	     ? "What was put in there is forgotten"
+			       : x->hidden.n ? "Take the link or mount away and do it again; --all "
+					       "gives it up"
+					     : "--force takes what was changed, --all what came "
+					       "later, too");
 		else
 			printf("%s is out of '%s': %zu files and links removed%s.\n", source,
 			       j->place.label, x->removed,
@@ -127,7 +129,7 @@ static int forget(const struct job *j, const char *name, struct err *e)
 /* Nothing was put into this one; was it into another of its name? */
 static int nothing(const struct job *j, const struct target_roots *roots, struct err *e)
 {
-	_cleanup_free_ char *file = journal_namesake(&j->t), *spec = NULL;
+	_cleanup_free_ char *file = journal_namesake(&j->s.t), *spec = NULL;
 	_cleanup_journal_ struct journal was = JOURNAL_INIT;
 	_cleanup_target_ struct target t = TARGET_INIT;
 	struct err why = {};
@@ -153,40 +155,28 @@ static int nothing(const struct job *j, const struct target_roots *roots, struct
 		       j->place.label, was.id ? was.id : "which has no id");
 }
 
-/* The topmost layer of one that does not run: all that was put in is there. */
-static int open_stopped(struct job *j, const struct target_roots *roots, struct err *e)
+/* What was kept of its own files has the owners that were seen while it ran. */
+static int check_owners(const struct job *j, struct err *e)
 {
-	struct err why = {};
-	int r = store_of_target(roots, &j->t, &j->store, &why);
+	const struct store *s = &j->s.store;
 
-	j->place.label = str_printable_dup(j->t.name);
-	if (!j->place.label)
-		return err_set(e, ENOMEM, "opening '%s'", j->name);
-	for (size_t i = 0; r == 0 && i < j->journal.items.n; i++)
-		if (j->journal.items.v[i].replaces && j->store.uid_map)
-			r = err_say(&why, ENOTSUP,
-				    "files of its own were replaced, and it has a user "
-				    "namespace");
-	if (r < 0) {
-		err_say(e, r, "'%s' does not run, and its files cannot be changed: %s",
-			j->place.label, why.msg);
-		err_hint(e, "start it, and try again");
-		return r;
-	}
-	j->place.kind = PLACE_STORE;
-	j->place.root = fcntl(j->store.layers[0].fd, F_DUPFD_CLOEXEC, 3);
-	return j->place.root < 0 ? err_set(e, errno, "opening '%s'", j->name) : 0;
+	for (size_t i = 0; i < j->journal.items.n; i++)
+		if (j->journal.items.v[i].replaces && s->uid_map && s->layers[0].ids_inside) {
+			err_say(e, ENOTSUP,
+				"'%s' does not run, and files of its own are to be restored whose "
+				"owners are known only while it does",
+				j->place.label);
+			err_hint(e, "start it, and try again");
+			return -ENOTSUP;
+		}
+	return 0;
 }
 
 static int open_root(struct job *j, const struct target_roots *roots, struct err *e)
 {
-	bool runs = j->t.state == TARGET_RUNNING || j->t.state == TARGET_PAUSED;
-	int r;
+	int r = inject_place(roots, &j->s, &j->place, e);
 
-	if (!runs)
-		return open_stopped(j, roots, e);
-	r = target_pin(roots, &j->t, e);
-	return r < 0 ? r : inject_place(&j->t, &j->place, e);
+	return r < 0 || j->s.runs ? r : check_owners(j, e);
 }
 
 static int take_out(struct job *j, struct err *e)
@@ -218,7 +208,7 @@ static int eject_one(struct job *j, const char *spec, struct err *e)
 	if (r == 0)
 		r = target_roots_open(&roots, e);
 	if (r == 0)
-		r = target_resolve(&roots, spec, &j->t, e);
+		r = target_resolve(&roots, spec, &j->s.t, e);
 	if (r == -ENOENT) {
 		struct err why = {};
 		int k = forget(j, spec, &why);
@@ -227,16 +217,18 @@ static int eject_one(struct job *j, const char *spec, struct err *e)
 	}
 	if (r < 0)
 		return r;
-	r = journal_open(&j->t, false, &j->journal, e);
+	r = journal_open(&j->s.t, false, &j->journal, e);
 	if (r == -ENOENT || (r == 0 && j->journal.phase == JOURNAL_NEW)) {
-		j->place.label = str_printable_dup(j->t.name);
+		j->place.label = str_printable_dup(j->s.t.name);
 		if (r == 0) /* one that ended before it did anything */
 			r = journal_remove(&j->journal, e);
 		return r < 0 && r != -ENOENT ? r : nothing(j, &roots, e);
 	}
 	if (r == 0)
 		r = open_root(j, &roots, e);
-	return r < 0 ? r : take_out(j, e);
+	if (r == 0)
+		r = take_out(j, e);
+	return r >= 0 && !j->o->explain && spot_started(&roots, spec, &j->place, e) ? -EBUSY : r;
 }
 
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
@@ -244,9 +236,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_(job_done) struct job j = {
 		.ctx = ctx,
 		.o = opts,
-		.t = TARGET_INIT,
+		.s = SUBJECT_INIT,
 		.place = PLACE_INIT,
-		.store = STORE_INIT,
 		.journal = JOURNAL_INIT,
 	};
 	_cleanup_free_ char *name = str_printable_dup(argv[0]);

@@ -1,5 +1,6 @@
-/* porthole inject: an operating system put into a running container's own files. */
+/* porthole inject: an operating system put into a container's own files. */
 #include "cmd/inject.h"
+#include "cmd/spot.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ struct job {
 	struct ctx *ctx;
 	const struct inject_opts *o;
 	const char *name; /* as typed, printable */
-	struct target t;
+	struct subject s;
 	struct place place;
 	struct origin source;
 	struct compare cmp;
@@ -39,7 +40,7 @@ static void job_done(struct job *j)
 	compare_done(&j->cmp);
 	origin_done(&j->source);
 	place_done(&j->place);
-	target_done(&j->t);
+	subject_done(&j->s);
 }
 
 /* --- progress --- */
@@ -87,12 +88,12 @@ static json_t *to_json(const struct job *j)
 	for (size_t i = 0; i < c->elsewhere.n; i++)
 		json_array_append_new(elsewhere, json_text(c->elsewhere.v[i]));
 	return json_pack("{s:o,s:s,s:o,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "target",
-			 json_text(j->t.name), "engine", j->t.engine, "id", json_text(j->t.id),
-			 "source", json_text(j->source.label), "files", (json_int_t)c->items.n,
-			 "bytes", (json_int_t)c->bytes, "need", (json_int_t)c->need, "same",
-			 (json_int_t)c->same, "kept", (json_int_t)c->kept, "replaced",
-			 (json_int_t)c->replaced, "links", (json_int_t)c->linked, "conflicts",
-			 conflicts, "left_out", elsewhere);
+			 json_text(j->s.t.name), "engine", j->s.t.engine, "id",
+			 json_text(j->s.t.id), "source", json_text(j->source.label), "files",
+			 (json_int_t)c->items.n, "bytes", (json_int_t)c->bytes, "need",
+			 (json_int_t)c->need, "same", (json_int_t)c->same, "kept",
+			 (json_int_t)c->kept, "replaced", (json_int_t)c->replaced, "links",
+			 (json_int_t)c->linked, "conflicts", conflicts, "left_out", elsewhere);
 }
 
 static void show_paths(const struct job *j)
@@ -115,7 +116,11 @@ static int explain(const struct job *j, size_t n, uint64_t bytes, struct err *e)
 
 	if (j->ctx->json)
 		return out_json(stdout, to_json(j), &style, e);
-	printf("target       %s %s (pid %d)\n", j->t.engine, j->place.label, (int)j->t.pid);
+	printf("target       %s %s, ", j->s.t.engine, j->place.label);
+	if (j->s.runs)
+		printf("pid %d\n", (int)j->s.t.pid);
+	else
+		puts("which does not run");
 	printf("source       %s\n", j->source.label);
 	printf("put in       %zu files, links and directories, %s (%s on disk)\n", n,
 	       human_size(bytes, size), human_size(j->cmp.need, need));
@@ -209,7 +214,7 @@ static int already(const struct job *j, struct err *e)
 static int begin(struct job *j, struct err *e)
 {
 	enum inject_repaired what;
-	int r = journal_open(&j->t, !j->o->explain, &j->journal, e);
+	int r = journal_open(&j->s.t, !j->o->explain, &j->journal, e);
 
 	if (r == -ENOENT && j->o->explain)
 		return 0;
@@ -224,7 +229,7 @@ static int begin(struct job *j, struct err *e)
 				fprintf(stderr,
 					"porthole: an inject that did not end was undone\n");
 			journal_done(&j->journal);
-			r = journal_open(&j->t, true, &j->journal, e);
+			r = journal_open(&j->s.t, true, &j->journal, e);
 		}
 	}
 	if (r == 0 && (j->journal.phase == JOURNAL_CLEAN || j->journal.phase == JOURNAL_EJECT))
@@ -284,11 +289,9 @@ static int inject_one(struct job *j, int argc, char **argv, struct err *e)
 	if (r == 0)
 		r = target_roots_open(&roots, e);
 	if (r == 0)
-		r = target_resolve(&roots, argv[0], &j->t, e);
+		r = target_resolve(&roots, argv[0], &j->s.t, e);
 	if (r == 0)
-		r = target_pin(&roots, &j->t, e);
-	if (r == 0)
-		r = inject_place(&j->t, &j->place, e);
+		r = inject_place(&roots, &j->s, &j->place, e);
 	if (r == 0)
 		r = begin(j, e);
 	if (r == 0) {
@@ -297,7 +300,13 @@ static int inject_one(struct job *j, int argc, char **argv, struct err *e)
 	}
 	if (r == 0)
 		r = compare(j, e);
-	return r < 0 ? r : put_in(j, e);
+	if (r == 0)
+		r = put_in(j, e);
+	if (r == 0 && !j->o->explain && spot_started(&roots, argv[0], &j->place, e)) {
+		err_hint(e, "take it out with 'porthole eject %s', and put it in again", j->name);
+		return -EBUSY;
+	}
+	return r;
 }
 
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)
@@ -306,7 +315,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_(job_done) struct job j = {
 		.ctx = ctx,
 		.o = o,
-		.t = TARGET_INIT,
+		.s = SUBJECT_INIT,
 		.place = PLACE_INIT,
 		.source = ORIGIN_INIT,
 		.journal = JOURNAL_INIT,
@@ -345,9 +354,11 @@ static const struct opt options[] = {
 const struct verb verb_inject = {
 	.name = "inject",
 	.args = "TARGET [PACKAGE...]",
-	.summary = "Put an operating system into a running container, to be taken out again",
+	.summary = "Put an operating system into a container, to be taken out again",
 	.details =
-		"Puts a shell, its tools and a package manager into the container's own files, so "
+		"Puts a shell, its tools and a package manager into the container's own files, "
+		"running "
+		"whether it runs or not, so "
 		"that plain\n"
 		"'docker exec -it web sh' works, and 'apt install' in it. SOURCE is:\n\n"
 		"  debian    the essential packages of this machine's Debian, apt, and PACKAGEs\n"

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cmd/inject.h"
+#include "cmd/spot.h"
 #include "out/human.h"
 #include "out/json_print.h"
 #include "out/table.h"
@@ -20,24 +21,50 @@ int inject_needs_root(struct err *e)
 	return -EPERM;
 }
 
-int inject_place(const struct target *t, struct place *out, struct err *e)
+static int not_hosts(const struct place *p, struct err *e)
 {
 	struct stat host, theirs;
-	int r = place_of_target(t, out, e);
 
-	if (r < 0)
-		return r;
-	if (stat("/", &host) < 0 || fstat(out->root, &theirs) < 0)
-		return err_set(e, errno, "looking at the root of '%s'", out->label);
+	if (stat("/", &host) < 0 || fstat(p->root, &theirs) < 0)
+		return err_set(e, errno, "looking at the root of '%s'", p->label);
 	if (host.st_dev != theirs.st_dev || host.st_ino != theirs.st_ino)
 		return 0;
 	if (!getenv("PORTHOLE_SESSION"))
 		return err_say(e, EPERM,
 			       "the files of '%s' are the host's own: nothing is put in there",
-			       out->label);
-	err_say(e, EPERM, "'%s' is here, in the sidekick: nothing is put in there", out->label);
+			       p->label);
+	err_say(e, EPERM, "'%s' is here, in the sidekick: nothing is put in there", p->label);
 	err_hint(e, "where a sidekick shares pid, as it does without --share, its target is pid:1");
 	return -EPERM;
+}
+
+static int open_stopped(const struct target_roots *roots, struct subject *s, struct place *out,
+			struct err *e)
+{
+	_cleanup_free_ char *name = str_printable_dup(s->t.name);
+	struct err why = {};
+	int r = store_of_target(roots, &s->t, &s->store, &why);
+
+	if (r == 0)
+		return spot_stopped(roots, s, out, e);
+	err_say(e, r, "'%s' does not run, and its files cannot be changed: %s", name ? name : "?",
+		why.msg);
+	err_hint(e, "start it, and try again");
+	return r;
+}
+
+int inject_place(const struct target_roots *roots, struct subject *s, struct place *out,
+		 struct err *e)
+{
+	int r;
+
+	s->runs = s->t.state == TARGET_RUNNING || s->t.state == TARGET_PAUSED;
+	if (!s->runs)
+		return open_stopped(roots, s, out, e);
+	r = target_pin(roots, &s->t, e);
+	if (r == 0)
+		r = place_of_target(&s->t, out, e);
+	return r < 0 ? r : not_hosts(out, e);
 }
 
 static const struct column columns[] = {

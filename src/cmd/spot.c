@@ -8,32 +8,38 @@ void spot_done(struct spot *s)
 	*s = SPOT_INIT;
 }
 
-static int open_stopped(const struct target_roots *r, struct spot *s, struct err *e)
+int spot_stopped(const struct target_roots *r, const struct subject *s, struct place *out,
+		 struct err *e)
 {
 	_cleanup_free_ char *label = NULL;
 
-	if (s->s.t.state != TARGET_RESTARTING)
-		return place_of_store_rw(&s->s.store, r->proc_fd, &s->place, e);
-	label = str_printable_dup(s->s.t.name);
+	if (s->t.state != TARGET_RESTARTING)
+		return place_of_store_rw(&s->store, r->proc_fd, out, e);
+	label = str_printable_dup(s->t.name);
 	err_say(e, EBUSY, "'%s' is about to be started again by its engine", label ? label : "?");
 	err_hint(e, "try again once it runs, or stop it first");
 	return -EBUSY;
 }
 
-int spot_check(const struct target_roots *r, const struct spot *s, struct err *e)
+bool spot_started(const struct target_roots *r, const char *name, const struct place *p,
+		  struct err *e)
 {
 	_cleanup_target_ struct target now = TARGET_INIT;
 
-	if (!s->write || s->place.kind != PLACE_STORE || s->s.image ||
-	    target_resolve(r, s->at.target, &now, NULL) < 0 ||
+	if (p->kind != PLACE_STORE || target_resolve(r, name, &now, NULL) < 0 ||
 	    (now.state != TARGET_RUNNING && now.state != TARGET_PAUSED))
-		return 0;
+		return false;
 	err_say(e, EBUSY,
 		"'%s' was started while its files were written to, and may not see all of it, or "
 		"see it damaged",
-		s->place.label);
+		p->label);
 	err_hint(e, "do it again, now that it runs");
-	return -EBUSY;
+	return true;
+}
+
+int spot_check(const struct target_roots *r, const struct spot *s, struct err *e)
+{
+	return s->write && !s->s.image && spot_started(r, s->at.target, &s->place, e) ? -EBUSY : 0;
 }
 
 int spot_open(const struct target_roots *r, struct spot *s, struct err *e)
@@ -46,7 +52,7 @@ int spot_open(const struct target_roots *r, struct spot *s, struct err *e)
 	if (ret < 0)
 		return ret;
 	if (s->write && !s->s.runs && !s->s.image)
-		return open_stopped(r, s, e);
+		return spot_stopped(r, &s->s, &s->place, e);
 	return s->s.runs ? place_of_target(&s->s.t, &s->place, e)
 			 : place_of_store(&s->s.store, &s->place, e);
 }

@@ -20,6 +20,15 @@ struct spot {
 #define _cleanup_spot_ _cleanup_(spot_done)
 void spot_done(struct spot *s);
 
+/* What of a container that does not run may be written to: place_of_store_rw(), unless its engine
+ * is about to start it again. 0 or -errno with `e`. */
+int spot_stopped(const struct target_roots *r, const struct subject *s, struct place *out,
+		 struct err *e);
+
+/* Whether the one called `name`, of which `p` was opened so, runs by now. */
+bool spot_started(const struct target_roots *r, const char *name, const struct place *p,
+		  struct err *e);
+
 /* After a stopped container was written to: whether it was started meanwhile, which may have
  * damaged what was written. 0 or -EBUSY with `e`. */
 int spot_check(const struct target_roots *r, const struct spot *s, struct err *e);

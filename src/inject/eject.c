@@ -30,6 +30,7 @@ void eject_done(struct eject *x)
 {
 	strv_done(&x->changed);
 	strv_done(&x->busy);
+	strv_done(&x->hidden);
 	*x = (struct eject){};
 }
 
@@ -123,9 +124,9 @@ static int judge(struct out *o, size_t i)
 	_cleanup_close_ int dir = tree_parent(o->root, it->path), at = -EBADF;
 	int r;
 
-	if (dir == -ELOOP || dir == -EXDEV) { /* a link or a mount is on the way now */
+	if (dir == -ELOOP || dir == -EXDEV) {
 		o->fate[i] = STAYS;
-		return strv_add(&o->x->changed, it->path);
+		return strv_add(&o->x->hidden, it->path);
 	}
 	at = dir < 0 ? dir : openat(dir, item_name(it->path), O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	if (at < 0) {
@@ -295,5 +296,7 @@ int inject_eject(int root, struct journal *j, struct eject *x, struct err *e)
 	r = remove_all(&o, e);
 	if (r < 0)
 		return r;
-	return x->force || !(x->changed.n + x->busy.n) ? journal_remove(j, e) : 0;
+	if (!x->all && (x->hidden.n || (!x->force && x->changed.n + x->busy.n)))
+		return 0;
+	return journal_remove(j, e);
 }

@@ -50,6 +50,7 @@ struct eject {
 	size_t removed, missing; /* files and links taken away; gone already */
 	size_t restored;	 /* the target's own, that were replaced */
 	struct strv changed;	 /* files changed since; they stay, unless `force` */
+	struct strv hidden;	 /* what a link or a mount on the way hides now; it stays */
 	struct strv busy; /* directories that hold what came later; they stay, unless `all` */
 	size_t later;	  /* files that came later, taken away by `all` */
 };
@@ -58,7 +59,8 @@ void eject_done(struct eject *x);
 #define _cleanup_eject_ _cleanup_(eject_done)
 
 /* Take out what the journal tells (JOURNAL_CLEAN or JOURNAL_EJECT). The journal goes when nothing
- * that was put in is left, or with `force`. 0 or -errno with `e`. */
+ * that was put in is left, with `force` unless something is hidden, and with `all`. 0 or -errno
+ * with `e`. */
 int inject_eject(int root, struct journal *j, struct eject *x, struct err *e);
 
 /* --- pieces --- */

@@ -35,8 +35,14 @@ int tree_open(int root, const char *path, int flags)
 int tree_parent(int root, const char *path)
 {
 	_cleanup_free_ char *dir = strndup(path, item_dir_len(path));
+	_cleanup_close_ int fd = dir ? tree_open(root, dir, O_PATH) : -ENOMEM;
+	struct stat st;
 
-	return dir ? tree_open(root, dir, O_PATH | O_DIRECTORY) : -ENOMEM;
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? TAKE_FD(fd) : S_ISLNK(st.st_mode) ? -ELOOP : -ENOTDIR;
 }
 
 /* One step of tree_resolve(): `name` in the directory *at. */

@@ -19,7 +19,7 @@
  * caller owns, or -errno. */
 int tree_open(int root, const char *path, int flags);
 
-/* The directory in which `path` lies, O_PATH. */
+/* The directory in which `path` lies, O_PATH. -ELOOP where that is a link now. */
 int tree_parent(int root, const char *path);
 
 /* Where a link leads, links and all, as a path without links. `max` bytes of *out. 0; -ENOENT: to

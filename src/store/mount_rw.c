@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/path.h"
 #include "store/store.h"
@@ -56,8 +57,8 @@ static const char *tail(const char *path)
 }
 
 /* Whether the upper directory `path`, as a process of /proc/PID sees it, is our first layer. One
- * that cannot be looked at is, if it is called so and no other can be. */
-static bool is_upper(const struct store *s, int pid_fd, const char *path)
+ * that cannot be looked at is, if it is called so and no other can be, unless `surely`. */
+static bool is_upper(const struct store *s, int pid_fd, const char *path, bool surely)
 {
 	_cleanup_close_ int root = -EBADF, fd = -EBADF;
 	struct stat a, b;
@@ -67,28 +68,56 @@ static bool is_upper(const struct store *s, int pid_fd, const char *path)
 	root = openat(pid_fd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fd = root < 0 || *path != '/' ? -EBADF : path_open_in_root(root, path, O_PATH);
 	if (fd < 0 || fstat(fd, &a) < 0 || fstat(s->layers[0].fd, &b) < 0)
-		return str_eq(path, s->layers[0].path) || strlen(tail(path)) >= UNIQUE_MIN;
+		return !surely &&
+		       (str_eq(path, s->layers[0].path) || strlen(tail(path)) >= UNIQUE_MIN);
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* The overlay that has it as its upper directory, as a process of /proc/PID sees it; NULL: none. */
+static const struct mount_row *find_mount(const struct store *s, int pid_fd, bool surely,
+					  struct mountinfo *m)
+{
+	if (mountinfo_read(pid_fd, m) < 0)
+		return NULL;
+	for (size_t i = 0; i < m->n; i++) {
+		size_t len = 0;
+		const char *upper = str_eq(m->v[i].fstype, "overlay")
+					    ? mountinfo_value(m->v[i].super, "upperdir", &len)
+					    : NULL;
+		_cleanup_free_ char *path = upper ? strndup(upper, len) : NULL;
+
+		if (path && is_upper(s, pid_fd, path, surely))
+			return &m->v[i];
+	}
+	return NULL;
 }
 
 /* Where it is mounted (a new string); NULL: nowhere. */
 static char *where_mounted(const struct store *s, int pid_fd)
 {
 	_cleanup_mountinfo_ struct mountinfo m = {};
+	const struct mount_row *row = find_mount(s, pid_fd, false, &m);
 
-	if (mountinfo_read(pid_fd, &m) < 0)
-		return NULL;
-	for (size_t i = 0; i < m.n; i++) {
-		size_t len = 0;
-		const char *upper = str_eq(m.v[i].fstype, "overlay")
-					    ? mountinfo_value(m.v[i].super, "upperdir", &len)
-					    : NULL;
-		_cleanup_free_ char *path = upper ? strndup(upper, len) : NULL;
+	return row ? str_printable_dup(row->target) : NULL;
+}
 
-		if (path && is_upper(s, pid_fd, path))
-			return str_printable_dup(m.v[i].target);
-	}
-	return NULL;
+/* Its engine left it mounted here, as containerd does until a task is removed, and podman mount:
+ * that one is written to. -ENOENT: it did not, or something else is in that place. */
+static int clone_mounted(const struct store *s, int proc_fd, struct err *e)
+{
+	_cleanup_close_ int self = openat(proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_mountinfo_ struct mountinfo m = {};
+	const struct mount_row *row = self < 0 ? NULL : find_mount(s, self, true, &m);
+	_cleanup_close_ int fd = -EBADF;
+	struct stat st;
+
+	if (!row)
+		return -ENOENT;
+	fd = open(row->target, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev != makedev(row->major, row->minor) ||
+	    !str_eq(row->root, "/"))
+		return -ENOENT;
+	return fs_clone_detached(fd, ATTRS, e);
 }
 
 /* Overlays that share an upper directory damage it. 0; -EBUSY when somebody has it mounted. */
@@ -192,18 +221,21 @@ static int mount_layers(const struct store *s, struct err *e)
 int store_mount_rw(const struct store *s, int proc_fd, struct err *e)
 {
 	_cleanup_close_ int fd = -EBADF;
-	int r;
+	int r = 0;
 
 	if (!s->own || s->n_layers == 0)
 		return unknown(s, "it has no directory of its own", e);
 	if (s->n_layers == 1)
 		return fs_clone_detached(s->layers[0].fd,
 					 ATTRS | (s->config.root_ro ? MOUNT_ATTR_RDONLY : 0), e);
-	r = check_unused(s, proc_fd, e);
-	fd = r < 0 ? r : mount_layers(s, e);
+	fd = clone_mounted(s, proc_fd, e);
+	if (fd == -ENOENT) {
+		r = check_unused(s, proc_fd, e);
+		fd = r < 0 ? r : mount_layers(s, e);
+		r = fd < 0 ? 0 : check_unused(s, proc_fd, e); /* or it was started just now */
+	}
 	if (fd < 0)
 		return fd;
-	r = check_unused(s, proc_fd, e); /* or it was started just now */
 	if (r == 0 && s->config.root_ro)
 		r = fs_make_readonly(fd, e);
 	return r < 0 ? r : TAKE_FD(fd);

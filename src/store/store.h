@@ -126,8 +126,9 @@ int store_mount_ro(const struct store *s, bool *mapped, struct err *e);
 
 /* The same to be written to, for good: a container's own first layer is the upper directory of the
  * overlay, beside its engine's own work directory, and what is written is there at its next start;
- * of an engine with one directory, that. Owners are as on disk. Read-only where the container's
- * root is. Who may have it mounted is looked for below `proc_fd` (/proc), before and after: -EBUSY.
+ * of an engine with one directory, that; where it is mounted in our own mount namespace already,
+ * that mount. Owners are as on disk. Read-only where the container's root is. Who else may have it
+ * mounted is looked for below `proc_fd` (/proc), before and after: -EBUSY.
  * No engine can be kept from starting it meanwhile, so look again whether it runs. -ENOTSUP with
  * why not. As store_mount_ro() otherwise. */
 int store_mount_rw(const struct store *s, int proc_fd, struct err *e);

@@ -2,40 +2,10 @@
 # shellcheck disable=SC2154 # run sets stderr
 # cp to, and edit of, what does not run: it is there when the container is started the next time.
 load ../lib/porthole
+load ../lib/stopped
 
 teardown() {
-	[[ -z ${NAME:-} ]] || target_stop "$ENGINE" "$NAME"
-}
-
-p() {
-	in_engine "$ENGINE" timeout -k 2 60 "$PORTHOLE" "$@"
-}
-
-# stopped ENGINE [ARG...]: sets NAME and ENGINE.
-stopped() {
-	local pid
-	ENGINE=$1
-	require "$ENGINE"
-	NAME=$(uniq_name filed)
-	pid=$(target_start "$ENGINE" "$NAME" "${@:2}")
-	case $ENGINE in
-	docker* | podman*)
-		engine_cli "$ENGINE" kill "$NAME" >/dev/null
-		wait_until 20 _is_exited
-		;;
-	*)
-		kill -KILL "$pid"
-		wait_until 20 refute pid_alive "$pid"
-		;;
-	esac
-}
-
-_is_exited() {
-	[[ $(engine_cli "$ENGINE" inspect -f '{{.State.Status}}' "$NAME") == exited ]]
-}
-
-in_it() {
-	engine_cli "$ENGINE" exec "$NAME" "$@"
+	stopped_teardown
 }
 
 # no mount of it anywhere that we see
@@ -155,14 +125,16 @@ started() {
 	[[ $(<"$(target_dir lxc "$NAME")/rootfs/etc/f") == x ]]
 }
 
-@test "containerd: a snapshot, when its task is removed" {
+@test "containerd: a snapshot, mounted still until its task is removed, and after that" {
 	local d=$BATS_TEST_TMPDIR
 	echo x >"$d/f"
 	stopped containerd busybox
-	# containerd unmounts when the task is removed
-	run -125 p cp "$d/f" "$NAME:/etc/f"
-	[[ $output == *"its files are mounted at /"*"ctr task rm"* ]] || die "$output"
-	wait_until 20 engine_cli containerd task rm "$NAME"
+	grep -q "upperdir=.*/$NAME/rootfs\|/$NAME/rootfs .*upperdir=" <(in_engine containerd cat /proc/self/mountinfo)
 	run -0 p cp "$d/f" "$NAME:/etc/f"
 	[[ $(p cat "$NAME:/etc/f") == x ]]
+	wait_until 20 engine_cli containerd task rm "$NAME"
+	[[ $(p cat "$NAME:/etc/f") == x ]]
+	run -0 p cp "$d/f" "$NAME:/etc/g"
+	engine_cli containerd task start -d "$NAME" </dev/null >/dev/null 2>&1 3>&-
+	[[ $(p cat "$NAME:/etc/f" "$NAME:/etc/g") == $'x\nx' ]]
 }

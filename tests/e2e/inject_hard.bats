@@ -99,9 +99,6 @@ teardown() {
 	engine_cli docker start "$T_NAME" >/dev/null
 	T_PID=$(engine_cli docker inspect -f '{{.State.Pid}}' "$T_NAME")
 	as_before
-	engine_cli docker stop -t 0 "$T_NAME" >/dev/null
-	run -125 i --from "$SRC" "$T_NAME"
-	[[ $output == "porthole: "* ]]
 }
 
 @test "another container of that name is another one, and one that is gone took it along" {
@@ -227,6 +224,24 @@ small_end() {
 	[[ $output == *"something else in 1 place"* && -z $(ls -A "$canary") ]]
 	run -125 i --force --from "$SRC" "$T_NAME"
 	[[ -z $(ls -A "$canary") && -L $r/opt ]]
+}
+
+@test "a directory that became a link to where it is now: what is in it stays, and can be taken out later" {
+	require docker
+	local r n
+	inject_start docker busybox
+	r=/proc/$T_PID/root
+	run -0 i --from "$SRC" "$T_NAME"
+	mv "$r/opt" "$r/moved"
+	ln -s moved "$r/opt"
+	for n in "" --force; do
+		run -1 j $n "$T_NAME"
+		[[ $output == *"behind a link or a mount now, and stays: /opt/os"* && -e $r/moved/os/one ]] || die "$output"
+	done
+	rm "$r/opt"
+	mv "$r/moved" "$r/opt"
+	run -0 j "$T_NAME"
+	[[ ! -e $r/opt && -z $(find "$PORTHOLE_STATE" -type f) ]]
 }
 
 # swap A B: the two names change places all the time, but for a moment now and then.
