@@ -258,7 +258,8 @@ _joined_net() {
 	spawn "$BATS_TEST_TMPDIR/pid" "$BATS_TEST_TMPDIR/log" unshare --net sleep 60
 	pid=$(<"$BATS_TEST_TMPDIR/pid")
 	wait_until 5 _runs "$pid" sleep
-	has_rule host-mnt "$pid"
+	# unless the machine of the tests is itself a chroot in a mount namespace of its own
+	[[ $(readlink /proc/self/ns/mnt) != "$(readlink /proc/1/ns/mnt)" ]] || has_rule host-mnt "$pid"
 	kill "$pid"
 	has_rule no-container $$
 }
