@@ -38,13 +38,20 @@ static void print_finding(const struct entry_finding *f)
 	fprintf(stderr, "porthole: %s\n          Fix: %s\n", text ? text : "", fix ? fix : "");
 }
 
+/* Of its last run, not of this one. */
+static bool is_oom(const struct entry_finding *f)
+{
+	return str_eq(f->id, "out-of-memory");
+}
+
 /* What its files tell may well be why it failed; what its engine needs was no part of this. */
 static void print_findings(const struct entry_report *r, bool failed)
 {
 	size_t shown = 0;
 
 	for (size_t i = 0; i < r->n; i++)
-		if (!entry_finding_is_engine(&r->findings[i]) && failed && shown++ < FINDINGS_SHOWN)
+		if (!entry_finding_is_engine(&r->findings[i]) && !is_oom(&r->findings[i]) &&
+		    failed && shown++ < FINDINGS_SHOWN)
 			print_finding(&r->findings[i]);
 	for (size_t i = 0; i < r->n; i++)
 		if (entry_finding_is_engine(&r->findings[i]))
@@ -63,7 +70,7 @@ static bool is_startable(const struct entry_report *r)
 const char *entrypoint_fix(const struct entry_report *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (!entry_finding_is_engine(&r->findings[i]))
+		if (!entry_finding_is_engine(&r->findings[i]) && !is_oom(&r->findings[i]))
 			return r->findings[i].fix;
 	return NULL;
 }
@@ -91,6 +98,9 @@ void entrypoint_tell(const struct entrypoint *ep, const struct rehearsed *w)
 			"limit %s\n",
 			w->oom_kills == 1 ? "one" : "some", w->oom_kills == 1 ? "was" : "were",
 			human_size(ep->entry.memory, limit));
+	for (size_t i = 0; w->oom_kills && i < ep->report.n; i++)
+		if (is_oom(&ep->report.findings[i]))
+			fprintf(stderr, "          Fix: %s\n", ep->report.findings[i].fix);
 	for (size_t i = 0; ep->t && i < w->left->n; i++)
 		fprintf(stderr, "%s%s", i ? "; " : "porthole: not rehearsed: ", w->left->v[i]);
 	if (ep->t && w->left->n)

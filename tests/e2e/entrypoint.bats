@@ -306,7 +306,10 @@ on_tmpfs() {
 	[[ ${lines[0]} == 1 && ${lines[1]} -le 4 && ${lines[2]} == new ]] || die "$output"
 	[[ $stderr == *"/new: Read-only file system"*"/ro/new: Read-only file system"*"with code 3"*"not rehearsed: its seccomp profile (docker"* && ! -e $BATS_TEST_TMPDIR/vol/new ]] || die "$stderr"
 	make "$n-m" busybox -m 20m -- /bin/dd if=/dev/zero of=/dev/null bs=60M
+	start "$n-m"
+	found "$n-m" out-of-memory "at its memory limit of 20 MiB"
 	run -137 --separate-stderr ep --run "$n-m"
+	[[ $stderr == *"one of its processes was killed by the kernel: out of memory, limit 20 MiB"$'\n'"          Fix: Give it more"* ]]
 	[[ $stderr == *"one of its processes was killed by the kernel: out of memory, limit 20 MiB"* ]] || die "$stderr"
 	make "$n-k" busybox -m 20m -- /bin/sh -c 'sh -c "kill -9 \$\$"; exit 5'
 	run -5 --separate-stderr ep --run "$n-k"

@@ -80,6 +80,7 @@ teardown_file() {
 
 @test "exit codes: 127 when it is not there, 126 when it cannot be run, and why" {
 	says 127 "there is no command 'no-such-program' in the PATH of '$WEB'" "$WEB" no-such-program
+	says 127 "there is no command '--json' in the PATH of '$WEB'"$'\n'"          is it an option? Those are written before the target" "$WEB" --json id
 	says 127 "there is no '/no/such' in '$WEB'" "$WEB" /no/such
 	says 126 "cannot run '/etc' in '$WEB': Permission denied"$'\n'"          it is a directory" "$WEB" /etc
 	says 126 "it is not executable (mode 0644)" "$WEB" /etc/passwd
