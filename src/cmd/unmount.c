@@ -3,77 +3,25 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cmd/users.h"
 #include "out/json_print.h"
 #include "session/visible.h"
-#include "watch/uses.h"
-
-enum { HOLDERS_SHOWN = 5 };
 
 struct unmount_opts {
 	bool explain, json, quiet;
 };
-
-/* The processes that use it, each once. */
-struct users {
-	size_t n;
-	struct {
-		pid_t pid;
-		char name[PROC_COMM_MAX * 4]; /* printable */
-	} v[HOLDERS_SHOWN];
-};
-
-static int find_users(int proc_fd, const struct visible *v, struct users *out, struct err *e)
-{
-	_cleanup_uses_ struct uses all = {};
-	const struct used kit = {.dev = v->fs};
-
-	if (uses_of_processes(proc_fd, &kit, &all) < 0)
-		return err_set(e, ENOMEM, "looking for who uses the kit");
-	for (size_t i = 0; i < all.n; i++) {
-		const struct use *u = &all.v[i];
-
-		if (i && u->pid == all.v[i - 1].pid)
-			continue;
-		if (out->n < HOLDERS_SHOWN) {
-			out->v[out->n].pid = u->pid;
-			str_printable(u->comm, strlen(u->comm), out->v[out->n].name,
-				      sizeof(out->v[out->n].name));
-		}
-		out->n++;
-	}
-	return 0;
-}
-
-/* "process 12 (bash), process 14 (sleep) and 3 more" */
-static void name_users(const struct users *u, struct buf *b)
-{
-	size_t shown = u->n < HOLDERS_SHOWN ? u->n : HOLDERS_SHOWN;
-
-	for (size_t i = 0; i < shown; i++)
-		buf_printf(b, "%sprocess %d (%s)",
-			   i == 0	  ? ""
-			   : i + 1 < u->n ? ", "
-					  : " and ",
-			   (int)u->v[i].pid, u->v[i].name);
-	if (u->n > shown)
-		buf_printf(b, " and %zu more", u->n - shown);
-}
 
 static int print_json(struct ctx *ctx, const struct visible *v, const struct users *u,
 		      struct err *e)
 {
 	struct out_style style = out_style_of(STDOUT_FILENO, ctx->color);
 	_cleanup_json_ json_t *j = NULL;
-	json_t *users = json_array();
 
-	for (size_t i = 0; i < u->n && i < HOLDERS_SHOWN; i++)
-		json_array_append_new(users, json_pack("{s:i,s:s}", "pid", (int)u->v[i].pid, "name",
-						       u->v[i].name));
 	j = json_pack("{s:o,s:s,s:i,s:b,s:o,s:o,s:I,s:o}", "target", json_text(v->target->name),
 		      "engine", v->target->engine, "pid", (int)v->target->pid, "found", v->there,
 		      "path", json_text(v->there ? v->path : NULL), "host_path",
 		      json_text(v->there ? v->host_path : NULL), "in_use_by", (json_int_t)u->n,
-		      "processes", users);
+		      "processes", users_json(u));
 	return out_json(stdout, j, &style, e);
 }
 
@@ -86,7 +34,7 @@ static int report(struct ctx *ctx, const struct unmount_opts *o, const struct vi
 		return print_json(ctx, v, u, e);
 	if (o->quiet)
 		return 0;
-	name_users(u, &who);
+	users_name(u, &who);
 	if (!v->there)
 		printf("There is no kit in '%s'.\n", v->label);
 	else if (o->explain)
@@ -128,7 +76,7 @@ static int unmount_one(struct ctx *ctx, const struct unmount_opts *o, const char
 		r = o->explain ? 1 : visible_unmount(&v, e);
 	/* every descriptor and map of every process: only where one of them is known to be there */
 	if (r > 0 && (!o->quiet || ctx->json))
-		r = find_users(roots.proc_fd, &v, &u, e);
+		r = users_find(roots.proc_fd, &(struct used){.dev = v.fs}, &u, e);
 	return r < 0 ? r : report(ctx, o, &v, &u, e);
 }
 

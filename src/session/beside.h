@@ -12,12 +12,14 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "kit/kit.h"
 
 struct plan;
 struct request;
 
 #define BESIDE_TARGET "target" /* where in its root the target's files are */
 #define BESIDE_SELF   "/usr/local/bin/porthole"
+#define BESIDE_KIT    "/usr/local/lib/porthole/" KIT_FILE /* where that finds it */
 
 struct host_request;
 

@@ -14,9 +14,6 @@
 
 enum { MOUNTS_MAX = 200 };
 
-#define OURS	 "/usr/local/bin/porthole"
-#define OURS_KIT "/usr/local/lib/porthole/" KIT_FILE /* where that finds it */
-
 int host_plan_ns(struct plan *p, const struct request *req, struct err *e)
 {
 	char missing[64];
@@ -134,8 +131,10 @@ static int add_extra(struct plan *p, const struct host_request *h, struct err *e
 /* Porthole itself, whoever's files it has. */
 static int add_ourselves(struct plan *p, struct err *e)
 {
-	const struct volume exe = {
-		.host = "/proc/self/exe", .inside = OURS, .ro = true, .propagation = MS_PRIVATE};
+	const struct volume exe = {.host = "/proc/self/exe",
+				   .inside = BESIDE_SELF,
+				   .ro = true,
+				   .propagation = MS_PRIVATE};
 	int fd = volume_open(&exe, false, NULL);
 	bool copy = fd < 0; /* a sealed one is nothing that could be mounted again */
 
@@ -143,7 +142,7 @@ static int add_ourselves(struct plan *p, struct err *e)
 		fd = open(exe.host, O_PATH | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
-	return beside_add(&p->beside, OURS, fd, copy) < 0 ? no_memory(e) : 0;
+	return beside_add(&p->beside, BESIDE_SELF, fd, copy) < 0 ? no_memory(e) : 0;
 }
 
 /* Its kit, for what it does in other containers from there. */
@@ -151,7 +150,7 @@ static int add_kit(struct plan *p, struct err *e)
 {
 	char file[32];
 	const struct volume kit = {
-		.host = file, .inside = OURS_KIT, .ro = true, .propagation = MS_PRIVATE};
+		.host = file, .inside = BESIDE_KIT, .ro = true, .propagation = MS_PRIVATE};
 	int fd;
 
 	if (p->kit.kind != KIT_IMAGE)
@@ -160,7 +159,7 @@ static int add_kit(struct plan *p, struct err *e)
 	fd = volume_open(&kit, false, NULL);
 	if (fd < 0)
 		return 0; /* a sealed one, as above */
-	return beside_add(&p->beside, OURS_KIT, fd, false) < 0 ? no_memory(e) : 0;
+	return beside_add(&p->beside, BESIDE_KIT, fd, false) < 0 ? no_memory(e) : 0;
 }
 
 /* Who and where: the host's, where its own files are not seen. */

@@ -15,6 +15,7 @@
 #include "base/path.h"
 #include "session/visible.h"
 #include "session/wire.h"
+#include "session/within.h"
 #include "sys/cred.h"
 #include "sys/ns.h"
 #include "sys/title.h"
@@ -94,64 +95,10 @@ static void watcher_stop(const struct deed *d)
 
 /* --- in the target's mount namespace, by a process of its own --- */
 
-static int join(const struct visible *v, struct err *e)
-{
-	int r = ns_join(v->target->pidfd, v->target->proc_fd, CLONE_NEWNS);
-
-	if (r == -ESRCH)
-		return err_say(e, ESRCH, "'%s' exited meanwhile", v->label);
-	if (r < 0) {
-		err_set(e, r, "joining the mount namespace of '%s'", v->label);
-		if (r == -EPERM)
-			err_hint(e, "this needs CAP_SYS_ADMIN and CAP_SYS_CHROOT: run with sudo");
-	}
-	return r;
-}
-
-/* A child does `work` there and sends back what it returns: a descriptor, or 0. */
-static int in_target(const struct deed *d, int (*work)(const struct deed *d, struct err *e),
-		     struct err *e)
-{
-	_cleanup_close_ int ours = -EBADF, theirs = -EBADF, fd = -EBADF;
-	struct wire_msg m = {.type = WIRE_FAIL};
-	int pair[2], r;
-	pid_t pid;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-		return err_set(e, errno, "making a socket pair");
-	ours = pair[0];
-	theirs = pair[1];
-	pid = fork();
-	if (pid < 0)
-		return err_set(e, errno, "starting a process");
-	if (pid == 0) {
-		title_set("porthole: mount");
-		r = join(d->v, &m.err);
-		if (r == 0)
-			r = work(d, &m.err);
-		if (r >= 0)
-			m.type = WIRE_READY;
-		wire_send(theirs, &m, r > 0 ? r : -EBADF);
-		_exit(0);
-	}
-	cleanup_close(&theirs);
-	theirs = -EBADF;
-	r = wire_recv(ours, &m, &fd);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	if (r != 1)
-		return err_say(e, EIO, "the process that was to do it in '%s' was killed",
-			       d->v->label);
-	if (m.type == WIRE_FAIL) {
-		*e = m.err;
-		return -e->num;
-	}
-	return fd < 0 ? 0 : TAKE_FD(fd);
-}
-
 /* The same directory by a mount of our own that can be written to. */
-static int writable_clone(const struct deed *d, struct err *e)
+static int writable_clone(const void *arg, struct err *e)
 {
+	const struct deed *d = arg;
 	struct mount_attr attr = {.attr_clr = MOUNT_ATTR_RDONLY};
 	int fd = open_tree(d->v->dev, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
@@ -169,7 +116,7 @@ static int open_at(struct deed *d, struct err *e)
 	if (fstatvfs(d->v->dev, &fs) < 0 || fstat(d->v->dev, &st) < 0)
 		return err_set(e, errno, "looking at /dev of '%s'", d->v->label);
 	if (fs.f_flag & ST_RDONLY) {
-		clone = in_target(d, writable_clone, e);
+		clone = within_mounts(d->v->target, d->v->label, writable_clone, d, e);
 		if (clone < 0)
 			return clone;
 	}
@@ -200,8 +147,9 @@ static int make_name(const struct deed *d, const char *link)
 	return r;
 }
 
-static int mount_here(const struct deed *d, struct err *e)
+static int mount_here(const void *arg, struct err *e)
 {
+	const struct deed *d = arg;
 	mode_t mask = umask(0);
 	int r = make_name(d, NULL);
 
@@ -259,7 +207,9 @@ static int mount_watched(struct deed *d, struct err *e)
 	int r = watcher_start(d, e);
 
 	if (r == 0)
-		r = d->v->way == VISIBLE_DIRECT ? in_target(d, mount_here, e) : mount_on_host(d, e);
+		r = d->v->way == VISIBLE_DIRECT
+			    ? within_mounts(d->v->target, d->v->label, mount_here, d, e)
+			    : mount_on_host(d, e);
 	settle(d);
 	if (r == 0 && !is_visible(d))
 		r = err_say(e, EIO, "the kit was mounted in '%s', and cannot be seen there",

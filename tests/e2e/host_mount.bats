@@ -12,6 +12,8 @@ setup() {
 }
 
 teardown() {
+	[[ -z ${P:-} ]] || kill "$P"
+	[[ -z ${T_NAME:-} ]] || target_stop docker "$T_NAME"
 	"$PORTHOLE" kill "$NAME" 2>/dev/null || true
 	umount_below "$DIR"
 }
@@ -72,4 +74,170 @@ fcntl.ioctl(c, 0x4C81, i)" $((n + 17))'
 	[[ ${lines[-2]} == 2 ]] || die "$output"
 	read -r a b <<<"${lines[-1]}"
 	((a == b)) || die "$output"
+}
+
+# box ARG...: a container in the background called NAME, in which CMD runs.
+box() {
+	run -0 timeout -k 2 60 "$PORTHOLE" host run -q -d --name "$NAME" "$@"
+}
+
+m() {
+	timeout -k 2 30 "$PORTHOLE" host mount "$@"
+}
+
+u() {
+	timeout -k 2 30 "$PORTHOLE" host unmount "$@"
+}
+
+# inside CMD...: in the container itself, with the box's own mounts.
+inside() {
+	timeout -k 2 30 "$PORTHOLE" exec "$NAME" "$@"
+}
+
+# has JQ: how many of the paths it has of the host are such.
+has() {
+	m --json "$NAME" | jq "[.[] | select($1)] | length"
+}
+
+# refused WORDS VERB ARG...: it ends with 125 and a sentence, and the mount table of the container is as it was.
+refused() {
+	local pid before
+	pid=$(jq .pid "/run/porthole/$NAME/state")
+	before=$(</proc/"$pid"/mountinfo)
+	run -125 --separate-stderr "${@:2}"
+	[[ $stderr == "porthole: "*"$1"* && -z $output ]] || die "not '$1': $stderr$output"
+	[[ $(</proc/"$pid"/mountinfo) == "$before" ]] || die "changed"
+}
+
+@test "a path is added, listed and taken away; what is read-only is so; the host's own is as it was" {
+	mkdir -p "$DIR/a/sub" "$DIR/b"
+	echo text >"$DIR/a/file"
+	mount -t tmpfs below "$DIR/a/sub"
+	echo deep >"$DIR/a/sub/file"
+	box --profile net -- sleep 1000
+	local before
+	before=$(grep "$DIR" /proc/self/mountinfo)
+	run -0 m "$NAME" "$DIR/a"
+	[[ $output == "$DIR/a of the host is at $DIR/a of '$NAME' now." ]] || die "$output"
+	run -0 inside sh -c "cat $DIR/a/file $DIR/a/sub/file; echo w >$DIR/a/new"
+	[[ $output == *text*deep* && $(<"$DIR/a/new") == w ]] || die "$output"
+	run -0 m "$NAME" "$DIR/a:/data/x y:ro"
+	[[ $output == *"at /data/x y of '$NAME' now, read-only."* ]] || die "$output"
+	run inside sh -c 'cat "/data/x y/file"; touch "/data/x y/t" "/data/x y/sub/t"'
+	[[ $status != 0 && $output == *text* && ! -e $DIR/a/t && ! -e $DIR/a/sub/t ]] || die "$output"
+	run -0 m "$NAME" "$DIR/a/file:/etc/of-host:ro"
+	[[ $(has ".inside == \"/data/x y\" and .read_only and .host == \"$DIR/a\"") == 1 ]] || die "$(m "$NAME")"
+	[[ $(has ".inside == \"$DIR/a\" and (.read_only | not)") == 1 && $(has '.inside == "/etc/of-host"') == 1 ]] || die "$(m "$NAME")"
+	run -0 u "$NAME" "/data/x y"
+	run -0 u "$NAME" /etc/of-host
+	run -0 u --json "$NAME" "$DIR/a"
+	[[ $(has true) == $(has '.inside == "/sys"') ]] || die "$(m "$NAME")"
+	run -1 inside test -e "$DIR/a/file"
+	[[ $(grep "$DIR" /proc/self/mountinfo) == "$before" ]] || die "the host's mounts changed"
+	umount "$DIR/a/sub"
+	run -0 m --explain "$NAME" "$DIR/b"
+	[[ $(has ".host == \"$DIR/b\"") == 0 ]] || die "$output"
+}
+
+@test "what cannot be is said in one sentence, and nothing is changed" {
+	mkdir "$DIR/d"
+	echo text >"$DIR/f"
+	box -v "$DIR:/mine" -- sh -c 'ln -s /host/etc /out; ln -s ../../../../etc /out2; ln -s /nowhere /dangling; exec sleep 1000'
+	wait_until 10 inside test -L /dangling
+	refused "opening '$DIR/nosuch', which is to be at /x" m "$NAME" "$DIR/nosuch:/x"
+	refused "'$DIR/d' is a directory, and /etc/passwd of '$NAME' is none" m "$NAME" "$DIR/d:/etc/passwd"
+	refused "'$DIR/f' is a file, and /tmp of '$NAME' is a directory" m "$NAME" "$DIR/f:/tmp"
+	refused "'$DIR/d' cannot be at /mine/new/er: that is $DIR/new/er of the host, and not there" m "$NAME" "$DIR/d:/mine/new/er"
+	[[ ! -e $DIR/new ]] || die "made on the host"
+	refused "something is mounted at /mine of '$NAME' already: the host's $DIR" m "$NAME" "$DIR/d:/mine"
+	refused "cannot be at /out/porthole-none: that is in / of the host, and not there" m "$NAME" "$DIR/d:/out/porthole-none"
+	[[ ! -e /etc/porthole-none ]] || die "made on the host"
+	refused "/dangling" m "$NAME" "$DIR/d:/dangling"
+	refused "nothing is mounted at /etc of '$NAME'" u "$NAME" /etc
+	refused "nothing is mounted at /nosuch of '$NAME'" u "$NAME" /nosuch
+	refused "what is at /dev of '$NAME' is the container's own" u "$NAME" /dev
+	refused "$NAME-no" m "$NAME-no" "$DIR/d"
+	run -2 m "$NAME" "$DIR/d:relative/path:ro"
+	run -2 m "$NAME" "$DIR/d:/x:strange"
+	[[ $output == *"takes SRC, SRC:DST or SRC:DST:ro"* ]] || die "$output"
+	run -2 m "$NAME" "$DIR/d:/"
+	run -2 u "$NAME" relative
+	refused "has the host's own mounts" m "$$" "$DIR/d"
+	# a link is followed as in the container, and leads to what is below its own root
+	run -0 m "$NAME" "$DIR:/out2"
+	run -0 inside ls /etc/f
+	[[ ! -e /etc/f ]] || die "mounted on the host"
+	refused "of the host, and not there" m "$NAME" "$DIR/d:/dev/shm/porthole-none"
+	[[ ! -e /dev/shm/porthole-none ]] || die "made on the host"
+	run as_user timeout 30 "$(for_users "$PORTHOLE")" host mount "$NAME" /tmp
+	[[ $status == 125 && $output == "porthole: "* ]] || die "$output"
+}
+
+@test "in use, it stays and who uses it is named; lazily it goes, unseen" {
+	mkdir "$DIR/d"
+	box --profile net -- sh -c 'until cd /d 2>/dev/null && test -e here; do cd /; sleep 0.05; done; touch in; sleep 1000 & wait'
+	run -0 m "$NAME" "$DIR/d:/d"
+	touch "$DIR/d/here"
+	wait_until 15 test -e "$DIR/d/in"
+	refused "/d of '$NAME' is in use by process " u "$NAME" /d
+	[[ $stderr == *"(s"*"--lazy"* ]] || die "$stderr"
+	run -0 u --lazy "$NAME" /d
+	[[ $output == *"still in use by process "* ]] || die "$output"
+	run -1 inside test -e /d/here
+	run -125 u "$NAME" /d
+}
+
+@test "a read-only root: what is there can be mounted on, and nothing is made" {
+	mkdir "$DIR/d"
+	echo text >"$DIR/d/f"
+	box --profile net --read-only -- sleep 1000
+	refused "/data of '$NAME' is not there, and cannot be made: its root is read-only" m "$NAME" "$DIR/d:/data"
+	run -0 m "$NAME" "$DIR/d:/tmp"
+	run -0 inside cat /tmp/f
+}
+
+@test "containers of other engines, and of none" {
+	mkdir "$DIR/d"
+	echo text >"$DIR/d/f"
+	P=$("$PORTHOLE_BUILD/tests/scratch" --hostname hm 3>&-)
+	run -0 m "$P" "$DIR/d:/dev/d:ro"
+	[[ $(<"/proc/$P/root/dev/d/f") == text ]] || die "$output"
+	refute touch "/proc/$P/root/dev/d/f"
+	run -0 u "$P" /dev/d
+	refute test -e "/proc/$P/root/dev/d/f"
+	T_NAME=$(uniq_name hm)
+	pid=$(target_start docker "$T_NAME" busybox --read-only)
+	run -0 m "$T_NAME" "$DIR/d:/tmp"
+	run -0 engine_cli docker exec "$T_NAME" cat /tmp/f
+	[[ $output == *text* ]] || die "$output"
+	run -0 u "$T_NAME" /tmp
+	refute test -e "/proc/$pid/root/tmp/f"
+}
+
+@test "a container that gives its mounts back to the host gets none by us that would be the host's" {
+	run -0 apart shared 'mkdir "$DIR/s" "$DIR/s/at" "$DIR/x"
+		mount -t tmpfs s "$DIR/s"; mkdir "$DIR/s/at"
+		hr -d --name "$NAME" --profile net -v "$DIR/s:/s:rshared" -- sleep 1000
+		! "$PORTHOLE" host mount "$NAME" "$DIR/x:/s/at" || exit 9
+		grep -c "$DIR/s/at" /proc/self/mountinfo || true
+		"$PORTHOLE" kill "$NAME"'
+	[[ $output == *"would be mounted on the host, too"* && ${lines[-1]} == 0 ]] || die "$output"
+}
+
+@test "killed at any moment it is there or it is not" {
+	local n=1 there pid report=$DIR/report
+	mkdir "$DIR/d"
+	box --profile net -- sleep 1000
+	pid=$(jq .pid "/run/porthole/$NAME/state")
+	while ((n < 400)); do
+		run timeout -k 2 60 "$PT_TOOLS/killat" $n "$PORTHOLE" "$report" -- "$PORTHOLE" host mount "$NAME" "$DIR/d:/made/d"
+		[[ $(<"$report") == killed* ]] || break
+		there=$(grep -c " /made/d " "/proc/$pid/mountinfo" || true)
+		((there <= 1)) || die "at $n: $there times"
+		((there == 0)) || u -q "$NAME" /made/d
+		n=$((n + 3))
+	done
+	((n > 10)) && [[ $status == 0 ]] || die "$n: $status $output"
+	run -0 u "$NAME" /made/d
+	[[ $(pgrep -fc "host mount $NAME") == 0 ]] || die "left"
 }
