@@ -191,7 +191,7 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 		r = view_attach(proc_mnt, proc, "");
 	if (r < 0)
 		return err_set(e, r, "attaching /proc and /sys of the session");
-	if (c->devices >= 0 && parts->devices->from >= 0)
+	if (parts->devices && parts->devices->from >= 0)
 		view_attach(parts->devices->from, dev, ""); /* seen by nobody below it */
 	*dev_fd = view_build_dev(p, p->shape.dev_dir ? &c->dev : parts->nodes, TAKE_FD(c->devices),
 				 dev, e);
