@@ -99,7 +99,8 @@ int fresh_dev(const struct plan *p, int dev, int shm, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		if (symlinkat(links[i][1], dev, links[i][0]) < 0 && errno != EEXIST)
 			return err_set(e, errno, "making /dev/%s of the session", links[i][0]);
-	r = shm >= 0 && mkdirat(dev, "shm", 01777) == 0 && view_attach(shm, dev, "shm") == 0
+	mkdirat(dev, "shm", 01777); /* it may be there: of the host's */
+	r = shm >= 0 && view_attach(shm, dev, "shm") == 0
 		    ? 0
 		    : mount_in(dev, "shm", "tmpfs", shm_opts, e);
 	if (r == 0 && faccessat(dev, "pts/ptmx", F_OK, AT_SYMLINK_NOFOLLOW) < 0)

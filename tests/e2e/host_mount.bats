@@ -66,6 +66,14 @@ fcntl.ioctl(c, 0x4C81, i)" $((n + 17))'
 	[[ $output == *there* ]] || die "$output"
 }
 
+@test "its /dev/shm is the host's where its ipc is" {
+	local at
+	at=$(stat -c %d /dev/shm)
+	[[ $(timeout 30 "$PORTHOLE" host run -q stat -c %d /dev/shm) == "$at" ]] || die "admin"
+	[[ $(timeout 30 "$PORTHOLE" host run -q --ns -ipc stat -c %d /dev/shm) != "$at" ]] || die "without ipc"
+	[[ $(timeout 30 "$PORTHOLE" host run -q --profile trace stat -c %d /dev/shm) == "$at" ]] || die "trace"
+}
+
 @test "what is mounted in its /dev is not mounted on a host whose mounts are shared" {
 	run -0 apart shared 'before=$(wc -l </proc/self/mountinfo)
 		hr sh -c "mount -t tmpfs leak /dev/shm; mount -t tmpfs leak /dev/pts; cp -a /dev/null /dev/p.x; grep -c leak /proc/self/mountinfo"
