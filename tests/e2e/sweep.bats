@@ -11,6 +11,7 @@ setup_file() {
 	TARGET=$(uniq_name swept)
 	# one that waits for its children: thousands of zombies would make each look at all processes longer
 	PID=$(target_start plain "$TARGET" scratch -- /app --reap)
+	cgroups_own "$PID"
 	# a kit so small that every rung is quick; a porthole that nobody else runs, on a tmpfs too, from
 	# which the kernel mounts no image without a loop device
 	mkdir -p "$d/kit/b" "$d/disk" "$d/tmpfs"
@@ -32,8 +33,17 @@ teardown_file() {
 # What a session leaves if nobody clears up.
 BRIEF='sleep 300 & setsid sleep 300 & env -i setsid sleep 300 & exit 7'
 
+# cgroups_own PID (0: this shell): where sessions make theirs on version 1, and nobody else's do.
+cgroups_own() {
+	local c d
+	for c in cpu memory pids; do
+		[[ ! -d /sys/fs/cgroup/$c ]] || { d=$(cgroup_new "$c" swept) && echo "$1" >"$d/cgroup.procs"; } || return 1
+	done
+}
+
 # looks ARG...: sweep.py.
 looks() {
+	cgroups_own 0 || return 1
 	timeout "${LIMIT:-60}" /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/sweep.py" --program "$OURS" "$@"
 }
 
@@ -48,11 +58,15 @@ swept() {
 }
 
 @test "the sweep sees what is left" {
-	local left=/proc/$PID/root/dev/left
+	local left=/proc/$PID/root/dev/left cg=/sys/fs/cgroup/porthole-left
+	[[ ! -d /sys/fs/cgroup/pids ]] || cg=$(cgroup_new pids swept)/porthole-left
 	run looks --step 100000 --pid "$PID" \
 		sh -c 'mkdir -p "$1"; exec "$2" version' sh "$left" "$OURS"
 	[[ $status == 1 && $output == *"+/dev/left "*"0 of 1 clean"* ]] || die "$output"
 	rmdir "$left"
+	run looks --step 100000 sh -c 'mkdir -p "$1"; exec "$2" version' sh "$cg" "$OURS"
+	[[ $status == 1 && $output == *"+$cg"*"0 of 1 clean"* ]] || die "$output"
+	rmdir "$cg"
 	run looks --step 100000 --pid "$PID" \
 		sh -c 'rm -f "$3"; setsid nsenter -t "$1" -p sh -c "echo >$3; sleep 2" & until [ -s "$3" ]; do sleep 0.01; done
 			exec "$2" version' sh "$PID" "$OURS" "$BATS_TEST_TMPDIR/there"

@@ -54,12 +54,13 @@ def entries(root, path):
 
 
 def cgroups_of(pid):
-    dirs = []
+    """Where sessions make theirs: of version 2 at the top, else below the caller's own."""
+    dirs = ["/sys/fs/cgroup"]
     for line in read("/proc/%s/cgroup" % pid).splitlines():
         _, names, path = line.split(":", 2)
-        for top in (names, names.replace("name=", ""), "unified" if not names else names, ""):
+        for top in (names, names.replace("name=", ""), "unified" if not names else names):
             d = os.path.join("/sys/fs/cgroup", top) + path
-            if os.path.isdir(d) and path != "/":
+            if os.path.isdir(d):
                 dirs.append(d)
                 break
     return dirs
