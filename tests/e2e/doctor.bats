@@ -104,8 +104,7 @@ kit_says() {
 @test "doctor: on the host everything is the host's and works; in a mount namespace of its own it is a container" {
 	require kit
 	local ours
-	ours=$PT_RUN/porthole.doctor # where a user may read it
-	cp "$PORTHOLE" "$ours"
+	ours=$(for_users "$PORTHOLE")
 	if at_home; then
 		on_host "$PORTHOLE" doctor
 		run -0 as_user "$ours" doctor
