@@ -49,11 +49,6 @@ ns() {
 	in_it doctor --json | jq -r --arg k "$1" '[.namespaces | to_entries[] | select(.value == $k) | .key] | sort | join(" ")'
 }
 
-# at_home: our mount namespace is the one the machine booted with (a machine of the tests can itself be a chroot in another).
-at_home() {
-	[[ $(</proc/2/comm) == kthreadd && $(readlink /proc/self/ns/mnt) == "$(readlink /proc/2/ns/mnt)" ]]
-}
-
 # on_host COMMAND...: porthole doctor says there that this is the host, and that everything works.
 on_host() {
 	run -0 "$@"

@@ -258,10 +258,10 @@ _joined_net() {
 	spawn "$BATS_TEST_TMPDIR/pid" "$BATS_TEST_TMPDIR/log" unshare --net sleep 60
 	pid=$(<"$BATS_TEST_TMPDIR/pid")
 	wait_until 5 _runs "$pid" sleep
-	if [[ $(readlink /proc/self/ns/mnt) == "$(readlink /proc/1/ns/mnt)" ]]; then
+	if at_home; then
 		has_rule host-mnt "$pid"
 		has_rule no-container $$
-	else # the machine of the tests is itself a chroot in a mount namespace of its own
+	else
 		[[ " $(rules "$pid") $(rules $$) " != *" host-mnt "* ]]
 		[[ " $(rules $$) " != *" no-container "* ]]
 	fi

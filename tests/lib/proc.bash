@@ -209,3 +209,8 @@ storm_kill() {
 	run -0 timeout 120 "$PORTHOLE" kill "$1"
 	[[ $(in_mnt "$mnt") == 0 ]] || die "processes are left"
 }
+
+# at_home: our mount namespace is the one the machine booted with (a machine of the tests can itself be a chroot in another).
+at_home() {
+	[[ $(</proc/2/comm) == kthreadd && $(readlink /proc/self/ns/mnt) == "$(readlink /proc/2/ns/mnt)" ]]
+}
