@@ -78,6 +78,8 @@ static void print_line(const struct out_style *style, const struct page *p)
 		buf_puts(&b, " of the line: left as written, nothing is evaluated.");
 		print_bullet(style, b.data);
 	}
+	if (!p->g.image && (p->g.tool == TOOL_DOCKER || p->g.tool == TOOL_PODMAN))
+		print_bullet(style, "No image is named: the line is not whole.");
 	if (p->words.rest) {
 		_cleanup_free_ char *rest =
 			str_fmt("Not looked at: what follows the command (%.60s).", p->words.rest);

@@ -7,7 +7,7 @@
 #include "facts/facts.h"
 #include "sys/proc.h"
 
-enum { OUTSIDERS_MAX = 256, CMDLINE_MAX = 4096 };
+enum { OUTSIDERS_MAX = 256, CMDLINE_MAX = 4096, PADDING = 8 };
 
 /* How a member is told from the others. */
 struct rule {
@@ -37,12 +37,23 @@ static pid_t last_number(const char *s)
 	return pid;
 }
 
+/* Without the zeros that a program leaves behind a title of its own, where its words were. */
+static ssize_t without_padding(const char *text, ssize_t n)
+{
+	ssize_t end = n;
+
+	while (end > 1 && !text[end - 1] && !text[end - 2])
+		end--;
+	return n - end > PADDING ? end : n;
+}
+
 static int argv_read(int fd, struct strv *argv)
 {
 	char text[CMDLINE_MAX];
 	ssize_t n = file_read_small_at(fd, "cmdline", text, sizeof(text));
 	int r = 0;
 
+	n = without_padding(text, n);
 	for (char *p = text; n > 0 && r == 0 && p < text + n; p += strlen(p) + 1)
 		r = strv_add(argv, p);
 	return r;

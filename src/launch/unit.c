@@ -106,6 +106,7 @@ int unit_text(const char *name, const struct strv *words, bool guests, char **ou
 		return r;
 	buf_printf(&b,
 		   "Restart=on-failure\n"
+		   "SuccessExitStatus=143\n" /* of who is asked to end */
 		   "KillMode=%s\n\n"
 		   "[Install]\n"
 		   "WantedBy=multi-user.target\n",

@@ -134,7 +134,8 @@ static int asked_user(struct plan *p, const char *user, struct err *e)
 	if (r == 0 || (str_eq(user, "root") && r == -ENOENT))
 		return 0;
 	err_say(e, ENOENT, "there is no user '%s' in the /etc/passwd of '%s'", user, p->label);
-	err_hint(e, "a number such as -u 1000 needs no entry; -u target is the app's own user");
+	err_hint(e, "a number such as -u 1000 needs no entry%s",
+		 p->beside.host ? "" : "; -u target is the app's own user");
 	return -ENOENT;
 }
 

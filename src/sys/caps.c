@@ -1,5 +1,6 @@
 #include "sys/caps.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,9 +116,12 @@ static int unknown(const char *word, struct err *e)
 	const char *bare = strncasecmp(word, "cap_", 4) == 0 ? word + 4 : word;
 	unsigned best = UINT32_MAX;
 	const char *near = names[0];
+	char low[24] = "";
 
+	for (size_t i = 0; i < sizeof(low) - 1 && bare[i]; i++)
+		low[i] = (char)tolower((unsigned char)bare[i]);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		unsigned d = str_distance(bare, names[i]);
+		unsigned d = str_distance(low, names[i]);
 
 		if (d < best) {
 			best = d;
@@ -125,7 +129,7 @@ static int unknown(const char *word, struct err *e)
 		}
 	}
 	err_say(e, EINVAL, "there is no capability '%s'", word);
-	if (best <= 3)
+	if (best <= 3 && 2 * best < strlen(bare))
 		err_hint(e, "did you mean '%s'?", near);
 	else
 		err_hint(e, "names are those of capabilities(7), or 'all', 'none', 'docker'");

@@ -128,3 +128,20 @@ sentences() {
 	run -0 unshare -mpf --mount-proc "$PORTHOLE" host run -q --ns none porthole host exec sh -c 'echo it-works'
 	[[ $output == *it-works ]] || die "$output"
 }
+
+@test "no hint leads astray: of a capability, of a user, of a line without an image; a title is one word" {
+	run -125 timeout 30 "$PORTHOLE" host run --cap-add FOO true
+	[[ $output == *"no capability 'FOO'"*"capabilities(7)"* && $output != *bpf* ]] || die "$output"
+	run -125 timeout 30 "$PORTHOLE" host run --cap-add NETADMIN true
+	[[ $output == *"did you mean 'net_admin'?"* ]] || die "$output"
+	run -125 timeout 30 "$PORTHOLE" host run --profile monitor -u nosuch true
+	sentences 1 "no user 'nosuch'" "a number such as -u 1000"
+	[[ $output != *target* ]] || die "$output"
+	run -0 "$PORTHOLE" explain 'docker run --privileged'
+	[[ $output == *"No image is named"* ]] || die "$output"
+	run -0 "$PORTHOLE" explain 'docker run --privileged x'
+	[[ $output != *"No image is named"* ]] || die "$output"
+	timeout 30 "$PORTHOLE" host run -q -d --profile monitor --name "$NAME" sleep 1000 >/dev/null
+	run -0 "$PORTHOLE" inspect "$NAME"
+	[[ $output == *"'porthole: session'"$'\n'* && $output != *"''"* ]] || die "$output"
+}

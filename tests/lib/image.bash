@@ -51,7 +51,8 @@ image_musl() {
 	rm -rf "$1/usr/include" "$1"/usr/lib/x86_64-linux-musl/*.[ao]
 }
 
-# image_cached NAME: fill $PT_CACHE/NAME, unless it is there. Once a machine: it needs the mirror.
+# image_cached NAME: fill $PT_CACHE/NAME, unless it is there. Once a machine: it needs the mirror. Besides the images:
+# systemd, a root that it boots from.
 image_cached() {
 	mkdir -p "$PT_CACHE" || return 1
 	(
@@ -61,6 +62,7 @@ image_cached() {
 		mkdir "$PT_CACHE/$1.new" || exit 1
 		case $1 in
 		musl) image_busybox "$PT_CACHE/$1.new" && image_musl "$PT_CACHE/$1.new" ;;
+		systemd) image_unpack bookworm systemd "$PT_CACHE/$1.new" systemd bash coreutils libc-bin util-linux ;;
 		*) image_suite "$1" "$PT_CACHE/$1.new" ;;
 		esac && mv "$PT_CACHE/$1.new" "$PT_CACHE/$1"
 	) 8>"$PT_CACHE/$1.lock"
