@@ -6,6 +6,7 @@
 #include "cmd/background.h"
 #include "cmd/exec_parts.h"
 #include "cmd/exec_warn.h"
+#include "cmd/host_engine.h"
 #include "cmd/host_rc.h"
 #include "cmd/host_run.h"
 #include "cmd/subject.h"
@@ -28,6 +29,9 @@ static const struct opt options[] = {
 	{OPT_STR, O(image), 0, "image", "IMAGE|FILE|DIR",
 	 "its root is this image of an engine's, archive or directory (default: the kit)", NULL},
 	{OPT_STR, O(name), 0, "name", "NAME", "what it is called (default: the profile)", NULL},
+	{OPT_STR, O(engine), 0, "engine", "ENGINE",
+	 "have docker, podman, nspawn, runc or crun make the container, so that it knows it",
+	 OPT_WORDS("docker", "podman", "nspawn", "runc", "crun")},
 	{OPT_FLAG, O(detach), 'd', "detach", NULL,
 	 "in the background, until 'porthole kill'; prints its name", NULL},
 	{OPT_STR, O(ttl), 0, "ttl", "TIME",
@@ -86,6 +90,7 @@ struct host_run {
 	struct beside_request beside;
 	struct request req;
 	struct host_back back;
+	struct host_engine engine;
 };
 
 static void host_run_done(struct host_run *h)
@@ -97,6 +102,7 @@ static void host_run_done(struct host_run *h)
 	strv_done(&h->env);
 	host_spec_done(&h->spec);
 	host_back_done(&h->back);
+	free(h->engine.own_name);
 }
 
 static const char *image_name(const struct host_run *h)
@@ -173,9 +179,9 @@ static int fill(struct host_run *h, struct ctx *ctx, int argc, char **argv, stru
 		.kit = o->kit	  ? o->kit
 		       : o->image ? "none"
 				  : NULL,
-		.cgroup = o->cgroup			     ? o->cgroup
-			  : o->detach && !h->spec.req.guests ? "own"
-							     : NULL,
+		.cgroup = o->cgroup					   ? o->cgroup
+			  : o->detach && !h->spec.req.guests && !o->engine ? "own"
+									   : NULL,
 		.env = h->env,
 		.env_files = o->env_files,
 		/* whoever attaches may type */
@@ -183,7 +189,7 @@ static int fill(struct host_run *h, struct ctx *ctx, int argc, char **argv, stru
 		.tty = o->tty,
 		.tty_in = !o->detach && isatty(STDIN_FILENO),
 		.tty_out = !o->detach && ctx->tty_out,
-		.limits = {.memory = o->memory, .pids = o->pids},
+		.limits = {.memory = o->engine ? 0 : o->memory, .pids = o->engine ? 0 : o->pids},
 		.beside = &h->beside,
 		.argc = (int)h->argv.n,
 		.argv = h->argv.v,
@@ -191,7 +197,7 @@ static int fill(struct host_run *h, struct ctx *ctx, int argc, char **argv, stru
 	if (o->ttl && str_to_seconds(o->ttl, &h->req.ttl) < 0)
 		return err_say(e, EINVAL, "--ttl takes a time such as 90s, 30m or 1h30m, not '%s'",
 			       o->ttl);
-	return exec_cpus(o->cpus, &h->req.limits.cpus, e);
+	return exec_cpus(o->engine ? NULL : o->cpus, &h->req.limits.cpus, e);
 }
 
 static void greet(const struct host_run *h, const struct plan *p, bool color, struct buf *b)
@@ -210,6 +216,9 @@ static void greet(const struct host_run *h, const struct plan *p, bool color, st
 	buf_puts(b, g->n_mounts > 6 ? " and more" : g->n_mounts ? "" : " none");
 	buf_puts(b,
 		 ".\n          What you write elsewhere is forgotten. It ends when you leave.\n");
+	if (h->o->engine)
+		buf_printf(b, "          It is made by %s, which knows it as %s.\n", h->o->engine,
+			   h->engine.line.name);
 }
 
 static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct err *e)
@@ -222,14 +231,22 @@ static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct 
 		greet(h, p, ctx->color_err, &hello);
 	exec_warn(p);
 	talk.greeting = hello.data;
-	return session_blame_kit(p, session_run(p, &talk, e), e);
+	return session_blame_kit(
+		p,
+		h->o->engine ? host_engine_run(p, h->engine.line.name, &talk, &h->engine, e)
+			     : session_run(p, &talk, e),
+		e);
 }
 
 static int detach(struct host_run *h, struct plan *p, struct err *e)
 {
+	_cleanup_free_ char *by = h->o->engine ? str_fmt("%s, by %s", image_name(h), h->o->engine)
+					       : strdup(image_name(h));
 	const struct launch l = {.name = h->self.name,
-				 .image = image_name(h),
+				 .image = by ? by : "?",
 				 .input = h->o->interactive,
+				 .run = h->o->engine ? host_engine_run : NULL,
+				 .run_data = &h->engine,
 				 .watch = host_back_watch,
 				 .attend = host_back_attend,
 				 .over = host_back_over,
@@ -346,9 +363,17 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = plan_make_host(&p, &h.self, h.o->image ? &h.image.store : NULL, &h.req, e);
 	if (r < 0)
 		return r;
+	if (h.o->engine)
+		r = host_engine_plan(&h.engine, h.o, &h.spec.profile, &h.env, &p, h.self.name, e);
+	if (r < 0)
+		return r;
+	if (h.o->explain && h.o->engine)
+		return host_engine_explain(&h.engine, &p, ctx, e);
 	if (h.o->explain)
 		return explain(&h, &p, ctx, e);
 	r = session_seal(&p, e);
+	if (r == 0 && h.o->engine)
+		r = engine_ready(h.engine.tool, p.caps, &h.engine.limits, e);
 	if (r < 0)
 		return r;
 	return h.o->detach ? detach(&h, &p, e) : run_plan(&h, &p, ctx, e);
@@ -384,6 +409,8 @@ const struct verb verb_host_run = {
 		    "  porthole host run --profile trace --cap-drop SYS_ADMIN strace -p 812\n"
 		    "  porthole host run --image debian:12 chroot /host id\n"
 		    "  porthole host run -d --name agent --profile monitor --image agent:7\n"
+		    "  porthole host run --engine docker -d --name spc sleep 1h   as docker ps "
+		    "shows it\n"
 		    "  porthole host run --profile inspect --mask /host/home --explain\n",
 	.opts = options,
 	.opts_size = sizeof(struct host_run_opts),

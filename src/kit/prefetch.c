@@ -62,7 +62,9 @@ void kit_prefetch(int mnt, const char *program)
 {
 	_cleanup_free_ char *list = NULL;
 
-	if (file_read_at(mnt, KIT_HOT, LIST_MAX, &list, NULL) < 0)
+	if (str_starts(program, KIT_BIN "/"))
+		program += strlen(KIT_BIN "/");
+	if (strchr(program, '/') || file_read_at(mnt, KIT_HOT, LIST_MAX, &list, NULL) < 0)
 		return;
 	if (read_lines(mnt, list, program) == 0)
 		read_lines(mnt, list, "*");

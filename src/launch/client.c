@@ -1,6 +1,7 @@
 #include "launch/client.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -10,8 +11,9 @@
 #include "files/pax.h"
 #include "kit/spawn.h"
 #include "session/view.h"
+#include "sys/caps.h"
 
-static int no_client(const char *name, int num, struct err *e)
+int client_missing(const char *name, int num, struct err *e)
 {
 	if (num != -ENOENT)
 		return err_set(e, num, "starting %s", name);
@@ -21,8 +23,8 @@ static int no_client(const char *name, int num, struct err *e)
 }
 
 /* Run the client with `words` after its own. Its exit status, or -errno with `e`. */
-static int run_client(const struct strv *client, const char *const *words, struct buf *errs,
-		      struct err *e)
+static int run_client(const struct strv *client, const char *const *words, struct buf *out,
+		      struct buf *errs, struct err *e)
 {
 	_cleanup_free_ char *lc = getenv("LC_ALL") ? strdup(getenv("LC_ALL")) : NULL;
 	_cleanup_strv_ struct strv all = {};
@@ -32,12 +34,12 @@ static int run_client(const struct strv *client, const char *const *words, struc
 		r = strv_add(&all, *words);
 	if (r < 0)
 		return err_set(e, ENOMEM, "running %s", client->v[0]);
-	r = spawn_run(all.v, NULL, NULL, errs);
+	r = spawn_run(all.v, NULL, out, errs);
 	if (lc) /* spawn_run() has set it, and what comes next is not to inherit that */
 		setenv("LC_ALL", lc, 1);
 	else
 		unsetenv("LC_ALL");
-	return r < 0 ? no_client(client->v[0], r, e) : r;
+	return r < 0 ? client_missing(client->v[0], r, e) : r;
 }
 
 /* What the client said last, as an error. */
@@ -60,7 +62,7 @@ int client_has_image(const struct strv *client, const char *image, struct err *e
 {
 	const char *const words[] = {"image", "inspect", "--format", "{{.Id}}", "--", image, NULL};
 	_cleanup_buf_ struct buf errs = {};
-	int r = run_client(client, words, &errs, e);
+	int r = run_client(client, words, NULL, &errs, e);
 
 	if (r <= 0)
 		return r < 0 ? r : 1;
@@ -109,8 +111,23 @@ int client_make_image(const struct strv *client, struct err *e)
 	if (r < 0)
 		return err_set(e, r, "making the image " CLIENT_IMAGE);
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
-	r = run_client(client, words, &errs, e);
+	r = run_client(client, words, NULL, &errs, e);
 	return r > 0 ? client_failed(client, "making the image " CLIENT_IMAGE, &errs, e) : r;
+}
+
+/* Docker 23.0 is the first with API 1.42, and knows those of Linux 5.8 and 5.9. */
+int client_caps(const struct strv *client, uint64_t *known, struct err *e)
+{
+	const char *const words[] = {"version", "--format", "{{.Server.APIVersion}}", NULL};
+	_cleanup_buf_ struct buf out = {}, errs = {};
+	unsigned major = 0, minor = 0;
+	int r = run_client(client, words, &out, &errs, e);
+
+	if (r > 0)
+		return client_failed(client, "asking for its version", &errs, e);
+	if (r == 0 && out.data && sscanf(out.data, "%u.%u", &major, &minor) == 2)
+		*known = major > 1 || minor >= 42 ? UINT64_MAX : CAPS_BIT(CAP_PERFMON) - 1;
+	return r;
 }
 
 int client_exec(const struct strv *argv, struct err *e)
@@ -121,5 +138,5 @@ int client_exec(const struct strv *argv, struct err *e)
 	unsetenv("DOCKER_TLS_VERIFY");
 	unsetenv("CONTAINER_HOST");
 	execvp(argv->v[0], argv->v);
-	return no_client(argv->v[0], -errno, e);
+	return client_missing(argv->v[0], -errno, e);
 }

@@ -19,5 +19,11 @@ int client_has_image(const struct strv *client, const char *image, struct err *e
 /* Make CLIENT_IMAGE there. 0 or -errno with `e`. */
 int client_make_image(const struct strv *client, struct err *e);
 
+/* Which capabilities the docker behind `client` has heard of. 0 or -errno as above. */
+int client_caps(const struct strv *client, uint64_t *known, struct err *e);
+
+/* Say that the client `name` could not be started, for `num` (-errno). Returns it. */
+int client_missing(const char *name, int num, struct err *e);
+
 /* Become the client with all of `argv`. Returns only when that cannot be: -errno with `e`. */
 int client_exec(const struct strv *argv, struct err *e);

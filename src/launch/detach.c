@@ -209,7 +209,11 @@ _Noreturn static void supervisor_main(struct detached *d)
 	if (r == 0)
 		r = start_keeper(d, &e);
 	if (r == 0)
-		r = session_blame_kit(d->plan, session_run(d->plan, &talk, &e), &e);
+		r = d->launch->run
+			    ? d->launch->run(d->plan, d->state.name, &talk, d->launch->run_data, &e)
+			    : session_run(d->plan, &talk, &e);
+	if (r >= 0)
+		r = session_blame_kit(d->plan, r, &e);
 	if (r < 0 && !e.exit)
 		e.exit = EXIT_PORTHOLE;
 	if (d->launch->over)
@@ -232,6 +236,7 @@ static int fill(struct detached *d, struct err *e)
 					: str_fmt("%s, beside %s", d->launch->image, p->label);
 	d->state.target = p->beside.host ? NULL : strdup(p->label);
 	d->state.target_pid = p->target->pid;
+	d->state.by_engine = d->launch->run;
 	d->state.created = time(NULL);
 	d->state.supervisor = launch_proc_of(getpid());
 	if (!d->state.name || !d->state.id || !d->state.image ||

@@ -10,11 +10,16 @@
 
 #include "base/err.h"
 #include "session/plan.h"
+#include "session/session.h"
 
 struct launch {
 	const char *name;  /* as launch_name_check() takes it */
 	const char *image; /* what its files are, for people */
 	bool input; /* it takes what whoever attaches types; with a terminal it always does */
+	/* In place of session_run(), in the supervisor (an engine's). NULL: that */
+	int (*run)(const struct plan *p, const char *name, struct session_talk *talk,
+		   const void *data, struct err *e);
+	const void *run_data;
 	/* Called in the supervisor at the end of the target where the container goes on; a sentence
 	 * for its log, which is freed, or NULL. */
 	char *(*ended)(void *data);

@@ -13,6 +13,7 @@
 #include "base/path.h"
 #include "launch/keeper.h"
 #include "session/leave.h"
+#include "session/lodge.h"
 #include "sys/proc.h"
 
 #define RUN	  "/run/porthole"
@@ -20,8 +21,8 @@
 
 enum { STATE_MAX = 64 << 10, DIRS_MAX = 10000 };
 
-static const char *const files[] = {FILE_NAME, FILE_NAME ".new", LAUNCH_LOG, LAUNCH_LOG_OLD,
-				    KEEPER_SOCKET};
+static const char *const files[] = {FILE_NAME,	    FILE_NAME ".new", LAUNCH_LOG,
+				    LAUNCH_LOG_OLD, KEEPER_SOCKET,    LODGE_SOCKET};
 
 void launch_state_done(struct launch_state *s)
 {
@@ -81,16 +82,18 @@ static json_t *state_json(const struct launch_state *s)
 {
 	struct tm tm;
 	time_t at = (time_t)s->created;
+	const struct launch_proc *first = s->by_engine ? &s->agent : &s->command;
 	char when[32] = "";
 
 	if (gmtime_r(&at, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	/* pid and start are where the target layer looks for them */
-	return json_pack("{s:o,s:o,s:o,s:o,s:i,s:s,s:i,s:I,s:o,s:o}", "name", json_text(s->name),
-			 "id", json_text(s->id), "image", json_text(s->image), "target",
-			 json_text(s->target), "target_pid", (int)s->target_pid, "created", when,
-			 "pid", (int)s->command.pid, "start", (json_int_t)s->command.start,
-			 "supervisor", proc_json(&s->supervisor), "agent", proc_json(&s->agent));
+	return json_pack("{s:o,s:o,s:o,s:o,s:i,s:s,s:i,s:I,s:o,s:o,s:o}", "name",
+			 json_text(s->name), "id", json_text(s->id), "image", json_text(s->image),
+			 "target", json_text(s->target), "target_pid", (int)s->target_pid,
+			 "created", when, "pid", (int)first->pid, "start", (json_int_t)first->start,
+			 "supervisor", proc_json(&s->supervisor), "agent", proc_json(&s->agent),
+			 "command", proc_json(&s->command));
 }
 
 int launch_state_write(int dir, const struct launch_state *s, struct err *e)
@@ -136,10 +139,9 @@ static int read_in(int top, const char *name, struct launch_state *s)
 	s->image = json_dup(j, "image");
 	s->target = json_dup(j, "target");
 	s->target_pid = (pid_t)json_int(j, "target_pid", 0);
-	s->command.pid = (pid_t)json_int(j, "pid", 0);
-	s->command.start = (uint64_t)json_int(j, "start", 0);
 	read_proc(j, "supervisor", &s->supervisor);
 	read_proc(j, "agent", &s->agent);
+	read_proc(j, "command", &s->command);
 	return s->name && s->id ? TAKE_FD(dir) : -EBADMSG;
 }
 
@@ -164,6 +166,7 @@ static void empty(int dir)
 {
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		unlinkat(dir, files[i], 0);
+	unlinkat(dir, LAUNCH_TEMP_ROOT, AT_REMOVEDIR);
 }
 
 void launch_forget(int dir, const char *name)
@@ -241,6 +244,35 @@ static int make_temp(const char *temp, int *top, struct err *e)
 	return r < 0 ? err_set(e, r, "making a directory in " RUN) : r;
 }
 
+static void temp_name(char *out, size_t size)
+{
+	struct launch_proc self = launch_proc_of(getpid());
+
+	snprintf(out, size, ".new-%d-%llu", (int)self.pid, (unsigned long long)self.start);
+}
+
+int launch_temp(char **path, struct err *e)
+{
+	_cleanup_close_ int top = -EBADF, dir = -EBADF;
+	char name[64];
+
+	launch_sweep();
+	temp_name(name, sizeof(name));
+	dir = make_temp(name, &top, e);
+	if (dir < 0)
+		return dir;
+	*path = mkdirat(dir, LAUNCH_TEMP_ROOT, 0755) == 0 ? str_fmt(RUN "/%s", name) : NULL;
+	return *path ? 0 : err_set(e, ENOMEM, "making a directory in " RUN);
+}
+
+void launch_temp_remove(const char *path)
+{
+	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir >= 0)
+		launch_forget(dir, path + strlen(RUN "/"));
+}
+
 static int is_taken(const char *name, struct err *e)
 {
 	err_say(e, EEXIST, "there is a container '%s' already", name);
@@ -250,13 +282,12 @@ static int is_taken(const char *name, struct err *e)
 
 int launch_reserve(const struct launch_state *s, struct err *e)
 {
-	struct launch_proc self = launch_proc_of(getpid());
 	_cleanup_close_ int top = -EBADF, dir = -EBADF;
 	char temp[64];
 	int r;
 
 	launch_sweep();
-	snprintf(temp, sizeof(temp), ".new-%d-%llu", (int)self.pid, (unsigned long long)self.start);
+	temp_name(temp, sizeof(temp));
 	dir = make_temp(temp, &top, e);
 	if (dir < 0)
 		return dir;

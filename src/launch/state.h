@@ -17,6 +17,8 @@
 
 enum { LAUNCH_NAME_MAX = 64, LAUNCH_LOG_MAX = 1 << 20 };
 
+#define LAUNCH_TEMP_ROOT "root"
+
 #define LAUNCH_LOG     "log" /* what it says; at LAUNCH_LOG_MAX bytes it becomes the older one */
 #define LAUNCH_LOG_OLD "log.1"
 
@@ -36,6 +38,8 @@ struct launch_state {
 	struct launch_proc supervisor; /* while it is being started: who starts it */
 	struct launch_proc agent;      /* none before it stands */
 	struct launch_proc command;    /* the same; and none once it has ended */
+	bool by_engine; /* the agent is the first process of an engine's container: it is found by
+			   that one, as the engine has it */
 };
 
 #define _cleanup_launch_state_ _cleanup_(launch_state_done)
@@ -65,6 +69,14 @@ int launch_find(const char *name, struct launch_state *s, struct err *e);
 
 /* Remove the directory `dir` of `name`; that of another which has the name since stays. */
 void launch_forget(int dir, const char *name);
+
+/* Make a directory beside them that has no name, for as long as this process runs, with the empty
+ * directory LAUNCH_TEMP_ROOT in it: the caller frees *path. Somebody else's next look removes what
+ * a killed one has left. 0 or -errno with `e`. */
+int launch_temp(char **path, struct err *e);
+
+/* Remove it with what of ours is in it. */
+void launch_temp_remove(const char *path);
 
 /* Clear up after all whose supervisor and agent were killed: what they had started, and what is
  * written of them. Costs one system call where there are none. */

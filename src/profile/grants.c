@@ -158,6 +158,13 @@ static bool is_assignment(const char *w)
 /* Words that run what follows: sudo with its options, env, exec. */
 static size_t skip_before(const struct strv *words, struct grants *g)
 {
+	static const struct {
+		const char *name;
+		unsigned flags;
+	} shares[] = {{"SYSTEMD_NSPAWN_SHARE_SYSTEM=", CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS},
+		      {"SYSTEMD_NSPAWN_SHARE_NS_PID=", CLONE_NEWPID},
+		      {"SYSTEMD_NSPAWN_SHARE_NS_IPC=", CLONE_NEWIPC},
+		      {"SYSTEMD_NSPAWN_SHARE_NS_UTS=", CLONE_NEWUTS}};
 	static const char before[] = "sudo doas env exec command nohup time";
 	size_t at = 0;
 	bool sudo = false;
@@ -166,9 +173,9 @@ static size_t skip_before(const struct strv *words, struct grants *g)
 		const char *w = words->v[at];
 
 		if (is_assignment(w)) {
-			if (str_starts(w, "SYSTEMD_NSPAWN_SHARE_SYSTEM=") &&
-			    strcspn(w, "1yt") < strlen(w))
-				g->host_ns |= CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+			for (size_t i = 0; i < ARRAY_LEN(shares); i++)
+				if (str_starts(w, shares[i].name) && strcspn(w, "1yt") < strlen(w))
+					g->host_ns |= shares[i].flags;
 			continue;
 		}
 		if (str_has_word(before, w))

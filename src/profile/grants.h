@@ -20,7 +20,7 @@ struct grant_mount {
 	char *propagation; /* "rslave", "shared", ...; NULL: private */
 };
 
-enum grant_tool { TOOL_DOCKER, TOOL_PODMAN, TOOL_NSPAWN, TOOL_BWRAP };
+enum grant_tool { TOOL_DOCKER, TOOL_PODMAN, TOOL_NSPAWN, TOOL_BWRAP, TOOL_RUNC, TOOL_CRUN };
 
 struct grants {
 	enum grant_tool tool;

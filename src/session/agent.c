@@ -25,7 +25,7 @@
 
 enum { SUPERVISOR_GONE = -1 }; /* in place of the command's code, which may be any */
 
-_Noreturn static void agent_fail(struct agent *a, struct err *e)
+_Noreturn void agent_fail(struct agent *a, struct err *e)
 {
 	struct wire_msg m = {.type = WIRE_FAIL, .err = *e};
 
@@ -38,6 +38,10 @@ _Noreturn static void agent_fail(struct agent *a, struct err *e)
 /* Signals that we, or a caller such as nohup, may have ignored. */
 static const int ignorable[] = {SIGPIPE, SIGHUP,  SIGINT,  SIGQUIT, SIGTERM, SIGCHLD,
 				SIGTSTP, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
+
+/* What an engine sends a container's first process, for the command. */
+static const int stopping[] = {SIGHUP,	SIGINT,	 SIGQUIT,  SIGTERM,
+			       SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 
 /* [child] As the container's first process: with a /proc of the pid namespace it is the first of.
  */
@@ -136,6 +140,8 @@ static int attend(struct agent *a, pid_t command, int sigfd)
 			break;
 		if (fds[2].revents)
 			devices_settle(&a->devices);
+		if (fds[1].revents & POLLIN && si.ssi_signo != SIGCHLD)
+			kill(command, (int)si.ssi_signo);
 		if (!(fds[0].revents & (POLLIN | POLLHUP)))
 			continue;
 		if (wire_recv(a->sock, &m, &fd) <= 0) { /* killed, or told us to end */
@@ -234,19 +240,23 @@ _Noreturn void agent_main(struct agent *a)
 	if (p->cgroup == CGROUP_OWN)
 		cgroup.procs = a->own_procs;
 	a->cgroup = &cgroup;
-	title_set("porthole: session");
+	if (!a->placed) /* it has nothing of the host's there else */
+		title_set("porthole: session");
 	sigfillset(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	/* while we build we die with the supervisor; later its end wakes us to clear up */
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-	if (agent_enter(a, &e) < 0 || (p->tty && session_pty(p, &master, &slave, &e) < 0))
+	if ((!a->placed && agent_enter(a, &e) < 0) ||
+	    (p->tty && session_pty(p, &master, &slave, &e) < 0))
 		agent_fail(a, &e);
 
 	settle_term(p);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; a->placed && i < ARRAY_LEN(stopping); i++)
+		sigaddset(&set, stopping[i]);
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC);
 	prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
 	say_where(a);

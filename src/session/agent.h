@@ -17,6 +17,7 @@ struct agent {
 	int host_proc; /* the host's /proc, O_PATH|O_DIRECTORY */
 	int guard;     /* to the guard; not ours to close */
 	bool says_started;
+	bool placed;	  /* what it is to enter is there already: it is an engine's (lodge.h) */
 	const int *stdio; /* [3], for the command; -EBADF: the pty */
 	const struct session_cgroup *cgroup;
 	const struct freeze *freeze;
@@ -27,6 +28,9 @@ struct agent {
 /* Runs the session inside and exits the process with the session's exit code. Called in a process
  * just forked; never returns. */
 _Noreturn void agent_main(struct agent *a);
+
+/* Tell the supervisor what went wrong, and end with its exit code. */
+_Noreturn void agent_fail(struct agent *a, struct err *e);
 
 /* Join or make the plan's namespaces and build its view. 0 or -errno with `e`. */
 int agent_enter(struct agent *a, struct err *e);

@@ -22,6 +22,8 @@
 #include "store/store.h"
 #include "target/target.h"
 
+struct lodging;
+
 #define KIT_BASHRC KIT_PREFIX "/s/porthole/bashrc" /* of interactive sessions; may be missing */
 
 /* Where temporary files go when the target has no /tmp that can be written: a directory of the
@@ -107,7 +109,10 @@ struct plan {
 	struct cow cow;	      /* what is written is forgotten */
 	struct beside beside; /* a container of its own, which shares some of its namespaces */
 	bool ids_inside; /* a store's: the owners in its root are those that the container sees */
-	int root_fd;	 /* the target's root, O_PATH; -EBADF when its mounts are not joined */
+	const struct lodging *lodging; /* an engine makes its container (lodge.h); NULL: we do */
+	int place; /* the mount namespace of somebody else that the view is built in, and which has
+		      it as its root from then on; -EBADF: one of its own */
+	int root_fd; /* the target's root, O_PATH; -EBADF when its mounts are not joined */
 	struct who who;
 	bool groups_denied; /* the target's user namespace denies setgroups(2) */
 	bool scratch;	    /* TMPDIR is PLAN_SCRATCH, for want of a /tmp */
@@ -136,6 +141,7 @@ struct plan {
 
 #define PLAN_INIT                                                                                  \
 	((struct plan){.root_fd = -EBADF,                                                          \
+		       .place = -EBADF,                                                            \
 		       .mnt_owner = -EBADF,                                                        \
 		       .changes_ns = -EBADF,                                                       \
 		       .kit = KIT_INIT,                                                            \

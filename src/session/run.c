@@ -22,6 +22,7 @@
 #include "session/leave.h"
 #include "session/session.h"
 #include "session/wire.h"
+#include "session/lodge.h"
 #include "sys/caps.h"
 #include "sys/ns.h"
 #include "sys/power.h"
@@ -42,7 +43,7 @@ struct supervisor {
 	struct kit_ready kit_ready; /* classic */
 	struct overlay_scratch scratch;
 	struct buf notes;
-	pid_t agent_pid;
+	pid_t agent_pid, inside; /* the same, but where an engine makes the container */
 	int mnt_ns; /* of the session, once it stands: a descriptor, so that its number is not used
 		       again */
 	bool loop;  /* the kit is mounted from a loop device, which is seen until it is unmounted */
@@ -127,6 +128,8 @@ static int start_agent(struct supervisor *s, struct err *e)
 		close(s->sigfd);
 		if (!s->agent.parts.classic && p->kit.kind != KIT_NONE)
 			close(p->kit.fd); /* the supervisor mounts it */
+		if (p->lodging)
+			lodge_steward(&s->agent);
 		agent_main(&s->agent);
 	}
 	if (s->agent_pid < 0 && (p->rootless || p->ns_new & CLONE_NEWPID))
@@ -135,18 +138,11 @@ static int start_agent(struct supervisor *s, struct err *e)
 		return plan_exited(p, e);
 	if (s->agent_pid < 0)
 		return err_set(e, errno, "starting a process");
+	s->inside = s->agent_pid;
 	cleanup_close(&s->agent.sock);
 	s->agent.sock = -EBADF;
 	channels_handed(&s->channels);
 	return 0;
-}
-
-/* The name of a program of the kit, or NULL when it is run from elsewhere. */
-static const char *kit_program(const char *cmd)
-{
-	if (str_starts(cmd, KIT_BIN "/"))
-		cmd += strlen(KIT_BIN "/");
-	return strchr(cmd, '/') ? NULL : cmd;
 }
 
 static int send_kit(struct supervisor *s, struct err *e)
@@ -167,8 +163,8 @@ static int send_kit(struct supervisor *s, struct err *e)
 	}
 	s->loop = rung == KIT_RUNG_LOOP;
 	wire_send(s->sock, &m, kit); /* a dead agent is seen when its message is awaited */
-	if (kit >= 0 && rung == KIT_RUNG_FILE && kit_program(p->argv.v[0]))
-		kit_prefetch(kit, kit_program(p->argv.v[0]));
+	if (kit >= 0 && rung == KIT_RUNG_FILE)
+		kit_prefetch(kit, p->argv.v[0]);
 	return 0;
 }
 
@@ -220,6 +216,10 @@ static int await_ready(struct supervisor *s, struct err *e)
 		if (m.type == WIRE_SCRATCH) {
 			cleanup_close(&s->scratch.dir);
 			s->scratch.dir = fd;
+			continue;
+		}
+		if (m.type == WIRE_AGENT) {
+			s->inside = m.num;
 			continue;
 		}
 		if (m.type != WIRE_NS)
@@ -364,7 +364,7 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 			handle_signal(s);
 		channels_move(&s->channels, &fds[4]);
 		if (fds[3].revents)
-			talk->attend(talk->data, s->agent_pid);
+			talk->attend(talk->data, s->inside);
 		ending_look(&ending, fds[2].revents, talk, s->channels.raw);
 		if (!fds[0].revents)
 			continue;
@@ -373,8 +373,8 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 			return 0;
 		cleanup_close(&fd);
 		if (m.type == WIRE_STARTED && talk->started)
-			talk->started(talk->data, s->agent_pid,
-				      proc_first_child(s->agent.host_proc, s->agent_pid));
+			talk->started(talk->data, s->inside,
+				      proc_first_child(s->agent.host_proc, s->inside));
 		if (m.type == WIRE_FAIL && m.err.num) {
 			*e = m.err;
 			return -e->num;

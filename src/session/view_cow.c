@@ -224,8 +224,8 @@ int view_build_cow(const struct plan *p, const struct view_parts *parts, int *de
 	int r = pieces_make(p, parts, &c, e);
 
 	*dev = -EBADF;
-	if (r == 0 &&
-	    (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+	if (r == 0 && ((p->place < 0 ? unshare(CLONE_NEWNS) : setns(p->place, CLONE_NEWNS)) < 0 ||
+		       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
 		r = err_set(e, errno, "making a private mount namespace");
 	if (r == 0)
 		r = put_together(p, parts, &c, dev, e);

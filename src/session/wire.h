@@ -22,6 +22,8 @@ enum wire_type {
 	WIRE_SCRATCH, /* agent -> supervisor: where a view that forgets writes, made inside */
 	WIRE_NOTE,    /* agent -> supervisor: a sentence for the user, in `err` */
 	WIRE_STARTED, /* agent -> supervisor: the command has been executed; where asked for */
+	WIRE_AGENT,   /* steward -> supervisor: the agent is process `num`, not itself */
+	WIRE_HAND,    /* steward -> agent: a descriptor, `num` tells which (lodge.c) */
 	WIRE_READY,   /* agent -> supervisor: the view stands; maybe a pty master */
 	WIRE_FAIL,    /* agent -> supervisor: `err` */
 	WIRE_SIGNAL,  /* supervisor -> agent: pass signal `num` on to the command */

@@ -192,3 +192,47 @@ int seccomp_filter_default(uint64_t caps, struct seccomp_filter *out)
 	*out = (struct seccomp_filter){.code = f.code, .n = (unsigned short)f.n};
 	return 0;
 }
+
+/* One rule; `arg` is of the first argument, or NULL. */
+static void add_rule(json_t *rules, const char *calls, int num, json_t *arg)
+{
+	_cleanup_strv_ struct strv v = {};
+	json_t *names = json_array();
+
+	strv_split(&v, calls, " ");
+	for (size_t i = 0; i < v.n; i++)
+		json_array_append_new(names, json_string(v.v[i]));
+	json_array_append_new(rules, json_pack("{s:o,s:s,s:i,s:o*}", "names", names, "action",
+					       "SCMP_ACT_ERRNO", "errnoRet", num, "args", arg));
+}
+
+static json_t *first_arg(uint32_t value, const char *op)
+{
+	return json_pack("[{s:i,s:I,s:I,s:s}]", "index", 0, "value", (json_int_t)value, "valueTwo",
+			 (json_int_t)value, "op", op);
+}
+
+json_t *seccomp_default_oci(uint64_t caps)
+{
+	json_t *rules = json_array(), *archs = json_array();
+	const uint32_t native = seccomp_arch_native();
+
+	for (size_t i = 0; i < ARRAY_LEN(denied); i++)
+		if (!(denied[i].caps & caps))
+			add_rule(rules, denied[i].calls, EPERM, NULL);
+	for (uint32_t bit = 1; bit && !(caps & CAPS_BIT(CAP_SYS_ADMIN)); bit <<= 1)
+		if (NEW_NAMESPACES & bit)
+			add_rule(rules, "clone", EPERM, first_arg(bit, "SCMP_CMP_MASKED_EQ"));
+	if (!(caps & CAPS_BIT(CAP_SYS_ADMIN)))
+		add_rule(rules, "clone3", ENOSYS, NULL);
+	add_rule(rules, "socket", EPERM, first_arg(VSOCK, "SCMP_CMP_EQ"));
+	if (native == SCMP_ARCH_X86_64) {
+		json_array_append_new(archs, json_string("SCMP_ARCH_X86_64"));
+		json_array_append_new(archs, json_string("SCMP_ARCH_X86"));
+	} else if (native == SCMP_ARCH_AARCH64) {
+		json_array_append_new(archs, json_string("SCMP_ARCH_AARCH64"));
+		json_array_append_new(archs, json_string("SCMP_ARCH_ARM"));
+	}
+	return json_pack("{s:s,s:o,s:o}", "defaultAction", "SCMP_ACT_ALLOW", "architectures", archs,
+			 "syscalls", rules);
+}

@@ -30,6 +30,11 @@ int seccomp_filter_compile(json_t *profile, struct seccomp_filter *out, struct e
  * -ENOMEM. */
 int seccomp_filter_default(uint64_t caps, struct seccomp_filter *out);
 
+/* The same in an OCI runtime spec's words (linux.seccomp), which can say neither that what is newer
+ * does not exist nor which personalities there are. The caller owns the reference; NULL when memory
+ * is out. */
+json_t *seccomp_default_oci(uint64_t caps);
+
 /* From here on the filter holds for this thread and all it starts. Needs no-new-privileges, or
  * CAP_SYS_ADMIN in our user namespace. 0 or -errno. [child] */
 int seccomp_filter_load(const struct seccomp_filter *f);

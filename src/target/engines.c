@@ -5,8 +5,16 @@
 #include "target/scan.h"
 
 const struct engine *const engines[] = {
-	&engine_docker, &engine_podman, &engine_containerd, &engine_lxc,      &engine_nspawn,
-	&engine_runc,	&engine_crun,	&engine_flatpak,    &engine_porthole, &engine_bwrap,
+	&engine_porthole, /* first: what it had another engine make is its own, too */
+	&engine_docker,
+	&engine_podman,
+	&engine_containerd,
+	&engine_lxc,
+	&engine_nspawn,
+	&engine_runc,
+	&engine_crun,
+	&engine_flatpak,
+	&engine_bwrap,
 	&engine_none, /* last: what no other has */
 	NULL,
 };

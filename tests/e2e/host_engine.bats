@@ -1,0 +1,202 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154 # run sets stderr
+# host run --engine: a container that docker, podman, nspawn, runc or crun makes and knows, and that
+# is the same as ours.
+load ../lib/porthole
+
+# hr ARG...: porthole host run ARG..., never for long.
+hr() {
+	timeout -k 2 120 "$PORTHOLE" host run "$@"
+}
+
+setup() {
+	require docker podman runc crun nspawn kit
+	engine_start docker
+	engine_start podman
+	DIR=$(test_dir)
+	NAME=$(uniq_name spc)
+	export DOCKER_HOST=unix://$PT_RUN/e/docker/run/docker.sock
+	export CONTAINERS_CONF=$PT_RUN/e/podman/containers.conf CONTAINERS_STORAGE_CONF=$PT_RUN/e/podman/storage.conf
+}
+
+teardown() {
+	timeout 20 "$PORTHOLE" kill "porthole://$NAME" 2>/dev/null || true
+}
+
+# known ENGINE: whether the engine has a container NAME, of whatever state.
+known() {
+	case $1 in
+	docker | podman) "$1" ps -a --format '{{.Names}}' | grep -qxF "$NAME" ;;
+	runc) runc list -q | grep -qxF "$NAME" ;;
+	crun) [[ -e /run/crun/$NAME ]] ;;
+	nspawn) "$PORTHOLE" ps -f engine=nspawn --format '{{.Name}}' | grep -qxF "$NAME" || pgrep -f "systemd-nspawn .*--machine=$NAME " >/dev/null ;;
+	esac
+}
+
+# nothing_of ENGINE MARK: neither the engine's nor processes nor files are left.
+nothing_of() {
+	! known "$1" && ! pgrep -f "$2" >/dev/null && ! grep -q porthole-engine /proc/*/mountinfo 2>/dev/null &&
+		! find /run/porthole -path "*$NAME*" 2>/dev/null | grep -q .
+}
+
+# The table of what an engine does otherwise: expected ENGINE is how the facts on standard input
+# are with it. porthole-host-run(1) tells all of it, and what is less than was asked for is said at the start.
+#   nspawn              cannot keep the host's cgroup namespace
+#   docker before 23.0  has not heard of the capabilities perfmon, bpf and checkpoint_restore
+expected() {
+	local line key value old=0
+	[[ $1 == docker && $(docker version -f '{{.Server.APIVersion}}') < 1.42 ]] && old=$((7 << 38))
+	while read -r line; do
+		read -r key value <<<"$line"
+		case $key in
+		Cap*) printf '%s %016x\n' "$key" $((16#$value & ~old)) ;;
+		*) [[ $1 == nspawn && $line == "ns cgroup:"* ]] && line="ns cgroup: its own"
+			printf '%s\n' "$line" ;;
+		esac
+	done
+}
+
+# probe PROFILE [OPTION...]: the facts of a container.
+probe() {
+	local profile=$1 ns
+	shift
+	ns=$(readlink /proc/self/ns/*)
+	hr --profile "$profile" --name "$NAME" -v "$BATS_TEST_DIRNAME/../tools/probe.sh:/probe:ro" "$@" -- \
+		sh /probe "${ns//$'\n'/ }" "$DIR" $$ </dev/null 2>"$DIR/said"
+}
+
+# same ENGINE: its containers are as those without an engine, profile by profile.
+same() {
+	local p own got
+	chmod 777 "$DIR"
+	for p in monitor net inspect trace introspect disk kmod libvirt cockpit toolbox admin; do
+		own=$(probe "$p")
+		got=$(probe "$p" --engine "$1") || die "$p: $(<"$DIR/said")"
+		[[ $(wc -l <<<"$own") -gt 100 ]] || die "$p: $own"
+		diff <(expected "$1" <<<"$own") <(printf '%s\n' "$got") || die "$1, $p"
+		# what is less than was asked for is told
+		[[ $1 != nspawn || $own != *"ns cgroup: the host"* || $(<"$DIR/said") == *"nspawn cannot keep"*cgroup* ]] ||
+			die "$p: $(<"$DIR/said")"
+	done
+	# the control: the probe tells profiles apart
+	[[ $(probe net) != $(probe monitor) && $(probe inspect) != $(probe trace) ]]
+	known "$1" && die "left" || true
+}
+
+@test "docker: the same as without an engine, profile by profile" {
+	same docker
+}
+
+@test "podman: the same as without an engine, profile by profile" {
+	same podman
+}
+
+@test "nspawn: the same as without an engine, profile by profile" {
+	same nspawn
+}
+
+@test "runc: the same as without an engine, profile by profile" {
+	same runc
+}
+
+@test "crun: the same as without an engine, profile by profile" {
+	same crun
+}
+
+@test "in the background: the engine has it, and so have ps, exec, logs and kill; then nothing is left" {
+	local e mark pid
+	for e in docker podman nspawn runc crun; do
+		mark=$((RANDOM + 100000)).$RANDOM
+		run -0 hr --engine "$e" -q -d --name "$NAME" sh -c "echo said; echo more >&2; sleep $mark"
+		[[ $output == *"$NAME" ]] || die "$e: $output"
+		known "$e" || die "$e does not know it"
+		run -0 "$PORTHOLE" ps --format '{{.Name}} {{.Engine}} {{.Image}}'
+		[[ $(grep -c "^$NAME " <<<"$output") == 1 && $output == *"$NAME porthole kit, by $e"* ]] || die "$e: $output"
+		run -0 timeout 20 "$PORTHOLE" exec "$NAME" sh -c 'echo $NAME'
+		[[ $output == "$NAME" ]] || die "$e: $output"
+		wait_until 5 eval '[[ $("$PORTHOLE" logs "$NAME" 2>&1) == *said* ]]'
+		wait_until 5 eval '[[ $("$PORTHOLE" logs "$NAME" 2>&1) == *more* ]]'
+		if [[ $e == docker || $e == podman ]]; then
+			run -0 "$e" exec "$NAME" sh -c "ls /host$DIR && echo in >/host$DIR/by-exec"
+			[[ $(<"$DIR/by-exec") == in ]] || die "$output"
+			run -0 "$e" logs "$NAME"
+			[[ $output == *said* ]] || die "$e logs: $output"
+		fi
+		pid=$(pgrep -fx "sleep $mark")
+		run -0 timeout 60 "$PORTHOLE" kill "$NAME"
+		refute pid_alive "$pid"
+		wait_until 20 nothing_of "$e" "$mark" || die "$e: left"
+	done
+}
+
+@test "kill -9 of porthole, and its end by the engine itself, leave nothing" {
+	local e p mark pid
+	for e in docker podman nspawn runc crun; do
+		for p in net admin; do
+			mark=$((RANDOM + 100000)).$RANDOM
+			"$PORTHOLE" host run --engine "$e" --profile "$p" --name "$NAME" sleep "$mark" >/dev/null 2>&1 3>&- &
+			pid=$!
+			wait_until 30 eval 'pgrep -fx "sleep '"$mark"'" >/dev/null' || die "$e, $p: not there"
+			known "$e" || die "$e does not know it"
+			kill -9 "$pid"
+			wait "$pid" || true
+			wait_until 20 nothing_of "$e" "$mark" || die "$e, $p: left"
+		done
+	done
+	mark=$((RANDOM + 100000)).$RANDOM
+	hr --engine docker --profile net --name "$NAME" sleep "$mark" >/dev/null 2>&1 3>&- &
+	pid=$!
+	wait_until 30 eval 'pgrep -fx "sleep '"$mark"'" >/dev/null'
+	docker stop -t 30 "$NAME" >/dev/null
+	run wait "$pid"
+	wait_until 20 nothing_of docker "$mark"
+}
+
+@test "exit codes, input, output and a terminal are those of the command" {
+	local e
+	for e in docker podman nspawn runc crun; do
+		run -7 hr --engine "$e" --profile net sh -c 'exit 7'
+		run -137 hr --engine "$e" --profile net sh -c 'kill -9 $$'
+		run -127 hr --engine "$e" --profile net nosuch
+		[[ $output == *"no command 'nosuch'"* ]] || die "$e: $output"
+		run -126 hr --engine "$e" --profile net /etc/passwd
+		run -0 --separate-stderr hr --engine "$e" --profile net -i sh -c 'cat; echo other >&2' <<<'typed'
+		[[ $output == typed && $stderr == *other* ]] || die "$e: $output, $stderr"
+		run -0 hr --engine "$e" --profile net -t sh -c 'tty; test -t 0 && test -t 1 && echo terminal'
+		[[ $output == */dev/pts/*terminal* ]] || die "$e: $output"
+	done
+}
+
+@test "host exec from inside, where the profile gives it, and not where it does not" {
+	local e
+	for e in docker podman nspawn runc crun; do
+		run -0 --separate-stderr hr --engine "$e" -q porthole host exec readlink /proc/self/ns/mnt
+		[[ $output == "$(readlink /proc/self/ns/mnt)" ]] || die "$e: $output"
+		run -125 hr --engine "$e" --profile net porthole host exec true
+		[[ $output == *"no way to a host"* ]] || die "$e: $output"
+	done
+}
+
+@test "limits, names and a line that is shown; and what is refused, in a sentence" {
+	run -0 --separate-stderr hr --engine docker --profile monitor -d --name "$NAME" -m 64m --pids 50 sleep 1000
+	[[ $(docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}' "$NAME") == "67108864 50" ]] || die "limits"
+	run -125 hr --engine docker --profile monitor -d --name "$NAME" true
+	[[ $output == *"there is a container '$NAME' already"* ]] || die "$output"
+	run -0 "$PORTHOLE" kill "$NAME"
+	run -0 --separate-stderr hr --engine docker --profile net --explain --json true
+	[[ $(jq -r '.argv[0,1]' <<<"$output") == $'docker\nrun' && $output == *--cap-add=CAP_NET_ADMIN* ]] || die "$output"
+	run -0 --separate-stderr hr --engine runc --profile net --explain --json true
+	jq -e '(.bundle.linux.namespaces | map(.type) | index("network") | not) and (.bundle.process.capabilities.bounding |
+		index("CAP_NET_ADMIN"))' <<<"$output" || die "$output"
+	run -125 hr --engine lxc true
+	[[ $output == *"one of docker, podman, nspawn, runc, crun"* ]] || die "$output"
+	run -125 hr --engine runc -m 64m true
+	[[ $output == *"--memory"*"not to runc"* ]] || die "$output"
+	run -125 hr --engine docker --cgroup own true
+	[[ $output == *"leave out --cgroup"* ]] || die "$output"
+	run -125 env PATH=/nowhere "$PORTHOLE" host run --engine crun true
+	[[ $output == *"no 'crun' in PATH"* ]] || die "$output"
+	run -125 env DOCKER_HOST="unix://$DIR/none" "$PORTHOLE" host run --engine docker true
+	[[ $output == *docker*says* ]] || die "$output"
+	[[ -z $(docker ps -aq --filter "name=$NAME") && ! -e /run/porthole/$NAME ]]
+}
