@@ -28,6 +28,11 @@ void beside_done(struct beside *b)
 		free(b->v[i].dest);
 		cleanup_close(&b->v[i].fd);
 	}
+	for (size_t i = 0; i < b->n_paths; i++) {
+		free(b->paths[i].host);
+		free(b->paths[i].inside);
+	}
+	free(b->paths);
 	free(b->v);
 	free(b->name);
 	free(b->etc);
@@ -130,6 +135,26 @@ int beside_add(struct beside *b, const char *dest, int fd, bool copy)
 	b->v = v;
 	b->v[b->n++] =
 		(struct beside_mount){.dest = TAKE_PTR(path), .fd = TAKE_FD(own), .copy = copy};
+	return 0;
+}
+
+int beside_follow(struct beside *b, const char *host, const char *inside, bool ro)
+{
+	_cleanup_free_ char *from = realpath(host, NULL), *to = strdup(inside);
+	size_t len = to ? strlen(to) : 0;
+	void *v;
+
+	if (!from && errno != ENOMEM)
+		return 0; /* gone meanwhile */
+	while (len > 1 && to[len - 1] == '/')
+		to[--len] = '\0';
+	v = from && to ? reallocarray(b->paths, b->n_paths + 1, sizeof(*b->paths)) : NULL;
+
+	if (!v)
+		return -ENOMEM;
+	b->paths = v;
+	b->paths[b->n_paths++] =
+		(struct beside_path){.host = TAKE_PTR(from), .inside = TAKE_PTR(to), .ro = ro};
 	return 0;
 }
 

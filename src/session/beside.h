@@ -45,6 +45,12 @@ struct beside_mount {
 	bool copy; /* what the target has in /etc of names and addresses */
 };
 
+/* A directory of the host's that it has: what is mounted below it later comes too. */
+struct beside_path {
+	char *host, *inside;
+	bool ro;
+};
+
 struct beside {
 	bool on;
 	bool host;     /* beside nobody: a container of the host's (session/host.h) */
@@ -59,6 +65,8 @@ struct beside {
 	bool read_only;
 	struct beside_mount *v;
 	size_t n;
+	struct beside_path *paths; /* session/follow.h */
+	size_t n_paths;
 };
 
 #define BESIDE_INIT ((struct beside){.root = -EBADF})
@@ -66,6 +74,9 @@ void beside_done(struct beside *b);
 
 /* Put something into its root; `fd` is taken over, also on error. 0 or -ENOMEM. */
 int beside_add(struct beside *b, const char *dest, int fd, bool copy);
+
+/* Have a path of the host's followed. 0 or -ENOMEM. */
+int beside_follow(struct beside *b, const char *host, const char *inside, bool ro);
 
 /* --- parts of plan_make_beside(), as those of plan_make() --- */
 

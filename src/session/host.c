@@ -91,7 +91,11 @@ static int add_volume(struct plan *p, const struct host_request *h, const struct
 			return no_memory(e);
 		}
 	}
-	return beside_add(&p->beside, v->inside, fd, false) < 0 ? no_memory(e) : 0;
+	if (beside_add(&p->beside, v->inside, fd, false) < 0 ||
+	    (v->propagation == MS_SLAVE && *v->host == '/' &&
+	     beside_follow(&p->beside, v->host, v->inside, v->ro) < 0))
+		return no_memory(e);
+	return 0;
 }
 
 /* An empty directory, or a file without end. */

@@ -18,6 +18,7 @@
 #include "session/asked.h"
 #include "session/channels.h"
 #include "session/ending.h"
+#include "session/follow.h"
 #include "session/guard.h"
 #include "session/leave.h"
 #include "session/session.h"
@@ -50,11 +51,13 @@ struct supervisor {
 	int sock, sigfd;
 	struct channels channels;
 	struct asked asked;
+	struct follow follow;
 };
 
 static void supervisor_done(struct supervisor *s)
 {
 	channels_done(&s->channels);
+	follow_done(&s->follow);
 	freeze_thaw(&s->freeze, s->agent.host_proc);
 	if (s->loop)
 		cleanup_close(&s->mnt_ns);
@@ -338,7 +341,7 @@ static int see_in(struct supervisor *s, struct err *e)
  * command could not be run. */
 static int attend(struct supervisor *s, const struct session_talk *talk, struct err *e)
 {
-	struct pollfd fds[4 + 2 * RELAY_MAX];
+	struct pollfd fds[5 + 2 * RELAY_MAX];
 	struct ending ending = {.target = s->plan->outlive ? s->plan->target->pidfd : -EBADF};
 
 	for (;;) {
@@ -350,19 +353,23 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 		fds[2] = (struct pollfd){.fd = ending.target, .events = POLLIN};
 		fds[3] = (struct pollfd){.fd = talk->watch ? talk->watch(talk->data) : -EBADF,
 					 .events = POLLIN};
-		r = poll(fds, 4 + channels_poll(&s->channels, &fds[4]),
+		fds[4] = (struct pollfd){.fd = s->follow.table, .events = POLLPRI};
+		r = poll(fds, 5 + channels_poll(&s->channels, &fds[5]),
 			 ending_wait(&ending, next_ms(s)));
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
 		if (r == 0 && !s->guard.pid) /* it lasts; it is a session without one, too */
 			start_guard(s, NULL);
+		if (r >= 0 &&
+		    (fds[4].revents || (r == 0 && s->follow.table >= 0 && !s->follow.seen)))
+			follow_settle(&s->follow, s->agent.host_proc, s->agent_pid);
 		if (r == 0)
 			ending_look(&ending, false, talk, s->channels.raw);
 		if (r <= 0)
 			continue;
 		if (fds[1].revents)
 			handle_signal(s);
-		channels_move(&s->channels, &fds[4]);
+		channels_move(&s->channels, &fds[5]);
 		if (fds[3].revents)
 			talk->attend(talk->data, s->inside);
 		ending_look(&ending, fds[2].revents, talk, s->channels.raw);
@@ -414,6 +421,7 @@ static int prepare(struct supervisor *s, struct err *e)
 		view_basic_nodes(&s->nodes);
 	if (r == 0 && s->agent.parts.classic && p->kit.kind != KIT_NONE)
 		r = kit_prepare(&p->kit, &s->kit_ready, e);
+	follow_start(&s->follow, p);
 	s->agent.parts.nodes = &s->nodes;
 	s->agent.parts.kit_ready = &s->kit_ready;
 	s->agent.parts.scratch = &s->scratch;
@@ -488,6 +496,7 @@ int session_run(const struct plan *p, struct session_talk *talk, struct err *e)
 		.sock = -EBADF,
 		.sigfd = -EBADF,
 		.channels = CHANNELS_INIT,
+		.follow = FOLLOW_INIT,
 	};
 	int r = run(&s, talk, e);
 

@@ -73,7 +73,8 @@ int volume_open(const struct volume *v, bool devices, struct err *e)
 	bool nodes = is_of_dev(v->host) || (!v->ro && (devices || str_eq(v->host, "/")));
 	struct mount_attr attr = {.attr_set = (v->ro ? MOUNT_ATTR_RDONLY : 0) |
 					      (nodes ? 0 : MOUNT_ATTR_NODEV),
-				  .propagation = v->propagation};
+				  /* what the host mounts later would come to be written to */
+				  .propagation = v->ro ? MS_PRIVATE : v->propagation};
 	_cleanup_close_ int fd =
 		open_tree(AT_FDCWD, v->host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 

@@ -26,6 +26,7 @@ int volume_parse(const char *spec, char **copy, struct volume *out, struct err *
 
 /* A detached clone of what is there now with all that is mounted on it, the caller's. What the host
  * mounts there later comes too where its mounts are shared, and whatever it unmounts goes (but for
- * MS_PRIVATE). Device nodes below it cannot be opened, unless it is of /dev, or may be written to
- * and is the host's / or `devices` says so. -errno with `e`. */
+ * MS_PRIVATE, and what is read-only: session/follow.h). Device nodes below it cannot be opened,
+ * unless it is of /dev, or may be written to and is the host's / or `devices` says so. -errno with
+ * `e`. */
 int volume_open(const struct volume *v, bool devices, struct err *e);

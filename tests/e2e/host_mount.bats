@@ -254,3 +254,63 @@ refused() {
 	run -0 u "$NAME" /made/d
 	[[ $(pgrep -fc "host mount $NAME") == 0 ]] || die "left"
 }
+
+# Mounts a tmpfs below a place of the host's once a container runs, and has that say what it sees of it; then unmounts it
+# while a process of the container stands in it. $1: the propagation of the host's mounts, $2: how the container has
+# them (rw, ro). Prints what the container said, then how the host's umount ended.
+later() {
+	run -0 apart "$1" 'd=$DIR/later-$RANDOM; mkdir "$d" "$d/at"
+		hr --profile net -v "$DIR:/d:'"$2"'" -v "$DIR:/out" -- sh -c "w() { for i in \$(seq 500); do eval \"\$1\" && return; sleep 0.02; done; echo \"no: \$1\"; }
+			a=/d/${d##*/}/at; >/out/ready; w \"test -e \$a/file\"; cat \$a/file
+			touch \$a/mine 2>/dev/null && echo written
+			[ '"$3"' = out ] || cd \$a; >/out/in; w \"test -e /out/gone\"; cd /; w \"! test -e \$a/file\"; ls -A \$a | wc -l" &
+		wait_until 30 test -e "$DIR/ready"
+		mount -t tmpfs later "$d/at"; echo text >"$d/at/file"
+		wait_until 30 test -e "$DIR/in"
+		umount "$d/at" && echo unmounted || { echo blocked; "$PORTHOLE" busy "$d/at" | grep " cwd " || true; }
+		>"$DIR/gone"
+		wait_until 20 eval "! mountpoint -q \"$d/at\" || umount \"$d/at\" 2>/dev/null"
+		wait
+		rm "$DIR"/{ready,in,gone}'
+	SAID=$output
+}
+
+@test "what the host mounts later appears, whether its mounts are shared or private; what is read-only is so" {
+	later shared rw out
+	[[ $SAID == *text*written*unmounted* && $SAID != *no:* && ${SAID##*$'\n'} == 0 ]] || die "$SAID"
+	later private rw out
+	[[ $SAID == *text*written*unmounted* && $SAID != *no:* && ${SAID##*$'\n'} == 0 ]] || die "$SAID"
+	later shared ro out
+	[[ $SAID == *text*unmounted* && $SAID != *no:* && $SAID != *written* && ${SAID##*$'\n'} == 0 ]] || die "$SAID"
+	later private ro out
+	[[ $SAID == *text*unmounted* && $SAID != *no:* && $SAID != *written* && ${SAID##*$'\n'} == 0 ]] || die "$SAID"
+}
+
+@test "unmounting on the host is not blocked by a process inside, but where the kernel passes mounts on; busy names it" {
+	later private rw in
+	[[ $SAID == *text*unmounted* && $SAID != *no:* ]] || die "$SAID"
+	later shared ro in
+	[[ $SAID == *text*unmounted* && $SAID != *no:* ]] || die "$SAID"
+	later shared rw in
+	[[ $SAID == *text*blocked* && $SAID == *" cwd "* && $SAID != *no:* ]] || die "$SAID"
+}
+
+@test "attack: what is read-only is never to be written to, however fast; what is masked stays so" {
+	run -0 apart shared 'd=$DIR/att; mkdir -p "$d/at" "$d/masked"
+		hr --profile net --cap-add SYS_ADMIN -v "$DIR:/d:ro" --mask /d/att/masked -v "$DIR:/out" -- sh -c ">/out/ready
+			while ! test -e /out/stop; do for i in 1 2 3 4 5 6 7 8; do
+				(echo x >/d/att/at/hole) 2>/dev/null; done; test ! -e /d/att/masked/secret || >/out/unmasked
+			done; for i in \$(seq 100); do test -e /d/att/at/last && break; sleep 0.05; done; ls /d/att/at" &
+		wait_until 30 test -e "$DIR/ready"
+		for i in $(seq 40); do
+			mount -t tmpfs -o mode=777 att "$d/at"; mount -t tmpfs att "$d/masked"; >"$d/masked/secret"
+			for k in 1 2 3 4 5 6; do test ! -e "$d/at/hole" || echo HOLE; sleep 0.005; done
+			umount "$d/at"; umount "$d/masked"
+		done
+		mount -t tmpfs -o mode=777 att "$d/at"; >"$d/at/last"
+		>"$DIR/stop"
+		wait
+		test ! -e "$d/at/hole" && test ! -e "$DIR/unmasked"
+		umount "$d/at"'
+	[[ $output == *last* && $output != *HOLE* ]] || die "$output"
+}
