@@ -88,18 +88,6 @@ static int block_signals(struct supervisor *s, struct err *e)
 	return s->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
 }
 
-/* For a session in another pid namespace; made here, since it takes one above the target's. */
-static void make_target_proc(struct supervisor *s)
-{
-	const struct plan *p = s->plan;
-	_cleanup_close_ int ns = -EBADF;
-
-	if (p->store || p->beside.on || !(p->ns_new & CLONE_NEWPID) || s->agent.parts.classic)
-		return;
-	ns = openat(p->target->proc_fd, "ns/pid", O_RDONLY | O_CLOEXEC);
-	s->agent.parts.target_proc = ns < 0 ? -EBADF : view_new_proc(ns);
-}
-
 static int start_agent(struct supervisor *s, struct err *e)
 {
 	const struct plan *p = s->plan;
@@ -448,7 +436,8 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 
 	if (r < 0)
 		return r;
-	make_target_proc(s);
+	if (!s->agent.parts.classic)
+		s->agent.parts.target_proc = view_target_proc(p);
 	r = start_agent(s, e);
 	cleanup_close(&s->agent.parts.target_proc);
 	if (r < 0)

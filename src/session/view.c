@@ -243,6 +243,16 @@ int view_new_proc(int pid_ns)
 	return mnt < 0 ? -EBADF : mnt;
 }
 
+int view_target_proc(const struct plan *p)
+{
+	_cleanup_close_ int ns = -EBADF;
+
+	if (p->store || p->beside.on || !(p->ns_new & CLONE_NEWPID))
+		return -EBADF;
+	ns = openat(p->target->proc_fd, "ns/pid", O_RDONLY | O_CLOEXEC);
+	return ns < 0 ? -EBADF : view_new_proc(ns);
+}
+
 void view_show_target_proc(int dev, int proc_fd)
 {
 	struct statfs fs;

@@ -77,6 +77,10 @@ int view_build_dev(const struct plan *p, const struct view_entries *dev, int mnt
  * another below ours. A mount descriptor, or -EBADF when it cannot be. */
 int view_new_proc(int pid_ns);
 
+/* That of the target, for a session that is in another; made outside, since it takes a namespace
+ * above the target's. The same. */
+int view_target_proc(const struct plan *p);
+
 /* Attach the procfs `proc_fd` (-EBADF: none) there in the private directory `dev`. For looking at
  * only, so without it there is a session all the same. */
 void view_show_target_proc(int dev, int proc_fd);
