@@ -190,7 +190,7 @@ static void let_go(struct agent *a, int *sigfd, struct session_cgroup *cgroup,
 }
 
 /* Where those who clear up find what we leave; held by them, so that its number is not used again.
- * An inotify(7) descriptor's end waits for a grace period, 10 ms and more: not while we end. */
+ * What takes the kernel long to end is not to end with us. */
 static void say_where(const struct agent *a)
 {
 	const struct wire_msg m = {.type = WIRE_NS}, late = {.type = WIRE_LATE};
@@ -202,6 +202,8 @@ static void say_where(const struct agent *a)
 		return;
 	if (a->devices.watch >= 0)
 		wire_send(a->sock, &late, a->devices.watch);
+	if (a->devices.from >= 0)
+		wire_send(a->sock, &late, a->devices.from);
 	wire_send(a->sock, &m, ns);
 	wire_send(a->guard, &m, ns);
 }

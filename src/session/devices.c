@@ -21,27 +21,31 @@ void devices_done(struct devices *d)
 
 int devices_mount(const struct view_parts *parts, struct devices *d)
 {
-	_cleanup_close_ int lower =
-		open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	struct mount_attr own = {.propagation = MS_PRIVATE};
 	const struct overlay o = {
-		.lower = &lower,
+		.lower = &d->from,
 		.n = 1,
 		.scratch = parts->scratch,
 		.name = "dev",
 		.attrs = MOUNT_ATTR_NOSUID,
 	};
+	struct mount_attr own = {.propagation = MS_PRIVATE};
+	int r;
 
-	if (lower < 0 || !parts->scratch)
+	if (!parts->scratch)
 		return -ENOTSUP;
-	if (mount_setattr(lower, "", AT_EMPTY_PATH, &own, sizeof(own)) < 0)
-		return -errno; /* what is laid over it would lie over the host's, too */
-	d->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (d->watch >= 0 && inotify_add_watch(d->watch, "/dev", EVENTS) >= 0)
-		d->from = open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	d->from = open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	/* or what is laid over it would lie over the host's, too */
 	if (d->from < 0 || mount_setattr(d->from, "", AT_EMPTY_PATH, &own, sizeof(own)) < 0)
+		return -errno;
+	d->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (d->watch >= 0 && inotify_add_watch(d->watch, "/dev", EVENTS) < 0) {
+		cleanup_close(&d->watch);
+		d->watch = -EBADF;
+	}
+	r = overlay_mount(&o, NULL);
+	if (r < 0)
 		devices_done(d);
-	return overlay_mount(&o, NULL);
+	return r;
 }
 
 /* A directory is a mount of the host's, as those are that were there from the start. */

@@ -65,6 +65,12 @@ int fresh_sys(int *mnt, struct err *e)
 	return *mnt < 0 ? *mnt : 0;
 }
 
+static int attach_in(int dev, const char *name, int mnt)
+{
+	return mkdirat(dev, name, 0755) < 0 && errno != EEXIST ? -errno
+							       : view_attach(mnt, dev, name);
+}
+
 static int mount_in(int dev, const char *name, const char *type, const struct fs_opt *opts,
 		    struct err *e)
 {
@@ -72,11 +78,8 @@ static int mount_in(int dev, const char *name, const char *type, const struct fs
 	/* a devpts is made of devices */
 	_cleanup_close_ int m = fs_mount_detached(
 		type, opts, str_eq(type, "devpts") ? attrs : attrs | MOUNT_ATTR_NODEV, NULL, e);
-	int r = m;
+	int r = m < 0 ? m : attach_in(dev, name, m);
 
-	if (m >= 0)
-		r = mkdirat(dev, name, 0755) < 0 && errno != EEXIST ? -errno
-								    : view_attach(m, dev, name);
 	return r < 0 ? err_set(e, r, "making /dev/%s of the session", name) : 0;
 }
 
@@ -99,8 +102,7 @@ int fresh_dev(const struct plan *p, int dev, int shm, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		if (symlinkat(links[i][1], dev, links[i][0]) < 0 && errno != EEXIST)
 			return err_set(e, errno, "making /dev/%s of the session", links[i][0]);
-	mkdirat(dev, "shm", 01777); /* it may be there: of the host's */
-	r = shm >= 0 && view_attach(shm, dev, "shm") == 0
+	r = shm >= 0 && attach_in(dev, "shm", shm) == 0
 		    ? 0
 		    : mount_in(dev, "shm", "tmpfs", shm_opts, e);
 	if (r == 0 && faccessat(dev, "pts/ptmx", F_OK, AT_SYMLINK_NOFOLLOW) < 0)

@@ -75,30 +75,30 @@ int guard_start(struct guard *g, int host_proc, const char *cookie, const struct
 	return g->pid < 0 ? err_set(e, errno, "starting a process") : 0;
 }
 
-/* Unmounting waits for every processor, 0.2 ms in all, and so would the user, for whoever has the
- * last reference does it. A socket that lies in its own queue can be reached by nobody: the
- * kernel's collector (net/unix/garbage.c) drops it with all that lies there, in a worker of its
- * own. */
-static void leave_to_kernel(const struct guard *g, int mnt_ns)
+/* Unmounting waits for every processor, 0.2 ms in all, and the end of an inotify(7) descriptor for
+ * 10 ms and more; and so would the user, for whoever has the last reference does it. A socket that
+ * lies in its own queue can be reached by nobody: the kernel's collector (net/unix/garbage.c) drops
+ * it with all that lies there, in a worker of its own. */
+static void leave_to_kernel(const struct guard *g, const int *late, size_t n)
 {
 	const struct wire_msg m = {.type = WIRE_NS};
-	bool left = mnt_ns >= 0 && wire_send(g->sock[1], &m, mnt_ns) == 0;
+	bool left = false;
 
-	if (g->late >= 0)
-		left |= wire_send(g->sock[1], &m, g->late) == 0;
+	for (size_t i = 0; i < n; i++)
+		left |= late[i] >= 0 && wire_send(g->sock[1], &m, late[i]) == 0;
 	if (left)
 		wire_send(g->sock[1], &m, g->sock[0]);
 }
 
-void guard_stop(struct guard *g, int mnt_ns)
+void guard_stop(struct guard *g, int *late, size_t n)
 {
 	if (g->pid > 0) {
 		kill(g->pid, SIGKILL);
 		waitpid(g->pid, NULL, 0);
 	}
-	leave_to_kernel(g, mnt_ns);
-	cleanup_close(&mnt_ns);
-	cleanup_close(&g->late);
+	leave_to_kernel(g, late, n);
+	for (size_t i = 0; i < n; i++)
+		cleanup_close(&late[i]);
 	cleanup_close(&g->sock[0]);
 	cleanup_close(&g->sock[1]);
 	*g = GUARD_INIT;

@@ -21,7 +21,7 @@ struct guard {
 	int late; /* a descriptor that the kernel closes when nobody waits for it; -EBADF: none */
 };
 
-#define GUARD_INIT ((struct guard){.sock = {-EBADF, -EBADF}, .late = -EBADF})
+#define GUARD_INIT ((struct guard){.sock = {-EBADF, -EBADF}})
 
 /* Make the socket pair; the agent must be forked after this, and says WIRE_NS and WIRE_DONE on
  * sock[1]. 0 or -errno. */
@@ -32,7 +32,7 @@ int guard_open(struct guard *g, struct err *e);
 int guard_start(struct guard *g, int host_proc, const char *cookie, const struct session_cgroup *c,
 		const struct freeze *f, struct err *e);
 
-/* All is cleared up: end it and wait for it. The kernel drops `mnt_ns`, a descriptor of the
- * session's mount namespace, and what else is left of that, a moment after we have ended (on Linux
- * before 6.10, right here); -EBADF: nothing to drop so. Takes it over. */
-void guard_stop(struct guard *g, int mnt_ns);
+/* All is cleared up: end it and wait for it. The kernel drops `late`, descriptors of mounts and
+ * what else it takes long to let go of, a moment after we have ended (on Linux before 6.10, right
+ * here); -EBADF: none. Takes them over. */
+void guard_stop(struct guard *g, int *late, size_t n);

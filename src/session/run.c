@@ -45,9 +45,10 @@ struct supervisor {
 	struct overlay_scratch scratch;
 	struct buf notes;
 	pid_t agent_pid, inside; /* the same, but where an engine makes the container */
-	int mnt_ns; /* of the session, once it stands: a descriptor, so that its number is not used
-		       again */
-	bool loop;  /* the kit is mounted from a loop device, which is seen until it is unmounted */
+	int mnt_ns;  /* of the session, once it stands: a descriptor, so that its number is not used
+			again */
+	int late[2]; /* whose end takes long */
+	bool loop; /* the kit is mounted from a loop device, which is seen until it is unmounted */
 	int sock, sigfd;
 	struct channels channels;
 	struct asked asked;
@@ -56,6 +57,8 @@ struct supervisor {
 
 static void supervisor_done(struct supervisor *s)
 {
+	int late[] = {s->loop ? -EBADF : s->mnt_ns, s->scratch.dir, s->late[0], s->late[1]};
+
 	channels_done(&s->channels);
 	follow_done(&s->follow);
 	freeze_thaw(&s->freeze, s->agent.host_proc);
@@ -68,7 +71,8 @@ static void supervisor_done(struct supervisor *s)
 	view_entries_done(&s->nodes);
 	kit_ready_done(&s->kit_ready);
 	session_cgroup_done(&s->cgroup);
-	guard_stop(&s->guard, s->loop ? -EBADF : s->mnt_ns);
+	guard_stop(&s->guard, late, ARRAY_LEN(late));
+	s->scratch.dir = -EBADF;
 	overlay_scratch_done(&s->scratch);
 	buf_done(&s->notes);
 	freeze_end(&s->freeze);
@@ -192,31 +196,26 @@ static int agent_status(struct supervisor *s)
 static int await_ready(struct supervisor *s, struct err *e)
 {
 	struct wire_msg m;
-	int fd, r;
+	int fd, r, *to;
 
 	while ((r = wire_recv(s->sock, &m, &fd)) == 1) {
 		if (m.type == WIRE_NOTE && m.err.num) {
 			buf_printf(&s->notes, "porthole: %s\n", m.err.msg);
 			continue;
 		}
-		if (m.type == WIRE_LATE) {
-			cleanup_close(&s->guard.late);
-			s->guard.late = fd;
-			continue;
-		}
-		if (m.type == WIRE_SCRATCH) {
-			cleanup_close(&s->scratch.dir);
-			s->scratch.dir = fd;
-			continue;
-		}
 		if (m.type == WIRE_AGENT) {
 			s->inside = m.num;
 			continue;
 		}
-		if (m.type != WIRE_NS)
+		to = m.type == WIRE_NS	      ? &s->mnt_ns
+		     : m.type == WIRE_SCRATCH ? &s->scratch.dir
+		     : m.type != WIRE_LATE    ? NULL
+		     : s->late[0] < 0	      ? &s->late[0]
+					      : &s->late[1];
+		if (!to)
 			break;
-		cleanup_close(&s->mnt_ns);
-		s->mnt_ns = fd;
+		cleanup_close(to);
+		*to = fd;
 	}
 	s->channels.master = fd;
 	if (r <= 0) {
@@ -482,6 +481,7 @@ int session_run(const struct plan *p, struct session_talk *talk, struct err *e)
 		.kit_ready = KIT_READY_INIT,
 		.scratch = OVERLAY_SCRATCH_INIT,
 		.mnt_ns = -EBADF,
+		.late = {-EBADF, -EBADF},
 		.sock = -EBADF,
 		.sigfd = -EBADF,
 		.channels = CHANNELS_INIT,

@@ -17,7 +17,7 @@ enum wire_type {
 	WIRE_CGROUP,  /* supervisor -> agent: a cgroup.procs file to enter, as a descriptor */
 	WIRE_GUARDED, /* supervisor -> agent: the command may start */
 	WIRE_NS,   /* agent -> supervisor, guard: the session's mount namespace, as a descriptor */
-	WIRE_LATE, /* agent -> supervisor: a descriptor whose last close(2) takes long */
+	WIRE_LATE, /* agent -> supervisor: a descriptor whose end takes long */
 	WIRE_DONE, /* agent -> guard: all is cleared up */
 	WIRE_SCRATCH, /* agent -> supervisor: where a view that forgets writes, made inside */
 	WIRE_NOTE,    /* agent -> supervisor: a sentence for the user, in `err` */

@@ -21,16 +21,11 @@ static int refused(int fs_fd, int num, const char *type, const char *what, struc
 	return err_set(e, num, "cannot mount %s: %s: %s", type, what, log + 2);
 }
 
-int fs_mount_detached(const char *type, const struct fs_opt *opts, uint64_t attrs, bool *opened,
-		      struct err *e)
+int fs_mount_context(int fd, const char *type, const struct fs_opt *opts, uint64_t attrs,
+		     struct err *e)
 {
-	_cleanup_close_ int fd = fsopen(type, FSOPEN_CLOEXEC);
 	int m;
 
-	if (opened)
-		*opened = fd >= 0;
-	if (fd < 0)
-		return err_set(e, errno, "cannot mount %s", type);
 	for (; opts->key; opts++) {
 		unsigned cmd = opts->is_fd   ? FSCONFIG_SET_FD
 			       : opts->value ? FSCONFIG_SET_STRING
@@ -43,6 +38,17 @@ int fs_mount_detached(const char *type, const struct fs_opt *opts, uint64_t attr
 		return refused(fd, errno, type, "create", e);
 	m = fsmount(fd, FSMOUNT_CLOEXEC, (unsigned)attrs);
 	return m < 0 ? refused(fd, errno, type, "fsmount", e) : m;
+}
+
+int fs_mount_detached(const char *type, const struct fs_opt *opts, uint64_t attrs, bool *opened,
+		      struct err *e)
+{
+	_cleanup_close_ int fd = fsopen(type, FSOPEN_CLOEXEC);
+
+	if (opened)
+		*opened = fd >= 0;
+	return fd < 0 ? err_set(e, errno, "cannot mount %s", type)
+		      : fs_mount_context(fd, type, opts, attrs, e);
 }
 
 static int set_attr(int mnt_fd, struct mount_attr *attr)

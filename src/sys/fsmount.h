@@ -24,6 +24,10 @@ struct fs_opt {
 int fs_mount_detached(const char *type, const struct fs_opt *opts, uint64_t attrs, bool *opened,
 		      struct err *e);
 
+/* The same with a context of fsopen(2), which may have some of its options. */
+int fs_mount_context(int fs_fd, const char *type, const struct fs_opt *opts, uint64_t attrs,
+		     struct err *e);
+
 /* Make the mount `mnt_fd` read-only: by mount_setattr(2), before Linux 5.12 its whole file system.
  * 0 or -errno. */
 int fs_make_readonly(int mnt_fd, struct err *e);

@@ -81,8 +81,9 @@ size_t overlay_features(const struct overlay *o, struct fs_opt out[OVERLAY_FEATU
 	return n;
 }
 
-/* All by descriptor: Linux 6.13 takes layers so, 6.15 such that are attached nowhere. */
-static int mount_direct(const struct overlay *o, int upper, int work, struct err *e)
+/* All by descriptor: Linux 6.13 takes layers so, 6.15 such that are attached nowhere. `fs` has the
+ * first of them. */
+static int mount_direct(const struct overlay *o, int fs, int upper, int work, struct err *e)
 {
 	_cleanup_free_ struct fs_opt *opts = calloc(o->n + OVERLAY_FEATURES + 3, sizeof(*opts));
 	size_t n = 0;
@@ -90,43 +91,45 @@ static int mount_direct(const struct overlay *o, int upper, int work, struct err
 	if (!opts)
 		return err_set(e, ENOMEM, "mounting an overlay");
 	n = overlay_features(o, opts);
-	for (size_t i = 0; i < o->n; i++)
+	for (size_t i = 1; i < o->n; i++)
 		opts[n++] = (struct fs_opt){.key = "lowerdir+", .fd = o->lower[i], .is_fd = true};
 	if (upper >= 0) {
 		opts[n++] = (struct fs_opt){.key = "upperdir", .fd = upper, .is_fd = true};
 		opts[n++] = (struct fs_opt){.key = "workdir", .fd = work, .is_fd = true};
 	}
-	return fs_mount_detached("overlay", opts, o->attrs, NULL, e);
+	return fs_mount_context(fs, "overlay", opts, o->attrs, e);
 }
 
-/* Whether mount_direct() can be: Linux 6.15, and nothing (an old libc's seccomp filter) in the way.
- */
-static bool takes_descriptors(const struct overlay *o)
+/* What mount_direct() goes on with. 1; 0: it cannot be (before Linux 6.15, or an old libc's seccomp
+ * filter is in the way); -errno. An overlay that is begun in vain costs a grace period. */
+static int begin_direct(const struct overlay *o, int *fs, struct err *e)
 {
-	_cleanup_close_ int fs = -EBADF;
 	unsigned major = 0, minor = 0;
 	struct utsname u;
 
 	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2 || major < 6 ||
 	    (major == 6 && minor < 15))
-		return false;
-	fs = fsopen("overlay", FSOPEN_CLOEXEC);
-	return fs < 0 || fsconfig(fs, FSCONFIG_SET_FD, "lowerdir+", NULL, o->lower[0]) == 0;
+		return 0;
+	*fs = fsopen("overlay", FSOPEN_CLOEXEC);
+	if (*fs < 0)
+		return err_set(e, errno, "cannot mount overlay");
+	return fsconfig(*fs, FSCONFIG_SET_FD, "lowerdir+", NULL, o->lower[0]) == 0;
 }
 
 int overlay_mount(const struct overlay *o, struct err *e)
 {
-	_cleanup_close_ int upper = -EBADF, work = -EBADF;
+	_cleanup_close_ int upper = -EBADF, work = -EBADF, fs = -EBADF;
 	int r;
 
 	if (o->n == 0 || o->n > OVERLAY_LAYERS_MAX)
 		return err_set(e, o->n ? E2BIG : EINVAL, "mounting an overlay of %zu layers", o->n);
 	if (o->n == 1 && !o->scratch && !o->upper)
 		return fs_clone_detached(o->lower[0], o->attrs | MOUNT_ATTR_RDONLY, e);
-	if ((o->scratch && o->scratch->ns >= 0) || !takes_descriptors(o))
-		return overlay_mount_staged(o, e);
+	r = o->scratch && o->scratch->ns >= 0 ? 0 : begin_direct(o, &fs, e);
+	if (r <= 0)
+		return r < 0 ? r : overlay_mount_staged(o, e);
 	r = o->scratch ? overlay_make_upper(o, &upper, &work, e)
 	    : o->upper ? open_upper(o, &upper, &work, e)
 		       : 0;
-	return r < 0 ? r : mount_direct(o, upper, work, e);
+	return r < 0 ? r : mount_direct(o, fs, upper, work, e);
 }

@@ -81,6 +81,18 @@ caps() {
 	hr "$@" sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status
 }
 
+@test "/dev/shm is the host's where ipc is, and only there" {
+	local at
+	at=$(mktemp /dev/shm/pt.XXXXXX)
+	echo "the host's" >"$at"
+	run -0 hr -q cat "$at"
+	[[ $output == *"the host's" ]] || die "$output"
+	run -0 hr -q --profile inspect cat "$at"
+	run -1 hr -q --ns=-ipc cat "$at"
+	run -1 hr -q --profile net cat "$at"
+	rm "$at"
+}
+
 @test "capabilities are the profile's, changed by switches, as far as we have them" {
 	local bound
 	bound=$((16#$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status)))
