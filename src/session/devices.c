@@ -29,7 +29,6 @@ int devices_mount(const struct view_parts *parts, struct devices *d)
 		.attrs = MOUNT_ATTR_NOSUID,
 	};
 	struct mount_attr own = {.propagation = MS_PRIVATE};
-	int r;
 
 	if (!parts->scratch)
 		return -ENOTSUP;
@@ -42,10 +41,7 @@ int devices_mount(const struct view_parts *parts, struct devices *d)
 		cleanup_close(&d->watch);
 		d->watch = -EBADF;
 	}
-	r = overlay_mount(&o, NULL);
-	if (r < 0)
-		devices_done(d);
-	return r;
+	return overlay_mount(&o, NULL);
 }
 
 /* A directory is a mount of the host's, as those are that were there from the start. */
