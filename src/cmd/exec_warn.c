@@ -125,8 +125,19 @@ static void warn_missing(const struct plan *p)
 	fputc('\n', stderr);
 }
 
+static void warn_unseen(const struct plan *p)
+{
+	for (size_t i = 0; i < p->beside.unseen.n; i++)
+		fprintf(stderr,
+			"porthole: --mask %s: there is nothing to mask; what comes to be there "
+			"later "
+			"is seen\n",
+			p->beside.unseen.v[i]);
+}
+
 void exec_warn(const struct plan *p)
 {
+	warn_unseen(p);
 	warn_missing(p);
 	warn_foreign(p);
 	warn_lost_caps(p);

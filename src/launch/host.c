@@ -57,6 +57,13 @@ static int set_volumes(struct grants *g, const struct strv *list, struct err *e)
 		r = volume_parse(list->v[i], &copy, &v, e);
 		if (r < 0)
 			return r;
+		for (size_t k = i; k > 0; k--) {
+			const char *other = g->mounts[g->n_mounts - k].inside;
+
+			if (str_eq(other, v.inside))
+				return err_say(e, EINVAL, "two -v are for the same path inside: %s",
+					       other);
+		}
 		way = v.propagation == MS_SLAVE	    ? "rslave"
 		      : v.propagation == MS_PRIVATE ? "rprivate"
 						    : "rshared";

@@ -33,6 +33,7 @@ void beside_done(struct beside *b)
 		free(b->paths[i].inside);
 	}
 	free(b->paths);
+	strv_done(&b->unseen);
 	free(b->v);
 	free(b->name);
 	free(b->etc);

@@ -65,6 +65,7 @@ struct beside {
 	bool read_only;
 	struct beside_mount *v;
 	size_t n;
+	struct strv unseen;	   /* paths that were to be masked, and are not there; printable */
 	struct beside_path *paths; /* session/follow.h */
 	size_t n_paths;
 };

@@ -109,7 +109,9 @@ static int add_mask(struct plan *p, const struct host_request *h, const char *pa
 		return err_say(e, EINVAL, "--mask takes an absolute path inside, not '%s'", path);
 	if (stat(there && *there ? there : path, &st) < 0) {
 		if (errno == ENOENT)
-			return 0; /* nobody can see it */
+			return strv_push(&p->beside.unseen, str_printable_dup(path)) < 0
+				       ? no_memory(e)
+				       : 0;
 		return err_set(e, errno, "looking at '%s', which is to be masked", path);
 	}
 	fd = S_ISDIR(st.st_mode)

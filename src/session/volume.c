@@ -56,8 +56,11 @@ int volume_parse(const char *spec, char **copy, struct volume *out, struct err *
 	if (options && strv_split(&words, options, ",") < 0)
 		return err_set(e, ENOMEM, "reading -v");
 	for (size_t i = 0; i < words.n; i++)
-		if (!set_option(out, words.v[i]))
-			return bad_spec(spec, e);
+		if (!set_option(out, words.v[i])) {
+			err_say(e, EINVAL, "-v '%s': there is no option '%s'", spec, words.v[i]);
+			err_hint(e, "ro, rw, rslave, rprivate and rshared are known");
+			return -EINVAL;
+		}
 	return 0;
 }
 

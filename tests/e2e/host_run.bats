@@ -118,6 +118,8 @@ caps() {
 	[[ $status != 0 && $output == *one* && ! -e $DIR/ro ]] || die "$output"
 	run -0 hr --mask "/host$DIR" sh -c "ls -A /host$DIR; ls /host/tmp | wc -l"
 	[[ $output != *file* ]] || die "$output"
+	run -0 --separate-stderr hr --mask "/host$DIR/nosuch" --mask "/host$DIR" true
+	[[ $stderr == *"porthole: --mask /host$DIR/nosuch: there is nothing to mask"* && $stderr != *"mask /host$DIR:"* ]] || die "$stderr"
 	run hr --mask "/host$DIR/file" cat "/host$DIR/file" "/host$DIR/new"
 	[[ $'\n'$output == *$'\n'two* && $'\n'$output != *$'\n'one* ]] || die "$output"
 }
@@ -152,6 +154,13 @@ caps() {
 	[[ $output == *"$DIR/nosuch"*"/x"*"No such file"* ]] || die "$output"
 	run -125 hr -v "$DIR:/host/nosuch/dir" true
 	[[ $output == *"/nosuch/dir of the host"* && ! -e /nosuch ]] || die "$output"
+	run -125 hr -v "$DIR:/x:strange" true
+	[[ $output == *"-v '$DIR:/x:strange': there is no option 'strange'"* ]] || die "$output"
+	run -125 hr -v "$DIR:relative" true
+	[[ $output == *"-v takes HOST:PATH"*"PATH is absolute"* ]] || die "$output"
+	run -125 hr -v "$DIR:/x" -v /etc:/y -v "/usr:/x:ro" true
+	[[ $output == *"two -v are for the same path inside: /x"* ]] || die "$output"
+	run -0 hr -v "$DIR:/x" -v "$DIR:/y" true
 	run -125 hr --ns everything true
 	[[ $output == *everything* ]] || die "$output"
 	run -125 hr --ns nosuch true
