@@ -55,8 +55,9 @@ static int open_running(const struct target_roots *roots, struct subject *s,
 	return entry_root_of_target(&s->t, e);
 }
 
-static int open_stopped(struct subject *s, const struct store *image, struct entrypoint *ep,
-			struct err *e)
+/* `alone`: nothing else will be mounted of it. */
+static int open_stopped(struct subject *s, const struct store *image, bool alone,
+			struct entrypoint *ep, struct err *e)
 {
 	ep->kind = s->store.kind;
 	if (!s->image) {
@@ -66,12 +67,12 @@ static int open_stopped(struct subject *s, const struct store *image, struct ent
 	}
 	if (entry_of_store(&s->store, image, s->image ? NULL : s->t.engine, &ep->entry) < 0)
 		return err_set(e, ENOMEM, "reading the entry point of '%s'", s->t.name);
-	return entry_root_of_store(&s->store, &ep->entry, e);
+	return entry_root_of_store(&s->store, &ep->entry, alone, e);
 }
 
 /* Fill ep, and look at its files. */
-static int examine(const struct target_roots *roots, const char *spec, struct subject *s,
-		   struct entrypoint *ep, struct err *e)
+static int examine(const struct target_roots *roots, const char *spec, bool alone,
+		   struct subject *s, struct entrypoint *ep, struct err *e)
 {
 	_cleanup_store_ struct store image = STORE_INIT;
 	_cleanup_close_ int root = -EBADF;
@@ -87,7 +88,7 @@ static int examine(const struct target_roots *roots, const char *spec, struct su
 	if (!s->image)
 		subject_image(roots, &s->t, &image);
 	of = image.n_layers ? &image : NULL;
-	root = s->runs ? open_running(roots, s, of, ep, e) : open_stopped(s, of, ep, e);
+	root = s->runs ? open_running(roots, s, of, ep, e) : open_stopped(s, of, alone, ep, e);
 	if (root < 0)
 		return root;
 	uname(&un);
@@ -144,7 +145,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	if (r == 0)
 		r = target_roots_open(&roots, e);
 	if (r == 0)
-		r = examine(&roots, argv[0], &s, &ep, e);
+		r = examine(&roots, argv[0], !o->run, &s, &ep, e);
 	if (r == 0 && o->run && !s.store.n_layers) {
 		err_say(e, ENOTSUP, "'%s' cannot be rehearsed: its files are known as it runs only",
 			s.t.name);

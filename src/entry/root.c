@@ -28,20 +28,16 @@ static int mount_source(const struct store_mount *m, int userns)
 	return fd < 0 ? fs_clone_detached(m->fd, ATTRS, NULL) : fd;
 }
 
-/* 0 or -errno. */
-static int mount_one(const struct store_mount *m, int root, int userns)
-{
-	_cleanup_close_ int at = -EBADF, fd = m->missing ? -ENOENT : mount_source(m, userns);
-	struct stat st;
+struct sources {
+	int *v;
+	size_t n;
+};
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return fd < 0 ? fd : -errno;
-	at = path_make_in_root(root, m->dest, S_ISDIR(st.st_mode));
-	if (at < 0)
-		return at;
-	return move_mount(fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
-		       ? -errno
-		       : 0;
+static void sources_done(struct sources *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		cleanup_close(&s->v[i]);
+	free(s->v);
 }
 
 /* Its engine makes the places of mounts when it starts it for the first time: where one is not
@@ -55,35 +51,84 @@ static int with_places(const struct store *s, int root)
 				  .name = "places",
 				  .attrs = ATTRS & ~(uint64_t)MOUNT_ATTR_RDONLY,
 				  .user_xattr = s->user_xattr};
+	struct err why = {}; /* then those are unseen */
 
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		_cleanup_close_ int at = path_open_in_root(root, s->mounts[i].dest, O_PATH);
 
 		if (at == -ENOENT && !s->mounts[i].gone)
-			return overlay_scratch_open(&scratch, 0, NULL) < 0
+			return overlay_scratch_open(&scratch, 0, &why) < 0
 				       ? -ENOTSUP
-				       : overlay_mount(&o, NULL);
+				       : overlay_mount(&o, &why);
 	}
 	return -ENOENT;
 }
 
-int entry_root_of_store(const struct store *s, struct entry *en, struct err *e)
+/* Before Linux 6.15 nothing can be mounted on what is attached nowhere. */
+static int attach_root(int root, struct err *e)
+{
+	static const char *const places[] = {"/sys/kernel", "/mnt"};
+
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		return err_set(e, errno, "making a private mount namespace");
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (move_mount(root, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0)
+			return 0;
+	return err_set(e, errno, "attaching the files of a container");
+}
+
+/* Made where there is none. 0 or -errno. */
+static int attach_made(int root, const char *dest, int fd)
+{
+	_cleanup_close_ int at = -EBADF;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fd < 0 ? fd : -errno;
+	at = path_make_in_root(root, dest, S_ISDIR(st.st_mode));
+	if (at < 0)
+		return at;
+	return move_mount(fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0
+		       ? -errno
+		       : 0;
+}
+
+/* `alone`: this process may go into a mount namespace of its own. 0 or -ENOMEM. */
+static int attach_all(const struct store *s, int root, const struct sources *v, bool alone,
+		      struct strv *unseen)
+{
+	struct err why = {};
+
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const struct store_mount *m = &s->mounts[i];
+		int r = m->gone ? 0 : attach_made(root, m->dest, v->v[i]);
+
+		if (r == -EINVAL && alone) {
+			alone = false;
+			r = attach_root(root, &why) ?: attach_made(root, m->dest, v->v[i]);
+		}
+		if (r < 0 && strv_add(unseen, m->dest) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int entry_root_of_store(const struct store *s, struct entry *en, bool alone, struct err *e)
 {
 	_cleanup_close_ int root = store_mount_ro(s, &en->ids_inside, e), userns = -EBADF,
 			    made = -EBADF;
+	_cleanup_(sources_done) struct sources v = {};
 
 	if (root < 0)
 		return root;
 	if (en->ids_inside)
 		userns = idmap_userns(s->uid_map, s->gid_map, NULL);
-	made = with_places(s, root);
-	for (size_t i = 0; i < s->n_mounts; i++) {
-		const struct store_mount *m = &s->mounts[i];
-
-		if (!m->gone && mount_one(m, made < 0 ? root : made, userns) < 0 &&
-		    strv_add(&en->unseen, m->dest) < 0)
-			return err_set(e, ENOMEM, "opening the volumes of '%s'", s->label);
-	}
+	v.v = calloc(s->n_mounts + 1, sizeof(*v.v));
+	for (; v.v && v.n < s->n_mounts; v.n++)
+		v.v[v.n] = s->mounts[v.n].missing ? -ENOENT : mount_source(&s->mounts[v.n], userns);
+	made = v.v ? with_places(s, root) : -ENOMEM;
+	if (!v.v || attach_all(s, made < 0 ? root : made, &v, alone, &en->unseen) < 0)
+		return err_set(e, ENOMEM, "opening the volumes of '%s'", s->label);
 	return made < 0 ? TAKE_FD(root) : TAKE_FD(made);
 }
 
@@ -95,18 +140,6 @@ static int writable_source(const struct store_mount *m)
 	if (m->tmpfs || m->missing || m->fd < 0)
 		return fs_mount_detached("tmpfs", none, ATTRS, NULL, NULL);
 	return fs_clone_detached(m->fd, m->ro ? ATTRS : ATTRS & ~(uint64_t)MOUNT_ATTR_RDONLY, NULL);
-}
-
-struct sources {
-	int *v;
-	size_t n;
-};
-
-static void sources_done(struct sources *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		cleanup_close(&s->v[i]);
-	free(s->v);
 }
 
 static int open_sources(const struct store *s, struct sources *out, struct err *e)
@@ -121,19 +154,6 @@ static int open_sources(const struct store *s, struct sources *out, struct err *
 				       s->mounts[out->n].dest, s->label);
 	}
 	return 0;
-}
-
-/* Before Linux 6.15 nothing can be mounted on what is attached nowhere. */
-static int attach_root(int root, struct err *e)
-{
-	static const char *const places[] = {"/sys/kernel", "/mnt"};
-
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
-		return err_set(e, errno, "making a private mount namespace");
-	for (size_t i = 0; i < ARRAY_LEN(places); i++)
-		if (move_mount(root, "", AT_FDCWD, places[i], MOVE_MOUNT_F_EMPTY_PATH) == 0)
-			return 0;
-	return err_set(e, errno, "attaching the files of a container");
 }
 
 /* Without a volume in its place, what is copied to it would be hidden at the next start. */

@@ -152,7 +152,9 @@ static int in_child(struct staging *s)
 
 static int set_attrs(int mnt, uint64_t attrs, struct err *e)
 {
-	struct mount_attr attr = {.attr_set = attrs, .propagation = MS_PRIVATE};
+	struct mount_attr attr = {.attr_set = attrs,
+				  .attr_clr = attrs & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0,
+				  .propagation = MS_PRIVATE};
 
 	if (mount_setattr(mnt, "", AT_EMPTY_PATH, &attr, sizeof(attr)) == 0)
 		return 0;

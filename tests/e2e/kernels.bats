@@ -72,6 +72,11 @@ inside() {
 		check 'a directory, its own program' "$(made '^exit 5')" ./porthole exec /tmp/root/ /app --exit 5
 		tar cf /tmp/root.tar -C /tmp/root .
 		check 'an archive' "$(made '^app dev etc proc sys exit 0')" ./porthole exec /tmp/root.tar ls /
+		mkdir -p /var/lib/lxc/c1/rootfs /tmp/vol
+		cp app /tmp/vol/run
+		printf '%s\n' 'lxc.rootfs.path = dir:/var/lib/lxc/c1/rootfs' 'lxc.init.cmd = /srv/v/run' \
+			'lxc.mount.entry = /tmp/vol srv/v none bind,create=dir 0 0' >/var/lib/lxc/c1/config
+		check 'a program on a volume' "$(made 'program +/srv/v/run, x86-64, static .*exit 0')" ./porthole entrypoint c1
 		check 'the kit, for all to see' 'exit 0' ./porthole mount $P
 		check 'by any process' '^b .* exit 0' ./porthole exec --kit none $P /dev/p/b/ls /dev/p
 		check 'and taken away' 'exit 0' ./porthole unmount $P
@@ -96,7 +101,7 @@ boots() {
 		cp "$PORTHOLE" "$PT_TOOLS/scratch" "$PT_TOOLS/app" "$PORTHOLE_BUILD/kit.erofs" "$disk/b/"
 	fi
 	out=$(kernel_run "$1" "$disk" "RUNG='$2' OLD='${3:-}'; $(inside)") || die "$(grep -v '^ok' <<<"$out")"
-	[[ $(grep -c '^ok' <<<"$out") == 35 && $out != *BAD* ]] ||
+	[[ $(grep -c '^ok' <<<"$out") == 36 && $out != *BAD* ]] ||
 		die "$(grep -c '^ok' <<<"$out") ok; $(grep -v '^ok' <<<"$out")"
 }
 

@@ -89,7 +89,7 @@ static void try_layers(mount_fn *mount_it, const char *prefix)
 	_cleanup_close_ int top = sub(a), bottom = sub(b), ro = -EBADF, rw = -EBADF;
 	_cleanup_scratch_ struct overlay_scratch s = OVERLAY_SCRATCH_INIT;
 	const int lower[] = {top, bottom};
-	struct overlay o = {.lower = lower, .n = 2};
+	struct overlay o = {.lower = lower, .n = 2, .attrs = MOUNT_ATTR_NOATIME};
 	struct err e = {};
 	struct stat st;
 
