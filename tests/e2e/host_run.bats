@@ -220,6 +220,37 @@ back() {
 	run -0 hr kill -0 $$
 }
 
+@test "inspect: every mount below /host is read-only and without devices, also what the host mounts later" {
+	# the host here is a mount namespace of the test's, whose mounts are shared as systemd makes them
+	mkdir "$DIR/before" "$DIR/later"
+	PT_MARK=$PT_RUN run -0 timeout -k 2 60 unshare -m bash -eu -c '
+		# without the mounts of other runs of tests, which end who has copies of them
+		awk "\$5 ~ \"^/tmp/pt\" { print \$5 }" /proc/self/mountinfo | tac | xargs -rn 1 umount -l || :
+		mount --make-rshared /
+		mount -t tmpfs -o mode=1777 t "$0/before"
+		for p in inspect admin; do
+			"$PORTHOLE" host run -q -d --profile $p --name "$1-$p" sleep 1000
+		done >/dev/null 2>&1
+		mount -t tmpfs -o mode=1777 t "$0/later"
+		mknod -m 666 "$0/later/zero" c 1 5
+		for p in inspect admin; do
+			init=$(jq .pid "/run/porthole/$1-$p/state")
+			n=0 # it comes a moment later, and read-only from its first
+			until grep -q "/host$0/later ro,nodev" "/proc/$init/mountinfo" || [ $((n += 1)) = 50 ]; do sleep 0.1; done
+			for d in before later; do
+				"$PORTHOLE" exec -q --kit none "$1-$p" sh -c "touch /host$0/$d/$p" && echo "$p writes $d"
+			done
+			"$PORTHOLE" exec -q --kit none "$1-$p" sh -c "head -c 1 /host$0/later/zero >/dev/null" && echo "$p opens a device"
+			echo "$p: $(grep -c " /host" "/proc/$init/mountinfo") mounts, of them" \
+				"$(grep " /host" "/proc/$init/mountinfo" | grep -vc " /host[^ ]* ro,[^ ]*nodev") for writing"
+			"$PORTHOLE" kill "$1-$p"
+		done' "$DIR" "$(uniq_name late)" 2>/dev/null
+	[[ $output == *"inspect: "[1-9]*"mounts, of them 0 for writing"* && $output != *"inspect writes"* && $output != *"inspect opens"* ]] ||
+		die "$output"
+	# the control
+	[[ $output == *"admin writes before"*"admin writes later"*"admin opens a device"*"admin: "*"of them "[1-9]* ]] || die "$output"
+}
+
 @test "inspect: a process of the host's user nobody is no way out of what is read-only" {
 	local p uid
 	setpriv --reuid 65534 --regid 65534 --clear-groups sleep 60 3>&- &
