@@ -251,8 +251,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		hint_full(&j, e);
 	if (r == 0)
 		r = check_there(&j, e);
-	if (r == 0)
-		r = spot_check(&roots, &j.to, e);
+	if (spot_check(&roots, &j.to, e) < 0) /* and so, maybe, it failed */
+		r = -EBUSY;
 	return r < 0 ? r : report(ctx, o, &j, argv[1], e);
 }
 

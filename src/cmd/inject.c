@@ -27,6 +27,7 @@ struct job {
 	struct origin source;
 	struct compare cmp;
 	struct journal journal;
+	bool writes; /* it has begun to */
 };
 
 static void job_done(struct job *j)
@@ -271,9 +272,20 @@ static int put_in(struct job *j, struct err *e)
 	j->journal.source = strdup(j->source.label);
 	if (!j->journal.source)
 		return err_set(e, ENOMEM, "putting files in");
+	j->writes = true;
 	r = inject_apply(&j->cmp, &j->journal, &steps, e);
 	end_progress(j);
 	return r < 0 ? r : report(j, n, bytes, e);
+}
+
+/* Then it may have failed for that. */
+static bool started(const struct target_roots *roots, const char *spec, const struct job *j,
+		    struct err *e)
+{
+	if (!spot_started(roots, spec, &j->place, e))
+		return false;
+	err_hint(e, "take out what is in with 'porthole eject %s', and put it in again", j->name);
+	return true;
 }
 
 static int inject_one(struct job *j, int argc, char **argv, struct err *e)
@@ -302,11 +314,7 @@ static int inject_one(struct job *j, int argc, char **argv, struct err *e)
 		r = compare(j, e);
 	if (r == 0)
 		r = put_in(j, e);
-	if (r == 0 && !j->o->explain && spot_started(&roots, argv[0], &j->place, e)) {
-		err_hint(e, "take it out with 'porthole eject %s', and put it in again", j->name);
-		return -EBUSY;
-	}
-	return r;
+	return j->writes && started(&roots, argv[0], j, e) ? -EBUSY : r;
 }
 
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)

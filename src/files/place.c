@@ -112,7 +112,7 @@ int place_of_store(const struct store *s, struct place *out, struct err *e)
 		entry_idmap_parse(s->uid_map, &en.uids);
 		entry_idmap_parse(s->gid_map ? s->gid_map : s->uid_map, &en.gids);
 	}
-	out->root = entry_root_of_store(s, &en, false, e);
+	out->root = entry_root_of_store(s, &en, true, e);
 	if (out->root < 0)
 		return out->root;
 	if (!en.ids_inside) {

@@ -138,3 +138,62 @@ started() {
 	engine_cli containerd task start -d "$NAME" </dev/null >/dev/null 2>&1 3>&-
 	[[ $(p cat "$NAME:/etc/f" "$NAME:/etc/g") == $'x\nx' ]]
 }
+
+_waits_to_restart() {
+	(($(engine_cli docker inspect -f '{{.RestartCount}}' "$NAME") >= 5))
+}
+
+# says WORDS ARG...: porthole ends with 125 and says so.
+says() {
+	run -125 p "${@:2}"
+	[[ $output == *"$1"* ]]
+}
+
+@test "docker: one that its engine is about to start again is not written to" {
+	require docker
+	ENGINE=docker NAME=$(uniq_name filed)
+	echo x >"$BATS_TEST_TMPDIR/f"
+	target_start docker "$NAME" busybox --restart always -- /app --exit 3 >/dev/null
+	wait_until 60 _waits_to_restart # from then on for seconds
+	wait_until 30 says "'$NAME' is about to be started again by its engine" cp "$BATS_TEST_TMPDIR/f" "$NAME:/etc/f"
+	wait_until 30 says "'$NAME' is about to be started again by its engine" inject --from "$BATS_TEST_TMPDIR" "$NAME"
+	engine_cli docker stop "$NAME" >/dev/null
+	run -0 p cp "$BATS_TEST_TMPDIR/f" "$NAME:/etc/f"
+}
+
+@test "docker: one that is started while it is written to is told" {
+	local d=$BATS_TEST_TMPDIR upper pid code=0
+	stopped docker busybox
+	upper=$(engine_cli docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$NAME")
+	[[ -n $upper && $upper != '<no value>' ]] || skip "this docker keeps its layers in containerd"
+	mkdir "$d/tree"
+	echo x >"$d/tree/first"
+	head -c 4M /dev/zero >"$d/tree/second"
+	tar -C "$d/tree" -cf "$d/tar" first second
+	mkfifo "$d/stream"
+	timeout 60 "$PORTHOLE" cp - "$NAME:/tmp" <"$d/stream" >"$d/out" 2>&1 3>&- &
+	pid=$!
+	exec 7>"$d/stream"
+	head -c 2M "$d/tar" >&7
+	wait_until 20 in_engine docker test -e "$upper/tmp/first"
+	engine_cli docker start "$NAME" >/dev/null
+	tail -c +2097153 "$d/tar" >&7
+	exec 7>&-
+	wait "$pid" || code=$?
+	[[ $code == 125 && $(<"$d/out") == *"'$NAME' was started while its files were written to, "*"do it again, now that it runs"* ]] ||
+		die "$code $(<"$d/out")"
+}
+
+@test "docker: one that is started while a file is edited: it is written there" {
+	local d=$BATS_TEST_TMPDIR pid
+	stopped docker busybox
+	printf '#!/bin/sh\ntouch %q\nuntil [ -e %q ]; do sleep 0.05; done\necho more >>"$1"\n' "$d/begun" "$d/go" >"$d/editor"
+	chmod 755 "$d/editor"
+	EDITOR=$d/editor p edit "$NAME:/etc/group" >"$d/out" 2>&1 3>&- &
+	pid=$!
+	wait_until 20 test -e "$d/begun"
+	engine_cli docker start "$NAME" >/dev/null
+	touch "$d/go"
+	wait "$pid"
+	[[ $(in_it tail -n 1 /etc/group) == more ]]
+}

@@ -97,3 +97,54 @@ teardown() {
 	run -0 j --all "$T_NAME"
 	as_before
 }
+
+# apk_tree DIR: a root filesystem with a package manager laid out as Alpine's is, of busybox and a script.
+apk_tree() {
+	mkdir -p "$1"/{bin,sbin,etc/apk,lib/apk/db,var/cache/apk,var/tmp,usr/bin}
+	cp "$(image_root busybox)/bin/busybox" "$1/bin/busybox"
+	for p in sh mv cat chmod mkdir rm; do
+		ln -s busybox "$1/bin/$p"
+	done
+	ln -s /var/cache/apk "$1/etc/apk/cache"
+	chmod 1777 "$1/var/tmp"
+	printf 'busybox\n' >"$1/etc/apk/world"
+	printf 'P:busybox\n\n' >"$1/lib/apk/db/installed"
+	: >"$1/lib/apk/db/lock"
+	chmod 600 "$1/lib/apk/db/lock"
+	cat >"$1/sbin/apk" <<-'EOF'
+		#!/bin/sh
+		set -e
+		echo $$ >>/lib/apk/db/lock
+		{ cat /lib/apk/db/installed; printf 'P:%s\n\n' "$2"; } >/lib/apk/db/installed.new
+		mv /lib/apk/db/installed.new /lib/apk/db/installed
+		echo "$2" >>/etc/apk/world
+		echo index >/etc/apk/cache/APKINDEX
+		echo t >/var/tmp/t
+		printf '#!/bin/sh\necho "it is %s"\n' "$2" >"/usr/bin/$2"
+		chmod 755 "/usr/bin/$2"
+	EOF
+	chmod 755 "$1/sbin/apk"
+}
+
+@test "a foreign package manager: its databases can be written to, and what it installs goes with --all" {
+	require docker
+	local d=$BATS_TEST_TMPDIR/apk from
+	apk_tree "$d"
+	tar -C "$d" -czf "$d.tar.gz" .
+	for from in "$d" "$d.tar.gz"; do
+		inject_start docker
+		run -0 i --from "$from" "$T_NAME"
+		[[ $(engine_cli docker exec "$T_NAME" cat /lib/apk/db/installed) == P:busybox ]]
+		run -0 engine_cli docker exec "$T_NAME" /sbin/apk add tool
+		[[ $(engine_cli docker exec "$T_NAME" /usr/bin/tool) == "it is tool" ]]
+		[[ $(engine_cli docker exec "$T_NAME" cat /etc/apk/world /etc/apk/cache/APKINDEX) == $'busybox\ntool\nindex' ]]
+		[[ $(stat -c %a "/proc/$T_PID/root/lib/apk/db/lock" "/proc/$T_PID/root/var/tmp") == $'600\n1777' ]]
+		run -1 j "$T_NAME"
+		[[ $output == *"changed since, and stays: /etc/apk/world"* && $output == *"changed since, and stays: /lib/apk/db/installed"* &&
+			$output == *"holds what came later, and stays: /usr/bin"* ]] || die "$output"
+		run -0 j --all "$T_NAME"
+		as_before
+		target_stop docker "$T_NAME"
+	done
+	T_NAME=
+}

@@ -141,3 +141,44 @@ start_containerd() {
 	ready containerd
 	rounds start_containerd
 }
+
+@test "one that is started meanwhile is told, and all is taken out again" {
+	local d=$BATS_TEST_TMPDIR upper pid code=0
+	ready docker
+	upper=$(engine_cli docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$NAME")
+	[[ -n $upper && $upper != '<no value>' ]] || skip "this docker keeps its layers in containerd"
+	for n in {1..40}; do
+		head -c 4M /dev/urandom >"$SRC/opt/os/big-$n"
+	done
+	timeout -k 5 100 "$PORTHOLE" inject --force --from "$SRC" "$NAME" </dev/null >"$d/out" 2>&1 3>&- &
+	pid=$!
+	wait_until 30 in_engine docker compgen -G "$upper/.porthole-*"
+	pkill -STOP -P "$pid"
+	engine_cli docker start "$NAME" >/dev/null
+	pkill -CONT -P "$pid"
+	wait "$pid" || code=$?
+	[[ $code == 125 && $(<"$d/out") == *"'$NAME' was started while its files were written to, "*"porthole eject $NAME"* ]] ||
+		die "$code $(<"$d/out")"
+	end
+	run p eject "$NAME" # it may have failed, and so be out already
+	unchanged
+}
+
+out_of_it() {
+	p eject "$NAME" >/dev/null 2>&1 || true # where nothing was put in, it says so
+	unchanged
+}
+
+in_again() {
+	out_of_it
+	p inject -q --force --from "$SRC" "$NAME"
+}
+
+@test "killed at any point: a second run repairs" {
+	ready docker
+	CHECK=out_of_it LEAST=90
+	swept 19 inject --force --from "$SRC" "$NAME"
+	CHECK=in_again LEAST=40
+	swept 19 eject "$NAME"
+	unchanged
+}

@@ -59,3 +59,22 @@ refused() {
 	[[ $stderr == *"porthole: "*"$1"* && -z $output ]] || die "not '$1': $stderr$output"
 	as_before
 }
+
+# at_point N VERB ARG...: it is killed at its Nth point. 1: it has no more than that.
+at_point() {
+	local report=$BATS_TEST_TMPDIR/report
+	timeout 60 "$PT_TOOLS/killat" "$1" "$PORTHOLE" "$report" -- "$PORTHOLE" "${@:2}" </dev/null >/dev/null 2>&1 || true
+	[[ $(<"$report") == killed* ]]
+}
+
+# swept STEP VERB ARG...: at each point, or each STEPth, every time followed by $CHECK; at least $LEAST times.
+swept() {
+	local n=1 step=${SWEEP_STEP:-$1} k=0
+	shift
+	while at_point "$n" "$@"; do
+		"$CHECK" || die "after $(<"$BATS_TEST_TMPDIR/report"), point $n"
+		((++k, n += step))
+	done
+	echo "# $1: killed at $k points, every $step of $(cut -d ' ' -f 2,3 "$BATS_TEST_TMPDIR/report")" >&3
+	((k * step > LEAST)) || die "killed $k times only"
+}
