@@ -15,8 +15,9 @@ teardown() {
 
 # apart SCRIPT: bash runs it in a mount namespace of its own; hr ARG... is host run there, with its exit code.
 apart() {
-	# the mark: other runs of tests leave it alone, though it has copies of their mounts
+	# other runs of tests leave it alone: it has their mark on it, and no copies of their mounts
 	PT_MARK=$PT_RUN timeout -k 2 60 unshare -m bash -c '
+		awk "\$5 ~ \"^/tmp/pt\" { print \$5 }" /proc/self/mountinfo | tac | xargs -rn 1 umount -l 2>/dev/null
 		hr() { timeout -k 2 30 "$PORTHOLE" host run -q "$@" 2>&1 | grep -v "capabilities asked for"; echo "exit ${PIPESTATUS[0]}"; }
 		'"$1" "$NAME" 2>&1
 }
