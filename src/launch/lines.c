@@ -98,10 +98,12 @@ static int add_spaces(const struct grants *g, struct strv *out)
 	return r;
 }
 
-/* As far as we have them. Who becomes another user needs some for that, and drops them. */
+/* As far as we have them. Who becomes another user needs some for that,
+ * and to end what that one leaves. */
 static uint64_t caps_given(const struct line_of *l)
 {
-	const uint64_t change = CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETGID) | CAPS_BIT(CAP_SETPCAP);
+	const uint64_t change = CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETGID) |
+				CAPS_BIT(CAP_SETPCAP) | CAPS_BIT(CAP_KILL);
 
 	if (!l->run)
 		return l->g->caps & caps_bounding();
