@@ -85,6 +85,9 @@ inside() {
 		check 'its names' "$(made '^f exit 0')" ./porthole ls lxc:x:/data
 		check 'written to' "$(made '^exit 0')" ./porthole cp /tmp/v/f lxc:x:/data/g
 		check 'and compared' "$(made 'D /data .*exit 1')" ./porthole diff lxc:x: /tmp/root/
+		mkdir -p /var/lib/lxc/c2 /tmp/lo/bin /tmp/up/new
+		printf '%s\n' 'lxc.rootfs.path = overlay:/tmp/lo:/tmp/up' 'lxc.init.cmd = /app' >/var/lib/lxc/c2/config
+		check 'what does not run, of two layers' "$(made 'bin dev new proc sys exit 0')" ./porthole exec c2 ls /
 		check 'the kit, for all to see' 'exit 0' ./porthole mount $P
 		check 'by any process' '^b .* exit 0' ./porthole exec --kit none $P /dev/p/b/ls /dev/p
 		check 'and taken away' 'exit 0' ./porthole unmount $P
@@ -109,7 +112,7 @@ boots() {
 		cp "$PORTHOLE" "$PT_TOOLS/scratch" "$PT_TOOLS/app" "$PORTHOLE_BUILD/kit.erofs" "$disk/b/"
 	fi
 	out=$(kernel_run "$1" "$disk" "RUNG='$2' OLD='${3:-}'; $(inside)") || die "$(grep -v '^ok' <<<"$out")"
-	[[ $(grep -c '^ok' <<<"$out") == 40 && $out != *BAD* ]] ||
+	[[ $(grep -c '^ok' <<<"$out") == 41 && $out != *BAD* ]] ||
 		die "$(grep -c '^ok' <<<"$out") ok; $(grep -v '^ok' <<<"$out")"
 }
 
