@@ -1,5 +1,7 @@
 /* porthole host run: a container of the host's, with as much of it as its profile says. */
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -278,12 +280,43 @@ static void explain_mounts(const struct host_run *h)
 	}
 }
 
+/* nspawn takes a directory: where it looks for machines, if the image is none. */
+static char *nspawn_root(const struct line_of *l)
+{
+	struct stat st;
+
+	if (strchr(l->image, '/') && stat(l->image, &st) == 0 && S_ISDIR(st.st_mode))
+		return strdup(l->image);
+	return str_fmt("/var/lib/machines/%s", l->name);
+}
+
+/* The line of one tool, printed or not, into `lines`. 0 or -ENOMEM. */
+static int explain_line(const struct line_of *l, enum grant_tool tool, bool print, json_t *lines)
+{
+	static const char *const names[] = {
+		[TOOL_DOCKER] = "docker", [TOOL_PODMAN] = "podman", [TOOL_NSPAWN] = "nspawn"};
+	_cleanup_free_ char *root = tool == TOOL_NSPAWN ? nspawn_root(l) : strdup(l->image);
+	_cleanup_strv_ struct strv words = {};
+	_cleanup_buf_ struct buf text = {};
+	struct line_of by = *l;
+
+	by.image = root;
+	if (!root || line_words(&by, tool, &words) < 0)
+		return -ENOMEM;
+	line_text(&words, &text);
+	json_object_set_new(lines, names[tool], json_text(text.data));
+	if (print && str_eq(root, l->image))
+		printf("\nby %s:\n%s\n", names[tool], text.data ? text.data : "?");
+	else if (print)
+		printf("\nby %s, with the image's files in %s:\n%s\n", names[tool], root,
+		       text.data ? text.data : "?");
+	return 0;
+}
+
 /* The same container by other tools; an image that is a file or the kit stands for one they have.
  */
 static int explain(const struct host_run *h, const struct plan *p, struct ctx *ctx, struct err *e)
 {
-	static const char *const tools[] = {
-		[TOOL_DOCKER] = "docker", [TOOL_PODMAN] = "podman", [TOOL_NSPAWN] = "nspawn"};
 	const struct line_of l = {.g = &h->spec.profile.g,
 				  .env = &h->env,
 				  .image = h->o->image ? h->o->image : CLIENT_IMAGE,
@@ -300,17 +333,9 @@ static int explain(const struct host_run *h, const struct plan *p, struct ctx *c
 		explain_mounts(h);
 	if (!ctx->json)
 		r = exec_explain(p, ctx, e);
-	for (size_t i = 0; i < ARRAY_LEN(tools) && r == 0; i++) {
-		_cleanup_strv_ struct strv words = {};
-		_cleanup_buf_ struct buf text = {};
-
-		if (line_words(&l, (enum grant_tool)i, &words) < 0)
-			return err_set(e, ENOMEM, "explaining the plan");
-		line_text(&words, &text);
-		json_object_set_new(lines, tools[i], json_text(text.data));
-		if (!ctx->json)
-			printf("\nby %s:\n%s\n", tools[i], text.data ? text.data : "?");
-	}
+	for (enum grant_tool i = TOOL_DOCKER; i <= TOOL_NSPAWN && r == 0; i++)
+		if (explain_line(&l, i, !ctx->json, lines) < 0)
+			r = err_set(e, ENOMEM, "explaining the plan");
 	if (r < 0)
 		return r;
 	if (!ctx->json) {

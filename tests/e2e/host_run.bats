@@ -188,7 +188,11 @@ back() {
 @test "--explain does nothing, and prints lines of other tools that give the same again" {
 	local p want
 	run -0 hr --explain -- touch "/host$DIR/done"
-	[[ ! -e $DIR/done && $output == *"by docker:"*"by podman:"*"by nspawn:"*"by kubernetes"* ]] || die "$output"
+	[[ ! -e $DIR/done && $output == *"by docker:"*"by podman:"*"by nspawn, with the image's files in /var/lib/machines/"*"--directory=/var/lib/machines/"*"by kubernetes"* ]] ||
+		die "$output"
+	mkdir "$DIR/root"
+	run -0 hr --image "$DIR/root/" --explain -- true
+	[[ $output == *"by nspawn:"*"--directory=$DIR/root/ "* ]] || die "$output"
 	for p in monitor net inspect trace introspect disk libvirt cockpit toolbox admin; do
 		want=$("$PORTHOLE" profile show "$p" | awk '$1 == "mount" {printf "%s%s:%s:%s", s, $3, $4, $5; s = " "}')
 		for tool in docker podman nspawn; do
