@@ -365,7 +365,6 @@ const struct verb verb_inject = {
 	.summary = "Put an operating system into a container, to be taken out again",
 	.details =
 		"Puts a shell, its tools and a package manager into the container's own files, "
-		"running "
 		"whether it runs or not, so "
 		"that plain\n"
 		"'docker exec -it web sh' works, and 'apt install' in it. SOURCE is:\n\n"

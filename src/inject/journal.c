@@ -130,7 +130,7 @@ static int read_it(struct journal *j, struct err *e)
 }
 
 /* `dir` and `file` are set. */
-static int open_file(struct journal *j, bool make, struct err *e)
+static int open_locked(struct journal *j, bool make, struct err *e)
 {
 	struct stat st, now;
 
@@ -153,6 +153,18 @@ static int open_file(struct journal *j, bool make, struct err *e)
 		    st.st_ino == now.st_ino)
 			return read_it(j, e);
 	}
+}
+
+/* One that is another's, or damaged, is not held: nobody may take it for an empty one. */
+static int open_file(struct journal *j, bool make, struct err *e)
+{
+	int r = open_locked(j, make, e);
+
+	if (r < 0) {
+		cleanup_close(&j->fd);
+		j->fd = -EBADF;
+	}
+	return r;
 }
 
 int journal_open(const struct target *t, bool make, struct journal *j, struct err *e)

@@ -284,6 +284,27 @@ ctypes.CDLL(None).renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode
 	[[ -z $output ]] || die "left: $output"
 }
 
+@test "a journal that another porthole is at work on, or that is damaged, is not touched" {
+	local file before
+	require docker
+	inject_start docker
+	run -0 i --from busybox "$T_NAME"
+	file=$(echo "$PORTHOLE_STATE"/inject/*.journal)
+	before=$(sha256sum <"$file")
+	run -125 flock "$file" timeout 60 "$PORTHOLE" inject --from busybox "$T_NAME"
+	[[ $output == *"another porthole is at work on this container"* ]] || die "$output"
+	[[ $(sha256sum <"$file") == "$before" ]]
+	cp "$file" "$BATS_TEST_TMPDIR/whole"
+	sed -i '1s/^./X/' "$file"
+	before=$(sha256sum <"$file")
+	run -125 i --from busybox "$T_NAME"
+	[[ $output == *"the journal $file cannot be used: "* ]] || die "$output"
+	[[ $(sha256sum <"$file") == "$before" ]]
+	cp "$BATS_TEST_TMPDIR/whole" "$file"
+	run -0 j "$T_NAME"
+	as_before
+}
+
 @test "Ctrl-C half-way: nothing is left, and it can be done again" {
 	require docker
 	local n pid code r
