@@ -398,7 +398,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		return explain(&h, &p, ctx, e);
 	r = session_seal(&p, e);
 	if (r == 0 && h.o->engine)
-		r = engine_ready(h.engine.tool, p.caps, &h.engine.limits, e);
+		r = engine_ready(h.engine.tool, h.engine.line.g->caps, &h.engine.limits, e);
 	if (r < 0)
 		return r;
 	return h.o->detach ? detach(&h, &p, e) : run_plan(&h, &p, ctx, e);

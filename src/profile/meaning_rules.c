@@ -298,19 +298,28 @@ RULE(signals)
 
 /* --- kept --- */
 
+/* `option`: how it begins where another's is taken: "net of container:web". */
+static bool is_joined(const struct grants *g, const char *option)
+{
+	for (size_t i = 0; i < g->joined.n; i++)
+		if (str_starts(g->joined.v[i], option))
+			return true;
+	return false;
+}
+
 RULE(kept_ns)
 {
 	static const struct {
 		unsigned flag;
-		const char *name;
-	} ns[] = {{CLONE_NEWPID, "processes"},
-		  {CLONE_NEWNET, "network"},
-		  {CLONE_NEWIPC, "shared memory"},
-		  {CLONE_NEWUTS, "host name"}};
+		const char *option, *name;
+	} ns[] = {{CLONE_NEWPID, "pid", "processes"},
+		  {CLONE_NEWNET, "net", "network"},
+		  {CLONE_NEWIPC, "ipc", "shared memory"},
+		  {CLONE_NEWUTS, "uts", "host name"}};
 
 	item(b, "file systems");
 	for (size_t i = 0; i < ARRAY_LEN(ns); i++)
-		if (!is_host(g, ns[i].flag))
+		if (!is_host(g, ns[i].flag) && !is_joined(g, ns[i].option))
 			item(b, ns[i].name);
 	return true;
 }
@@ -377,6 +386,13 @@ RULE(unbound)
 
 	buf_puts(b, words ? words : "");
 	return lost && !g->userns;
+}
+
+/* What a shell replaces by options, perhaps: the first word that is none is the image. */
+RULE(open_image)
+{
+	buf_puts(b, g->image ? g->image : "");
+	return g->cmd.n > 0 && b->len > 0 && strchr("$`", *g->image);
 }
 
 RULE(unknown)
@@ -462,6 +478,9 @@ const struct meaning_rule meaning_rules[] = {
 	{"ports", MEANS_NOTE, ports, "Ports that are reachable from outside: @."},
 	{"unbound", MEANS_NOTE, unbound,
 	 "This host cannot give @: docker, runc and crun then refuse to start it."},
+	{"open-image", MEANS_NOTE, open_image,
+	 "@ is taken for the image, and what follows it for the command: if it stands for options, "
+	 "neither they nor those that follow are counted. Write it out."},
 	{"unknown", MEANS_NOTE, unknown, "Not understood, and so not counted: @."},
 	{},
 };

@@ -164,7 +164,7 @@ static int check_place(const struct graft *g, const struct volume *v, int at, si
 	if (whole && is_root) {
 		err_say(e, EEXIST, "something is mounted at %s of '%s' already%s%s", v->inside,
 			g->label, host ? ": the host's " : "", host ? host : "");
-		err_hint(e, "'porthole host unmount' takes it away");
+		err_hint(e, host ? "'porthole host unmount' takes it away" : "take another path");
 	} else if (reaches_host(g, m)) {
 		err_say(e, EPERM,
 			"what is mounted at %s of '%s' would be mounted on the host, too, since "

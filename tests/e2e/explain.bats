@@ -76,9 +76,16 @@ refused() {
 	check note slave '-v /:/host:ro,rslave'
 	check note ports '-itp 80:80'
 	check note unknown --frobnicate
+	check note open-image '$OPTS'
+	[[ $(ids note 'docker run $IMAGE') != *open-image* ]] # nothing follows that could be meant otherwise
 	# podman's and bwrap's read-only of their own: bwrap's is recursive
 	[[ $(ids write 'bwrap --ro-bind / / --unshare-all true') != *shallow-ro* ]]
 	[[ $(ids gone 'bwrap --ro-bind / / --unshare-all --share-net true') == "net"* ]]
+	# what is another's is not its own
+	run -0 x docker run --network container:web --ipc container:web --uts host img
+	[[ $output == *"Of its own: file systems, processes."* ]] || die "$output"
+	run -0 x docker run img
+	[[ $output == *"Of its own: file systems, processes, network, shared memory, host name."* ]] || die "$output"
 	# a value that is written with the option, and false
 	[[ -z $(ids root 'docker run --privileged=false img') ]]
 	[[ $(ids root 'docker -H unix:///x.sock container run --privileged img') == privileged ]]

@@ -160,6 +160,9 @@ same() {
 		run -127 hr --engine "$e" --profile net nosuch
 		[[ $output == *"no command 'nosuch'"* ]] || die "$e: $output"
 		run -126 hr --engine "$e" --profile net /etc/passwd
+		# who becomes another user has none of the capabilities that are asked for, and that an engine may not know
+		run -0 --separate-stderr hr -q --engine "$e" -u 1234 id -u
+		[[ $output == 1234 ]] || die "$e: $output, $stderr"
 		run -0 --separate-stderr hr --engine "$e" --profile net -i sh -c 'cat; echo other >&2' <<<'typed'
 		[[ $output == typed && $stderr == *other* ]] || die "$e: $output, $stderr"
 		run -0 hr --engine "$e" --profile net -t sh -c 'tty; test -t 0 && test -t 1 && echo terminal'

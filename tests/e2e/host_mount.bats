@@ -163,6 +163,9 @@ refused() {
 	refused "'$DIR/d' cannot be at /mine/new/er: that is $DIR/new/er of the host, and not there" m "$NAME" "$DIR/d:/mine/new/er"
 	[[ ! -e $DIR/new ]] || die "made on the host"
 	refused "something is mounted at /mine of '$NAME' already: the host's $DIR" m "$NAME" "$DIR/d:/mine"
+	[[ $stderr == *"'porthole host unmount' takes it away"* ]] || die "$stderr"
+	refused "something is mounted at /proc of '$NAME' already" m "$NAME" "$DIR/d:/proc"
+	[[ $stderr == *"take another path"* ]] || die "$stderr" # that one stays
 	refused "cannot be at /out/porthole-none: that is in / of the host, and not there" m "$NAME" "$DIR/d:/out/porthole-none"
 	[[ ! -e /etc/porthole-none ]] || die "made on the host"
 	refused "/dangling" m "$NAME" "$DIR/d:/dangling"
