@@ -396,9 +396,10 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		return host_engine_explain(&h.engine, &p, ctx, e);
 	if (h.o->explain)
 		return explain(&h, &p, ctx, e);
-	r = session_seal(&p, e);
-	if (r == 0 && h.o->engine)
-		r = engine_ready(h.engine.tool, h.engine.line.g->caps, &h.engine.limits, e);
+	p.traceable = session_traceable(&p);
+	/* an engine's container has a read-only mount of our file, which has to have a path */
+	r = h.o->engine ? engine_ready(h.engine.tool, h.engine.line.g->caps, &h.engine.limits, e)
+			: session_seal(&p, e);
 	if (r < 0)
 		return r;
 	return h.o->detach ? detach(&h, &p, e) : run_plan(&h, &p, ctx, e);

@@ -160,6 +160,9 @@ same() {
 		run -127 hr --engine "$e" --profile net nosuch
 		[[ $output == *"no command 'nosuch'"* ]] || die "$e: $output"
 		run -126 hr --engine "$e" --profile net /etc/passwd
+		# processes of its own, that it may trace: our file is not to be written to by way of one
+		run -0 --separate-stderr hr -q --engine "$e" --profile net --cap-add SYS_PTRACE sh -c 'test -w /proc/1/exe || echo kept'
+		[[ $output == kept ]] || die "$e: $output, $stderr"
 		# who becomes another user has none of the capabilities that are asked for, and that an engine may not know
 		run -0 --separate-stderr hr -q --engine "$e" -u 1234 id -u
 		[[ $output == 1234 ]] || die "$e: $output, $stderr"
