@@ -349,8 +349,10 @@ static void plan_terminal(struct plan *p, const struct request *req)
 	if (req->interactive || req->tty) { /* docker's meaning */
 		p->tty = req->tty;
 		p->stdin_open = req->interactive;
-	} else { /* what the terminal suggests */
-		p->tty = req->tty_in && req->tty_out;
+	} else { /* what the terminal suggests; from the background nobody may read or change it */
+		pid_t front = req->argc && req->tty_in ? tcgetpgrp(STDIN_FILENO) : 0;
+
+		p->tty = req->tty_in && req->tty_out && (front <= 0 || front == getpgrp());
 		p->stdin_open = p->tty || !req->tty_in;
 	}
 }

@@ -11,6 +11,11 @@ setup_file() {
 	BARE_PID=$(target_start plain "$BARE")
 }
 
+# term COMMAND...: at a terminal, from a shell: only who leads no session can make a group of its own.
+term() {
+	TERM=xterm timeout -k 2 60 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/term.py" -- sh -c '"$@"; exit $?' - "$@"
+}
+
 teardown_file() {
 	target_stop runc "$WEB"
 	target_stop plain "$BARE"
@@ -69,6 +74,14 @@ teardown_file() {
 	[[ $output == none* ]]
 	run -0 at_term -1 -- "$WEB" sh -c 'test -t 0 || test -t 1 || echo none'
 	[[ $output == none ]]
+	# in the background of the terminal it would be stopped, and stay so: neither (timeout makes a group of its own)
+	run -0 term timeout -k 2 20 "$PORTHOLE" exec "$WEB" sh -c 'test -t 0 || test -t 1 || echo none; cat'
+	[[ $output == none* ]] || die "$output"
+	run -0 term timeout --foreground 20 "$PORTHOLE" exec "$WEB" sh -c 'test -t 0 && test -t 1 && echo both'
+	[[ $output == both* ]] || die "$output"
+	local start=$SECONDS
+	run -124 term timeout -k 30 1 "$PORTHOLE" exec "$WEB" sleep 1000
+	((SECONDS - start < 20)) || die "ended by force"
 	# errors alone may go elsewhere
 	run -0 at_term -2 -- "$WEB" sh -c 'test -t 0 && test -t 1 && echo both'
 	[[ $output == both* ]]
