@@ -385,7 +385,8 @@ RULE(unbound)
 	_cleanup_free_ char *words = caps_list(lost);
 
 	buf_puts(b, words ? words : "");
-	return lost && !g->userns;
+	/* the others take what there is */
+	return lost && !g->userns && (g->tool == TOOL_DOCKER || g->tool == TOOL_PODMAN);
 }
 
 /* What a shell replaces by options, perhaps: the first word that is none is the image. */

@@ -81,6 +81,10 @@ refused() {
 	# podman's and bwrap's read-only of their own: bwrap's is recursive
 	[[ $(ids write 'bwrap --ro-bind / / --unshare-all true') != *shallow-ro* ]]
 	[[ $(ids gone 'bwrap --ro-bind / / --unshare-all --share-net true') == "net"* ]]
+	# only engines refuse to start with less than was asked for
+	less() { setpriv --bounding-set -sys_time "$PORTHOLE" explain "$1"; }
+	[[ $(less 'docker run --privileged img') == *"cannot give"*sys_time* ]]
+	[[ $(less 'bwrap --dev-bind / / true') != *"cannot give"* ]]
 	# what is another's is not its own
 	run -0 x docker run --network container:web --ipc container:web --uts host img
 	[[ $output == *"Of its own: file systems, processes."* ]] || die "$output"
