@@ -240,7 +240,9 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		return r;
 	umask(0);
 	progress_begin(o->quiet);
+	place_begin_writing(&j.to.place);
 	r = copy(&j, o, e);
+	place_end_writing();
 	sig = progress_end();
 	if (sig && r < 0) {
 		err_say(e, EINTR, "stopped: %llu entries are copied",

@@ -238,9 +238,11 @@ static int write_back(const struct target_roots *roots, struct edit *ed, int cop
 			       "so is left as it is",
 			       ed->s.at.path, p->label);
 	a.times = false;
+	place_begin_writing(p);
 	r = put_begin(&put, p, ed->at.dir, ed->at.name, false, 0);
 	n = r < 0 ? r : data_copy(copy, put.fd, &m, &reading);
 	r = n < 0 ? (int)n : put_end(&put, &a, NULL);
+	place_end_writing();
 	return r < 0 ? place_err(p, r, "writing", ed->s.at.path, e) : spot_check(roots, &ed->s, e);
 }
 

@@ -226,8 +226,11 @@ static int eject_one(struct job *j, const char *spec, struct err *e)
 	}
 	if (r == 0)
 		r = open_root(j, &roots, e);
-	if (r == 0)
+	if (r == 0) {
+		place_begin_writing(&j->place);
 		r = take_out(j, e);
+		place_end_writing();
+	}
 	return r >= 0 && !j->o->explain && spot_started(&roots, spec, &j->place, e) ? -EBUSY : r;
 }
 

@@ -222,7 +222,9 @@ static int begin(struct job *j, struct err *e)
 	if (r < 0)
 		return r;
 	if (!j->o->explain) {
+		place_begin_writing(&j->place);
 		r = inject_repair(j->place.root, &j->journal, &what, e);
+		place_end_writing();
 		if (r < 0)
 			return r;
 		if (what == INJECT_UNDONE) {
@@ -273,7 +275,9 @@ static int put_in(struct job *j, struct err *e)
 	if (!j->journal.source)
 		return err_set(e, ENOMEM, "putting files in");
 	j->writes = true;
+	place_begin_writing(&j->place);
 	r = inject_apply(&j->cmp, &j->journal, &steps, e);
+	place_end_writing();
 	end_progress(j);
 	return r < 0 ? r : report(j, n, bytes, e);
 }

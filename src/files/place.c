@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -209,6 +211,24 @@ uint32_t place_uid_outside(const struct place *p, uint32_t uid)
 uint32_t place_gid_outside(const struct place *p, uint32_t gid)
 {
 	return p->gids.n ? idmap_to_outside(&p->gids, gid) : gid;
+}
+
+void place_begin_writing(const struct place *p)
+{
+	struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct d[_LINUX_CAPABILITY_U32S_3];
+
+	if (p->kind != PLACE_LIVE || !p->uids.n || !p->gids.n || syscall(SYS_capget, &h, d) < 0)
+		return;
+	setfsgid(idmap_to_outside(&p->gids, idmap_first_inside(&p->gids)));
+	setfsuid(idmap_to_outside(&p->uids, idmap_first_inside(&p->uids)));
+	syscall(SYS_capset, &h, d); /* the kernel took those over others' files */
+}
+
+void place_end_writing(void)
+{
+	setfsuid(geteuid());
+	setfsgid(getegid());
 }
 
 bool place_is_gone(const struct place *p)

@@ -67,6 +67,13 @@ uint32_t place_gid_inside(const struct place *p, gid_t gid);
 uint32_t place_uid_outside(const struct place *p, uint32_t uid);
 uint32_t place_gid_outside(const struct place *p, uint32_t gid);
 
+/* From here on, this thread (and those it starts) makes files as the root of a live target with a
+ * user namespace: a file system that was mounted in there knows no other ids (EOVERFLOW). Our rights
+ * stay, and elsewhere nothing may be made meanwhile that has to be ours. Until
+ * place_end_writing(). */
+void place_begin_writing(const struct place *p);
+void place_end_writing(void);
+
 /* Say that `doing` ("opening", "writing") `path` failed with -errno `r`, naming the target, and
  * what may be done about it. Returns r. */
 int place_err(const struct place *p, int r, const char *doing, const char *path, struct err *e);

@@ -137,6 +137,26 @@ there_and_back() {
 	there_and_back docker-userns "$(userns_shift docker-userns)" busybox
 }
 
+@test "cp and edit: into file systems that only a user namespace knows the ids of" {
+	local e d f=$BATS_TEST_TMPDIR/f owner
+	require docker-userns podman-rootless
+	echo one >"$f"
+	chmod 400 "$f"
+	for e in docker-userns podman-rootless; do
+		start "$e" busybox --tmpfs /t
+		owner=$(awk '{print $2; exit}' "/proc/$PID/uid_map"):$(awk '{print $2; exit}' "/proc/$PID/gid_map")
+		"$PORTHOLE" exec "$NAME" sh -c 'mkdir -m 700 /d /t/d && chown 5:5 /d /t/d'
+		for d in /d /t/d; do
+			run -0 --separate-stderr cp_ "$f" "$NAME:$d/f"
+			EDITOR='echo two >>' run -0 --separate-stderr "$PORTHOLE" edit "$NAME:$d/f"
+			[[ -z $stderr && $(<"$ROOT$d/f") == $'one\ntwo' ]] || die "$e $d: $stderr"
+			EDITOR='echo new >' run -0 "$PORTHOLE" edit "$NAME:$d/new"
+			[[ $(stat -c %u:%g:%a "$ROOT$d/f" "$ROOT$d/new") == "$owner:400"$'\n'"$owner:644" ]] ||
+				die "$e $d: $(stat -c %u:%g:%a "$ROOT$d/f" "$ROOT$d/new"), not $owner"
+		done
+	done
+}
+
 # The first id of the containers of an engine that remaps.
 userns_shift() {
 	local n pid

@@ -37,9 +37,9 @@ teardown() {
 }
 
 @test "runc, podman, and user namespaces: files are the container's root's" {
-	require runc podman docker-userns
+	require runc podman podman-rootless docker-userns
 	local e rw
-	for e in runc podman docker-userns; do
+	for e in runc podman podman-rootless docker-userns; do
 		rw=()
 		[[ $e != runc ]] || rw=('.root.readonly = false')
 		inject_start $e "${rw[@]}"
