@@ -211,29 +211,31 @@ static int already(const struct job *j, struct err *e)
 	return -EEXIST;
 }
 
-/* See to what a killed one left, and begin a journal. */
-static int begin(struct job *j, struct err *e)
+static int open_journal(struct job *j, struct err *e)
 {
-	enum inject_repaired what;
 	int r = journal_open(&j->s.t, !j->o->explain, &j->journal, e);
 
-	if (r == -ENOENT && j->o->explain)
-		return 0;
-	if (r < 0)
-		return r;
+	return r == -ENOENT && j->o->explain ? 0 : r;
+}
+
+/* See to what a killed one left: the journal is open. */
+static int begin(struct job *j, struct err *e)
+{
+	enum inject_repaired what = INJECT_WHOLE;
+	int r = 0;
+
 	if (!j->o->explain) {
 		place_begin_writing(&j->place);
 		r = inject_repair(j->place.root, &j->journal, &what, e);
 		place_end_writing();
-		if (r < 0)
-			return r;
-		if (what == INJECT_UNDONE) {
-			if (!j->o->quiet)
-				fprintf(stderr,
-					"porthole: an inject that did not end was undone\n");
-			journal_done(&j->journal);
-			r = journal_open(&j->s.t, true, &j->journal, e);
-		}
+	}
+	if (r < 0)
+		return r;
+	if (what == INJECT_UNDONE) {
+		if (!j->o->quiet)
+			fprintf(stderr, "porthole: an inject that did not end was undone\n");
+		journal_done(&j->journal);
+		r = open_journal(j, e);
 	}
 	if (r == 0 && (j->journal.phase == JOURNAL_CLEAN || j->journal.phase == JOURNAL_EJECT))
 		return already(j, e);
@@ -306,6 +308,8 @@ static int inject_one(struct job *j, int argc, char **argv, struct err *e)
 		r = target_roots_open(&roots, e);
 	if (r == 0)
 		r = target_resolve(&roots, argv[0], &j->s.t, e);
+	if (r == 0) /* first: a second mount of what does not run damages what is written */
+		r = open_journal(j, e);
 	if (r == 0)
 		r = inject_place(&roots, &j->s, &j->place, e);
 	if (r == 0)

@@ -68,8 +68,8 @@ uint32_t place_uid_outside(const struct place *p, uint32_t uid);
 uint32_t place_gid_outside(const struct place *p, uint32_t gid);
 
 /* From here on, this thread (and those it starts) makes files as the root of a live target with a
- * user namespace: a file system that was mounted in there knows no other ids (EOVERFLOW). Our rights
- * stay, and elsewhere nothing may be made meanwhile that has to be ours. Until
+ * user namespace: a file system that was mounted in there knows no other ids (EOVERFLOW). Our
+ * rights stay, and elsewhere nothing may be made meanwhile that has to be ours. Until
  * place_end_writing(). */
 void place_begin_writing(const struct place *p);
 void place_end_writing(void);

@@ -164,6 +164,26 @@ start_containerd() {
 	unchanged
 }
 
+@test "a second one meanwhile is refused, and does the first no harm" {
+	local d=$BATS_TEST_TMPDIR upper pid n
+	ready docker
+	upper=$(engine_cli docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$NAME")
+	[[ -n $upper && $upper != '<no value>' ]] || skip "this docker keeps its layers in containerd"
+	for n in {1..40}; do
+		head -c 4M /dev/urandom >"$SRC/opt/os/big-$n"
+	done
+	timeout -k 5 100 "$PORTHOLE" inject --force --from "$SRC" "$NAME" </dev/null >"$d/out" 2>&1 3>&- &
+	pid=$!
+	wait_until 30 in_engine docker compgen -G "$upper/.porthole-*"
+	pkill -STOP -P "$pid"
+	run -125 p inject --force --from "$SRC" "$NAME"
+	pkill -CONT -P "$pid"
+	[[ $output == *"another porthole is at work on this container"* ]] || die "$output"
+	wait "$pid" || die "$(<"$d/out")"
+	[[ $(p cat "$NAME:/opt/os/one" "$NAME:/etc/passwd") == $'one\ntheirs' ]]
+	take_out
+}
+
 out_of_it() {
 	p eject "$NAME" >/dev/null 2>&1 || true # where nothing was put in, it says so
 	unchanged
