@@ -164,7 +164,7 @@ static int exec_in_path(const struct plan *p, struct err *e)
 	err_say(e, ENOENT, "there is no command '%s' in the PATH of '%s'", name, p->where);
 	if (*name == '-')
 		err_hint(e, "is it an option? Those are written before the target");
-	else if (p->kit.kind == KIT_NONE && p->beside.host)
+	else if (p->kit.kind == KIT_NONE && p->beside.on)
 		err_hint(e, "with --kit FILE a kit's tools would be there too");
 	else if (p->kit.kind == KIT_NONE && p->view != VIEW_NONE)
 		err_hint(e, "without --kit none the kit's tools would be there too");

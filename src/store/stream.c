@@ -112,6 +112,7 @@ int stream_open(struct stream *s, const struct blob *blob, struct budget *budget
 		return damaged(s, e);
 	s->plain = archive_filter_code(s->a, 0) == ARCHIVE_FILTER_NONE;
 	r = archive_read_next_header(s->a, &entry);
+	s->empty = r == ARCHIVE_EOF;
 	return r < ARCHIVE_WARN ? damaged(s, e) : 0;
 }
 
@@ -121,6 +122,8 @@ ssize_t stream_read(struct stream *s, const void **data, struct err *e)
 	la_int64_t at;
 	int r;
 
+	if (s->empty)
+		return 0;
 	do
 		r = archive_read_data_block(s->a, data, &n, &at);
 	while (r >= ARCHIVE_WARN && r != ARCHIVE_EOF && n == 0);

@@ -48,6 +48,7 @@ struct stream {
 	uint64_t pos;		 /* of the blob, where the next bytes are read */
 	char *buf;
 	bool plain; /* not compressed */
+	bool empty; /* nothing is in it */
 	struct digest in, out;
 };
 

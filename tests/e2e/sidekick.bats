@@ -162,6 +162,8 @@ works_beside() {
 	[[ $output == $'/bin/busybox\n1' ]] || die "$output"
 	run -0 sk "$NAME" --image "$dir/rootfs" --kit "$PORTHOLE_BUILD/kit.erofs" strace -V
 	[[ $output == strace* ]] || die "$output"
+	run -127 sk "$NAME" --image "$dir/rootfs" no-such-command
+	[[ $output == *"no command 'no-such-command' in the PATH of "*"with --kit FILE a kit's tools would be there too" ]] || die "$output"
 	run -125 sk "$NAME" --image "no-such-$NAME" true
 	[[ $output == *"no engine on this host has an image"* && $output != *"porthole exec"* ]] || die "$output"
 	engine_cli docker rmi "pt/$NAME" >/dev/null

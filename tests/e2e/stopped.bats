@@ -275,7 +275,8 @@ owners() {
 	[[ $output == root ]]
 	head -c 10240 /dev/zero >zeros.tar
 	gzip -k zeros.tar
-	for f in ./zeros.tar ./zeros.tar.gz; do
+	: | gzip >none.tar.gz
+	for f in ./zeros.tar ./zeros.tar.gz ./none.tar.gz; do
 		says 125 "'$f' is an archive without any files in it" "$f" true
 	done
 }
