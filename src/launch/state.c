@@ -21,8 +21,13 @@
 
 enum { STATE_MAX = 64 << 10, DIRS_MAX = 10000 };
 
-static const char *const files[] = {FILE_NAME,	    FILE_NAME ".new", LAUNCH_LOG,
-				    LAUNCH_LOG_OLD, KEEPER_SOCKET,    LODGE_SOCKET};
+static const char *const files[] = {FILE_NAME,
+				    FILE_NAME ".new",
+				    LAUNCH_LOG,
+				    LAUNCH_LOG_OLD,
+				    KEEPER_SOCKET,
+				    LODGE_SOCKET,
+				    ".#" LAUNCH_TEMP_ROOT ".lck"}; /* systemd-nspawn's lock */
 
 void launch_state_done(struct launch_state *s)
 {

@@ -188,6 +188,15 @@ same() {
 	done
 }
 
+@test "what a killed launch left, nspawn's lock file too, is gone with the next" {
+	local left=/run/porthole/.new-4000000-1
+	mkdir -p -m 700 /run/porthole
+	mkdir -m 700 "$left" "$left/root"
+	: >"$left/.#root.lck"
+	run -0 hr --engine nspawn --profile net true
+	[[ ! -e $left ]] || die "$(ls -lA "$left")"
+}
+
 @test "limits, names and a line that is shown; and what is refused, in a sentence" {
 	run -0 --separate-stderr hr --engine docker --profile monitor -d --name "$NAME" -m 64m --pids 50 sleep 1000
 	[[ $(docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}' "$NAME") == "67108864 50" ]] || die "limits"
