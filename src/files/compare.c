@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +14,9 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "files/same.h"
+#include "files/walk.h"
 
 #define DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#ifndef MQUEUE_MAGIC
-#define MQUEUE_MAGIC 0x19800202
-#endif
 
 struct walk {
 	const struct compare *c;
@@ -172,24 +169,6 @@ static int list_both(struct walk *w, const struct pair *p, struct strv *names)
 	return 0;
 }
 
-/* What shows the kernel, not files. */
-static bool is_kernels(int fd)
-{
-	static const long kinds[] = {
-		PROC_SUPER_MAGIC,   SYSFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
-		DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC,      BPF_FS_MAGIC,
-		SECURITYFS_MAGIC,   MQUEUE_MAGIC,
-	};
-	struct statfs fs;
-
-	if (fd < 0 || fstatfs(fd, &fs) < 0)
-		return false;
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if ((long)fs.f_type == kinds[i])
-			return true;
-	return false;
-}
-
 /* In which names of the layers below are hidden, or have moved: all of it has to be looked at. */
 static bool is_more_than_upper(int dir)
 {
@@ -222,7 +201,7 @@ static int walk_sub(struct walk *w, const struct pair *p, const char *name, bool
 	struct pair sub = {.a = a, .b = b, .upper = upper};
 	int r;
 
-	if (is_kernels(a) || is_kernels(b) || (a < 0 && b < 0))
+	if (walk_is_kernels(a) || walk_is_kernels(b) || (a < 0 && b < 0))
 		return 0;
 	if (w->depth == COMPARE_DEPTH) {
 		w->out->cut = true;

@@ -241,7 +241,7 @@ static int unreadable(const char *path, int r, void *data)
 
 int tar_write(struct transfer *t, int top, const char *name, int out, struct err *e)
 {
-	static const struct walk_how how = {};
+	static const struct walk_how how = {.files = true};
 	static const struct walk_ops ops = {.entry = visit, .failed = unreadable};
 	_cleanup_(out_done) struct out o = {.t = t, .name = name, .buf = malloc(PIECE), .e = e};
 	int r = pax_open(&o.pax, out);

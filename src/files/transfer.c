@@ -326,7 +326,7 @@ static int unreadable(const char *path, int r, void *data)
 
 int transfer_tree(struct transfer *t, int top, int dir, const char *name, struct err *e)
 {
-	static const struct walk_how how = {};
+	static const struct walk_how how = {.files = true};
 	static const struct walk_ops ops = {
 		.entry = visit, .leave = leave_dir, .failed = unreadable};
 	static const struct crew_ops crew = {

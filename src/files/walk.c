@@ -3,13 +3,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/str.h"
+
+#ifndef MQUEUE_MAGIC
+#define MQUEUE_MAGIC 0x19800202
+#endif
 
 /* A directory that is being read. */
 struct level {
@@ -28,7 +34,8 @@ struct walk {
 	size_t n, size;
 	char *path;
 	size_t path_len, path_size;
-	dev_t dev; /* of the top */
+	dev_t dev;    /* of the top */
+	bool kernels; /* what the top is on */
 };
 
 static void walk_done(struct walk *w)
@@ -145,6 +152,29 @@ static int open_dir(struct walk_entry *e)
 	return 0;
 }
 
+bool walk_is_kernels(int fd)
+{
+	static const long kinds[] = {
+		PROC_SUPER_MAGIC,   SYSFS_MAGIC,   CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
+		DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC,      BPF_FS_MAGIC,
+		SECURITYFS_MAGIC,   MQUEUE_MAGIC,
+	};
+	struct statfs fs;
+
+	if (fd < 0 || fstatfs(fd, &fs) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if ((long)fs.f_type == kinds[i])
+			return true;
+	return false;
+}
+
+/* It is on another file system than the top. */
+static bool is_left_out(const struct walk *w, const struct walk_entry *e)
+{
+	return w->how->xdev || (w->how->files && !w->kernels && walk_is_kernels(e->fd));
+}
+
 static int visit(struct walk *w, struct walk_entry *e)
 {
 	int r = fstatat(e->dir, e->name, &e->st, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) < 0 ? -errno
@@ -159,8 +189,10 @@ static int visit(struct walk *w, struct walk_entry *e)
 		cleanup_close(&e->fd);
 		return e->depth ? failed(w, r) : r;
 	}
-	if (e->depth == 0)
+	if (e->depth == 0) {
 		w->dev = e->st.st_dev;
+		w->kernels = walk_is_kernels(e->fd);
+	}
 	e->path = w->path;
 	r = w->ops->entry(e, w->data);
 	if (r != 0 || e->fd < 0) {
@@ -168,7 +200,7 @@ static int visit(struct walk *w, struct walk_entry *e)
 		return r < 0 ? r : 0;
 	}
 	if (e->depth >= (w->how->max_depth ? w->how->max_depth : WALK_DEPTH_MAX) ||
-	    (w->how->xdev && e->st.st_dev != w->dev)) {
+	    (e->st.st_dev != w->dev && is_left_out(w, e))) {
 		r = !w->how->max_depth && e->depth >= WALK_DEPTH_MAX ? failed(w, -ENAMETOOLONG) : 0;
 		if (w->ops->leave && r == 0)
 			r = w->ops->leave(e, w->data);

@@ -43,6 +43,8 @@ struct walk_ops {
 struct walk_how {
 	bool sorted;   /* by name, bytewise; else as they come */
 	bool xdev;     /* what is mounted on a directory is not entered */
+	bool files;    /* nor, unless the top is of that kind, where the kernel shows itself (/proc,
+			  /sys) */
 	int max_depth; /* deeper entries are not looked at; 0: WALK_DEPTH_MAX, -1: only the top is
 			*/
 };
@@ -50,3 +52,7 @@ struct walk_how {
 /* Walk what `top` is (any descriptor, O_PATH too; borrowed) and all below it. 0, or the first
  * -errno of a visitor, or -errno of the top itself. */
 int walk(int top, const struct walk_how *how, const struct walk_ops *ops, void *data);
+
+/* Is what `fd` is on no file system that keeps files, but one in which the kernel shows itself:
+ * proc, sysfs, cgroups, devpts, ...? Not, where that cannot be found out. */
+bool walk_is_kernels(int fd);

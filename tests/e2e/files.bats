@@ -365,3 +365,19 @@ both() {
 	EDITOR=true run -125 timeout 5 "$PORTHOLE" edit "$NAME:/fifo"
 	[[ -z $(find "$ROOT/" -xdev -name '.porthole-*') ]]
 }
+
+@test "all of a container: its files, and not what the kernel shows of itself, unless that is asked for" {
+	require docker
+	local d=$BATS_TEST_TMPDIR
+	start docker busybox --tmpfs /data
+	echo kept >"$ROOT/data/file"
+	mkdir "$d/all"
+	run -0 cp_ -q "$NAME:/" "$d/all"
+	[[ -z $output && -f $d/all/bin/busybox && $(<"$d/all/data/file") == kept ]] || die "$output"
+	[[ -d $d/all/proc && -z $(ls -A "$d/all/proc" "$d/all/sys" | grep -v :) ]] || die "$(ls -A "$d/all/proc")"
+	cp_ "$NAME:/" - >"$d/all.tar"
+	refute grep -E '(^|/)(proc|sys)/.' <(tar -tf "$d/all.tar")
+	tar -tf "$d/all.tar" | grep -qx './data/file'
+	run -0 cp_ -q "$NAME:/proc/sys/kernel/random/" "$d/asked"
+	[[ -s $d/asked/boot_id ]] || die "$(ls -A "$d/asked")"
+}
