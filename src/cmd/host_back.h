@@ -26,9 +26,14 @@ struct host_back_opts {
 		 0,	   "ask",                                                                  \
 		 "CMD",	   "ask on our terminal before it runs this command of the host",          \
 		 NULL},                                                                            \
-		{OPT_LIST, (at) + offsetof(struct host_back_opts, deny),                           \
-		 0,	   "deny",                                                                 \
-		 "CMD",	   "do not let it run this command of the host; '*': none",                \
+		{OPT_LIST,                                                                         \
+		 (at) + offsetof(struct host_back_opts, deny),                                     \
+		 0,                                                                                \
+		 "deny",                                                                           \
+		 "CMD",                                                                            \
+		 "do not let it run this command of the host; '*': none. Another command may "     \
+		 "start it: "                                                                      \
+		 "only --allow is a boundary",                                                     \
 		 NULL},                                                                            \
 	{                                                                                          \
 		OPT_STR, (at) + offsetof(struct host_back_opts, log), 0, "log", "FILE",            \

@@ -32,7 +32,9 @@ static const struct opt options[] = {
 	 "its root is this image of an engine's, archive or directory (default: the kit)", NULL},
 	{OPT_STR, O(name), 0, "name", "NAME", "what it is called (default: the profile)", NULL},
 	{OPT_STR, O(engine), 0, "engine", "ENGINE",
-	 "have docker, podman, nspawn, runc or crun make the container, so that it knows it",
+	 "have docker, podman, nspawn, runc or crun make the container, so that it knows it "
+	 "(docker "
+	 "and podman keep an empty image, porthole/kit)",
 	 OPT_WORDS("docker", "podman", "nspawn", "runc", "crun")},
 	{OPT_FLAG, O(detach), 'd', "detach", NULL,
 	 "in the background, until 'porthole kill'; prints its name", NULL},

@@ -35,16 +35,19 @@ void profile_done(struct profile *p)
 
 /* --- parsing --- */
 
-static int bad(struct err *e, const char *key, const char *value)
+static int bad(struct err *e, const char *key, const char *value, const char *takes)
 {
-	return err_say(e, EINVAL, "'%s' is no value of '%s'", value, key);
+	return err_say(e, EINVAL, "'%s' is no value of '%s', which takes %s", value, key, takes);
 }
 
 static int set_switch(const char *key, const char *value, const char *yes, const char *no,
 		      bool *out, struct err *e)
 {
+	char takes[32];
+
 	*out = str_eq(value, yes);
-	return *out || str_eq(value, no) ? 0 : bad(e, key, value);
+	snprintf(takes, sizeof(takes), "%s or %s", yes, no);
+	return *out || str_eq(value, no) ? 0 : bad(e, key, value, takes);
 }
 
 static int set_share(struct profile *p, const char *value, struct err *e)
@@ -68,7 +71,7 @@ static int set_share(struct profile *p, const char *value, struct err *e)
 			if (str_eq(words.v[i], ns[k].name))
 				flag = ns[k].flag;
 		if (!flag)
-			return bad(e, "share", words.v[i]);
+			return bad(e, "share", words.v[i], "pid, net, ipc, uts and cgroup");
 		p->g.host_ns |= flag;
 	}
 	return 0;
@@ -94,7 +97,7 @@ static int add_mount(struct profile *p, const char *value, struct err *e)
 		else if (str_has_word("rslave rprivate rshared", w.v[i]))
 			way = w.v[i];
 		else
-			return bad(e, "mount", w.v[i]);
+			return bad(e, "mount", w.v[i], "rslave, rprivate or rshared, and optional");
 	}
 	r = grants_mount(&p->g, w.v[0], w.v[1], *w.v[2] == 'r' && w.v[2][1] == 'o',
 			 str_eq(w.v[2], "ro"), way);
@@ -117,9 +120,11 @@ static int set(struct profile *p, const char *key, const char *value, struct err
 	if (str_eq(key, "mount"))
 		return add_mount(p, value, e);
 	if (str_eq(key, "env"))
-		return strchr(value, '=') ? strv_add(&p->g.env, value) : bad(e, key, value);
+		return strchr(value, '=') ? strv_add(&p->g.env, value)
+					  : bad(e, key, value, "NAME=VALUE");
 	if (str_eq(key, "mask"))
-		return *value == '/' ? strv_add(&p->g.masks, value) : bad(e, key, value);
+		return *value == '/' ? strv_add(&p->g.masks, value)
+				     : bad(e, key, value, "an absolute path");
 	if (str_eq(key, "user")) {
 		free(p->g.user);
 		p->g.user = strdup(value);
@@ -136,7 +141,7 @@ static int set(struct profile *p, const char *key, const char *value, struct err
 	if (str_eq(key, "devices"))
 		return str_eq(value, "all")    ? strv_add(&p->g.devices, "/dev")
 		       : str_eq(value, "none") ? 0
-					       : bad(e, key, value);
+					       : bad(e, key, value, "all or none");
 	return err_say(e, EINVAL, "there is no key '%s'", key);
 }
 

@@ -148,7 +148,7 @@ refused() {
 		run -125 --separate-stderr "$PORTHOLE" profile show "$f"
 		[[ $stderr == *"$words"* ]] || die "$text: $stderr"
 	done <<-'END'
-		share = moon\nsummary = x|line 1: 'moon' is no value of 'share'
+		share = moon\nsummary = x|line 1: 'moon' is no value of 'share', which takes pid, net, ipc, uts and cgroup
 		summary = x\nfrob = 1|line 2: there is no key 'frob'
 		summary = x\nmount = srv /srv rw|line 2: a mount is HOST-PATH INSIDE-PATH
 		summary = x\ncaps = everything|line 2:
