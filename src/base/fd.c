@@ -178,3 +178,12 @@ void fd_keep_only(int *const fds[], size_t n)
 	}
 	close_between(from, UINT_MAX);
 }
+
+int fd_dir_check(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISDIR(st.st_mode) ? 0 : S_ISLNK(st.st_mode) ? -ELOOP : -ENOTDIR;
+}

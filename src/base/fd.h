@@ -29,6 +29,9 @@ ssize_t link_read_at(int dirfd, const char *path, char *out, size_t size);
 /* Write everything, through short writes and EINTR. 0 or -errno. */
 int fd_write_all(int fd, const void *data, size_t len);
 
+/* Is it a directory? 0; -ELOOP: a link (O_PATH | O_NOFOLLOW), -ENOTDIR, or -errno of fstat(2). */
+int fd_dir_check(int fd);
+
 /* Set or clear O_NONBLOCK. 0 or -errno. */
 int fd_nonblock(int fd, bool on);
 

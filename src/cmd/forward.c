@@ -328,11 +328,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = check_background(o, cmd, e);
 	if (r < 0)
 		return r;
-	r = target_roots_open(&roots, e);
-	if (r == 0)
-		r = target_resolve(&roots, argv[0], &t, e);
-	if (r == 0)
-		r = target_pin(&roots, &t, e);
+	r = target_open(&roots, argv[0], &t, e);
 	if (r == 0)
 		r = take_signals(&x, e);
 	if (r == 0 && o->background)

@@ -121,12 +121,8 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
 	_cleanup_target_ struct target t = TARGET_INIT;
 	_cleanup_graft_ struct graft g = GRAFT_INIT;
-	int r = target_roots_open(&roots, e);
+	int r = target_open(&roots, argv[0], &t, e);
 
-	if (r == 0)
-		r = target_resolve(&roots, argv[0], &t, e);
-	if (r == 0)
-		r = target_pin(&roots, &t, e);
 	if (r == 0)
 		r = graft_open(&t, &g, e);
 	if (r < 0)

@@ -152,12 +152,8 @@ static int mount_one(struct ctx *ctx, const struct mount_opts *o, const char *na
 	_cleanup_kit_ struct kit k = KIT_INIT;
 	enum kit_rung rung = KIT_RUNG_FILE;
 	char safe[256];
-	int r = target_roots_open(&roots, e);
+	int r = target_open(&roots, name, &t, e);
 
-	if (r == 0)
-		r = target_resolve(&roots, name, &t, e);
-	if (r == 0)
-		r = target_pin(&roots, &t, e);
 	str_printable(name, strlen(name), safe, sizeof(safe));
 	if (r == 0 && !o->explain)
 		visible_lock(&t, &v);

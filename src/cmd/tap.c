@@ -118,12 +118,8 @@ static int hold(struct tapped *x, struct err *e)
 
 static int find(struct tapped *x, const char *target, const char *spec, struct err *e)
 {
-	int r = target_roots_open(&x->roots, e);
+	int r = target_open(&x->roots, target, &x->t, e);
 
-	if (r == 0)
-		r = target_resolve(&x->roots, target, &x->t, e);
-	if (r == 0)
-		r = target_pin(&x->roots, &x->t, e);
 	if (r < 0)
 		return r;
 	r = facts_ns_read(&x->roots, &x->t, &x->f);

@@ -58,12 +58,8 @@ static int unmount_one(struct ctx *ctx, const struct unmount_opts *o, const char
 	_cleanup_visible_ struct visible v = VISIBLE_INIT;
 	struct err why = {}; /* why one could not be mounted is not asked here */
 	struct users u = {};
-	int r = target_roots_open(&roots, e);
+	int r = target_open(&roots, name, &t, e);
 
-	if (r == 0)
-		r = target_resolve(&roots, name, &t, e);
-	if (r == 0)
-		r = target_pin(&roots, &t, e);
 	if (r < 0)
 		return r;
 	if (!o->explain)

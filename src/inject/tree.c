@@ -36,13 +36,9 @@ int tree_parent(int root, const char *path)
 {
 	_cleanup_free_ char *dir = strndup(path, item_dir_len(path));
 	_cleanup_close_ int fd = dir ? tree_open(root, dir, O_PATH) : -ENOMEM;
-	struct stat st;
+	int r = fd < 0 ? fd : fd_dir_check(fd);
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	return S_ISDIR(st.st_mode) ? TAKE_FD(fd) : S_ISLNK(st.st_mode) ? -ELOOP : -ENOTDIR;
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 /* One step of tree_resolve(): `name` in the directory *at. */

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 
 void storage_close(struct storage *s)
@@ -141,13 +141,9 @@ int storage_name(const struct storage *s, const char *path, char **out, struct e
 static int open_plain(int dir, const char *path)
 {
 	_cleanup_close_ int fd = path_open_in_root(dir, path, O_PATH | O_NOFOLLOW);
-	struct stat st;
+	int r = fd < 0 ? fd : fd_dir_check(fd);
 
-	if (fd < 0)
-		return fd;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	return S_ISDIR(st.st_mode) ? TAKE_FD(fd) : S_ISLNK(st.st_mode) ? -ELOOP : -ENOTDIR;
+	return r < 0 ? r : TAKE_FD(fd);
 }
 
 int storage_layer(const struct storage *s, const char *dir, const char *name, struct store *out,

@@ -171,3 +171,12 @@ int target_pin(const struct target_roots *r, struct target *t, struct err *e)
 	}
 	return ret;
 }
+
+int target_open(struct target_roots *roots, const char *spec, struct target *t, struct err *e)
+{
+	int r = target_roots_open(roots, e);
+
+	if (r == 0)
+		r = target_resolve(roots, spec, t, e);
+	return r < 0 ? r : target_pin(roots, t, e);
+}

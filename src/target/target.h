@@ -98,6 +98,10 @@ int target_resolve(const struct target_roots *r, const char *spec, struct target
  * now. A target that is not running is refused here with its state and exit code in the message. */
 int target_pin(const struct target_roots *r, struct target *t, struct err *e);
 
+/* All three, for who is about what runs: the host's roots, what `spec` names, held. What was opened
+ * is the caller's to release, also after an error. 0 or -errno with `e`. */
+int target_open(struct target_roots *roots, const char *spec, struct target *t, struct err *e);
+
 /* Where a pinned target's first process only reaps (bubblewrap's, flatpak's), the /proc directory
  * of its child, which has the command, environment and working directory of the program: the
  * caller's. -EBADF: the first process is the program itself. */

@@ -142,8 +142,9 @@ start_containerd() {
 	rounds start_containerd
 }
 
-@test "one that is started meanwhile is told, and all is taken out again" {
-	local d=$BATS_TEST_TMPDIR upper pid code=0
+# An inject into docker's that is stopped half-way, by a signal: sets the caller's pid; what it says is in $d/out.
+held_half_way() {
+	local upper n
 	ready docker
 	upper=$(engine_cli docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$NAME")
 	[[ -n $upper && $upper != '<no value>' ]] || skip "this docker keeps its layers in containerd"
@@ -154,6 +155,11 @@ start_containerd() {
 	pid=$!
 	wait_until 30 in_engine docker compgen -G "$upper/.porthole-*"
 	pkill -STOP -P "$pid"
+}
+
+@test "one that is started meanwhile is told, and all is taken out again" {
+	local d=$BATS_TEST_TMPDIR pid code=0
+	held_half_way
 	engine_cli docker start "$NAME" >/dev/null
 	pkill -CONT -P "$pid"
 	wait "$pid" || code=$?
@@ -165,17 +171,8 @@ start_containerd() {
 }
 
 @test "a second one meanwhile is refused, and does the first no harm" {
-	local d=$BATS_TEST_TMPDIR upper pid n
-	ready docker
-	upper=$(engine_cli docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$NAME")
-	[[ -n $upper && $upper != '<no value>' ]] || skip "this docker keeps its layers in containerd"
-	for n in {1..40}; do
-		head -c 4M /dev/urandom >"$SRC/opt/os/big-$n"
-	done
-	timeout -k 5 100 "$PORTHOLE" inject --force --from "$SRC" "$NAME" </dev/null >"$d/out" 2>&1 3>&- &
-	pid=$!
-	wait_until 30 in_engine docker compgen -G "$upper/.porthole-*"
-	pkill -STOP -P "$pid"
+	local d=$BATS_TEST_TMPDIR pid
+	held_half_way
 	run -125 p inject --force --from "$SRC" "$NAME"
 	pkill -CONT -P "$pid"
 	[[ $output == *"another porthole is at work on this container"* ]] || die "$output"
