@@ -40,10 +40,11 @@ pt_run_start() {
 	set +m # in an interactive shell: what spawn starts would be a child of what it knows
 	pt_run_sweep
 	PT_RUN=$(mktemp -d /tmp/pt.XXXXXX) || return 1
+	readlink /proc/self/ns/pid >"$PT_RUN/pidns"
+	echo "$$ $(pid_start $$)" >"$PT_RUN/owner"
 	chmod 755 "$PT_RUN"
 	mkdir -p "$PT_RUN/e" "$PT_RUN/root"
-	ls -d "${PT_ENGINE_PATHS[@]}" >"$PT_RUN/had" 2>/dev/null || true
-	echo "$$ $(pid_start $$)" >"$PT_RUN/owner"
+	_had >"$PT_RUN/had"
 	export PT_RUN PT_RUN_OWNER=$$
 }
 
@@ -51,6 +52,18 @@ pt_run_start() {
 PT_ENGINE_PATHS=(/run/netns /run/containerd /run/containers /run/libpod /run/runc /run/crun /run/lxc /run/docker
 	/run/user /run/systemd/nspawn /run/systemd/machines /var/lib/lxc /var/lib/cni /run/lock/lxc
 	/var/lib/containers /var/lib/machines)
+
+# What was there before any of the runs that are there now: the last of them removes what was not.
+_had() {
+	local other
+	other=$(other_runs "$PT_RUN" | head -n 1)
+	if [[ -n $other ]]; then
+		cat "$other/had"
+	else
+		ls -d "${PT_ENGINE_PATHS[@]}" 2>/dev/null
+		cgroup_parents
+	fi || true
+}
 
 engine_paths_remove() {
 	local p
@@ -67,7 +80,8 @@ pt_run_stop() {
 	unset PT_RUN PT_RUN_OWNER
 }
 
-# pt_run_clean DIR: engines down, processes that carry the run's mark killed, mounts and files removed.
+# pt_run_clean DIR: engines down, processes that carry the run's mark killed, mounts, cgroups and files removed, and what
+# a bats that was killed has left (PT_RUN/bats).
 pt_run_clean() {
 	local PT_RUN=$1 e
 	for e in "$PT_RUN"/e/*/up; do
@@ -78,17 +92,37 @@ pt_run_clean() {
 	test_user_remove
 	cgroups_remove "$PT_RUN"
 	engine_paths_remove
+	while IFS= read -r e; do
+		[[ $e == */bats-run-?????? && $e != "${BATS_RUN_TMPDIR:-}" ]] && rm -rf --one-file-system "$e"
+	done 2>/dev/null <"$PT_RUN/bats"
+	# its owner last: whoever is killed in here is cleaned up after
+	find "$PT_RUN" -xdev -mindepth 1 ! -path "$PT_RUN/owner" -delete 2>/dev/null
 	rm -rf --one-file-system "$PT_RUN"
 }
 
 # Runs whose owner was killed: clean up after them.
 pt_run_sweep() {
-	local d pid start
+	local d
 	for d in /tmp/pt.??????; do
 		[[ -e $d/owner && -O $d/owner ]] || continue
-		read -r pid start <"$d/owner"
-		[[ $start == "$(pid_start "$pid")" ]] || pt_run_clean "$d"
+		run_lives "$d" || pt_run_clean "$d"
 	done
+}
+
+# run_lives DIR: its owner does, or is among processes that we do not see.
+run_lives() {
+	local pid start
+	read -r pid start <"$1/owner" || return 1
+	[[ $start == "$(pid_start "$pid")" || $(readlink /proc/self/ns/pid) != "$(<"$1/pidns")" ]]
+} 2>/dev/null
+
+# other_runs DIR: the directories of the runs that live, but DIR.
+other_runs() {
+	local d
+	for d in /tmp/pt.??????; do
+		[[ $d != "$1" && -e $d/owner ]] && run_lives "$d" && echo "$d"
+	done
+	return 0
 }
 
 # A new directory of the run, removed with it.

@@ -48,6 +48,7 @@ engine_stop() {
 	local d t
 	d=$(_engine_dir "$1")
 	[[ -e $d/up ]] || return 0
+	cgroups_note_engine "$PT_RUN" "$d"
 	for t in "$d"/t/*; do
 		[[ -d $t ]] && target_stop "$1" "$(basename "$t")"
 	done
@@ -101,6 +102,7 @@ target_start() {
 		return 1
 	}
 	pid_start "$(<"$d/t/$name/pid")" >"$d/t/$name/pid.start" || true
+	cgroups_note "$(<"$d/t/$name/pid")" "$name"
 	cat "$d/t/$name/pid"
 }
 
@@ -156,7 +158,7 @@ default_paths() {
 	shift
 	spawn "$d/ns.pid" "$d/ns.log" unshare --mount --propagation private sleep infinity
 	wait_until 5 _own_mnt_ns "$d/ns.pid" || return 1
-	# copies of what other runs have mounted: at their end they end whoever has those (pids_using)
+	# copies of what other runs have mounted would keep it busy
 	while IFS= read -r p; do
 		nsenter --mount="/proc/$(<"$d/ns.pid")/ns/mnt" -- umount -l "$p" || true
 	done < <(grep -F /tmp/pt. "/proc/$(<"$d/ns.pid")/mountinfo" | grep -vF "$PT_RUN/" | cut -d' ' -f5 | tac) 2>/dev/null

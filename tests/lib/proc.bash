@@ -59,26 +59,42 @@ spawn() {
 	disown $! 2>/dev/null || true
 }
 
-# pids_using DIR: processes that carry its mark, work below it, or live in mounts made from it.
-pids_using() {
-	local f pid
+# pids_using DIR: processes that carry its mark (for a run's: with all they have started), work below it, or live in
+# mounts made of what is in it. Copies of our mounts alone are anybody's who has made a mount namespace meanwhile.
+pids_using() (
+	export -n PT_RUN PT_MARK # or what is called here would be seen, too
 	{
-		grep -lsz "^PT_MARK=$1" /proc/[0-9]*/environ
-		find /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$1" -o -lname "$1/*" \) 2>/dev/null
-		grep -lsF "$1/" /proc/[0-9]*/mountinfo | while IFS= read -r f; do
-			[[ $(readlink "${f%/*}/ns/mnt") == "$PT_HOST_MNT" ]] || _is_of_another "${f%/*}" "$1" || echo "$f"
-		done
-	} | cut -d/ -f3 | sort -un | while IFS= read -r pid; do
+		with_children "$(grep -lszE "^PT_(MARK|RUN)=$1\$" /proc/[0-9]*/environ | cut -d/ -f3)"
+		find /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$1" -o -lname "$1/*" \) 2>/dev/null | cut -d/ -f3
+		grep -lsF "${1#/tmp}/" /proc/[0-9]*/mountinfo | while IFS= read -r f; do
+			[[ $(readlink "${f%/*}/ns/mnt") != "$PT_HOST_MNT" ]] && mounted_from "$f" "${1#/tmp}/" && echo "$f"
+		done | cut -d/ -f3
+	} | sort -un | while IFS= read -r pid; do
 		pid_alive "$pid" && echo "$pid"
 	done
 	return 0
+)
+
+# mounted_from MOUNTINFO PART: a mount is made of what has PART in its path, and is not where that is on the host: there
+# it would be a copy of the host's.
+mounted_from() {
+	awk -v d="$2" '!index($5 "/", d) { root = $4 "/"; $4 = $5 = ""; if (index(root, d) || index($0, d)) found = 1 }
+		END { exit !found }' "$1" 2>/dev/null
 }
 
-# It carries another run's mark than DIR's: it only has copies of mounts that were there when it began.
-_is_of_another() {
-	local mark
-	mark=$(cat "$1/environ" 2>/dev/null | tr '\0' '\n' | sed -n 's/^PT_MARK=//p')
-	[[ -n $mark && $2/ != "$mark"/* ]]
+# with_children PIDS: those of PIDS that are no ancestors of ours, and all that they have started.
+with_children() {
+	[[ -z $1 ]] || grep -s ^PPid: /proc/[0-9]*/status | awk -F'[/:\t]' -v pids="${1//$'\n'/ }" -v spare="$(ancestors | tr '\n' ' ')" '
+		{ parent[$3] = $NF }
+		END {
+			n = split(spare, list, " ")
+			for (i = 1; i <= n; i++) ours[list[i]] = 1
+			n = split(pids, list, " ")
+			for (i = 1; i <= n; i++) root[list[i]] = !(list[i] in ours)
+			for (pid in parent)
+				for (p = pid; p > 1 && !(p in ours); p = parent[p])
+					if (root[p]) { print pid; break }
+		}'
 }
 PT_HOST_MNT=$(readlink /proc/self/ns/mnt)
 
@@ -116,73 +132,6 @@ umount_below() {
 			umount -l "$(printf '%b' "$m")" 2>/dev/null
 		done
 	return 0
-}
-
-# cgroup_dirs PID: its directories, v1 and v2, one a line.
-cgroup_dirs() {
-	local line ctl path
-	while IFS= read -r line; do
-		path=${line#*:*:}
-		ctl=${line#*:}
-		ctl=${ctl%%:*}
-		if [[ -n $ctl ]]; then
-			echo "/sys/fs/cgroup/${ctl#name=}$path"
-		elif [[ -d /sys/fs/cgroup/unified ]]; then
-			echo "/sys/fs/cgroup/unified$path"
-		else
-			echo "/sys/fs/cgroup$path"
-		fi
-	done <"/proc/$1/cgroup"
-}
-
-# cgroup_dir PID CONTROLLER: where that controller holds it (the v2 one where there is no v1).
-cgroup_dir() {
-	cgroup_dirs "$1" | grep -E "^/sys/fs/cgroup/([^/]*,)?$2(,[^/]*)?/" | head -n 1 | grep . ||
-		cgroup_dirs "$1" | tail -n 1
-}
-
-# cgroup_new CONTROLLER NAME: a cgroup of our own, removed with the run; prints its directory.
-cgroup_new() {
-	local base=/sys/fs/cgroup
-	if [[ -d $base/$1 ]]; then
-		base=$base/$1
-	else
-		echo "+$1" >"$base/cgroup.subtree_control" 2>/dev/null || true
-	fi
-	mkdir -p "$base/${PT_RUN##*/}-$2" || return 1
-	echo "$base/${PT_RUN##*/}-$2"
-}
-
-# Freeze or thaw a cgroup made by cgroup_new freezer.
-cgroup_freeze() {
-	if [[ -e $1/freezer.state ]]; then
-		echo FROZEN >"$1/freezer.state"
-		wait_until 5 grep -q FROZEN "$1/freezer.state"
-	else
-		echo 1 >"$1/cgroup.freeze"
-		wait_until 5 grep -q 'frozen 1' "$1/cgroup.events"
-	fi
-}
-
-# cgroup_thaw PID: a frozen process cannot be killed on v1.
-cgroup_thaw() {
-	local d
-	d=$(cgroup_dir "$1" freezer 2>/dev/null) || return 0
-	[[ $d == */ || $d == /sys/fs/cgroup/freezer ]] && return 0
-	[[ -e $d/freezer.state ]] && echo THAWED >"$d/freezer.state" 2>/dev/null
-	[[ -e $d/cgroup.freeze ]] && echo 0 >"$d/cgroup.freeze" 2>/dev/null
-	return 0
-}
-
-# Remove what cgroup_new made, and the parents that engines leave behind, where they are empty.
-cgroups_remove() {
-	local d
-	find /sys/fs/cgroup -depth -type d \( -path "*/${1##*/}-*" -o -name docker -o -name libpod_parent \
-		-o -path '*/libpod_parent/conmon' -o -name k8s.io -o -name "ptns-*" -o -path '*/kubepods*' \
-		-o -path '*/machine.slice*' -o -path '*/lxc.p*pt-*' \) 2>/dev/null |
-		while IFS= read -r d; do
-			rmdir "$d" 2>/dev/null
-		done || true # find fails where others remove theirs meanwhile
 }
 
 # forkers COUNT: a shell line of so many that fork as fast as they can, some of them to hide.
