@@ -73,8 +73,8 @@ cgroup_parents() {
 # cgroups_note PID NAME: a target of the run.
 cgroups_note() {
 	[[ $2 =~ -[0-9]+-[0-9]+$ ]] && echo "$2" >>"$PT_RUN/made"
-	cgroup_dirs "$1" 2>/dev/null | grep -vxFf <(cgroup_dirs self) | grep -v -e '/$' -e '/\.\.' >>"$PT_RUN/made"
-	return 0
+	# it may have ended already
+	cgroup_dirs "$1" 2>/dev/null | grep -vxFf <(cgroup_dirs self) | grep -v -e '/$' -e '/\.\.' >>"$PT_RUN/made" || true
 }
 
 # cgroups_note_engine RUN DIR: each container that an engine with its state below DIR knows.
