@@ -3,9 +3,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "base/path.h"
 #include "store/store.h"
@@ -14,6 +16,12 @@
 #include "sys/overlay.h"
 
 #define ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME)
+
+enum {
+	PAUSE_MS = 20,
+	LOCK_MS = 2000,	 /* others may have it so long before we say so */
+	ENDING_MS = 100, /* for the mounts of who just had it */
+};
 
 /* Mount namespaces that were looked at. */
 struct seen {
@@ -218,10 +226,66 @@ static int mount_layers(const struct store *s, struct err *e)
 	return r;
 }
 
+static void wait_a_moment(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = PAUSE_MS * 1000000L}, NULL);
+}
+
+/* Nobody sees our mount until it is attached, if it is: so that no other porthole makes a second
+ * one, the first layer is locked. The lock's descriptor, the caller's, or -EBUSY when somebody has
+ * it for LOCK_MS. */
+static int lock_layer(const struct store *s, struct err *e)
+{
+	_cleanup_close_ int fd = openat(s->layers[0].fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int ms = 0; fd >= 0 && ms < LOCK_MS; ms += PAUSE_MS) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return TAKE_FD(fd);
+		if (errno != EWOULDBLOCK)
+			break;
+		wait_a_moment();
+	}
+	if (fd < 0 || errno != EWOULDBLOCK)
+		return err_set(e, errno, "locking the files of '%s'", s->label);
+	err_say(e, EBUSY, "another porthole is writing to the files of '%s', which does not run",
+		s->label);
+	err_hint(e, "wait for it to end, and try again");
+	return -EBUSY;
+}
+
+/* Its lock is gone a moment before the mounts of a process that ends. */
+static int wait_unused(const struct store *s, int proc_fd, struct err *e)
+{
+	int r = check_unused(s, proc_fd, e);
+
+	for (int ms = 0; r == -EBUSY && ms < ENDING_MS; ms += PAUSE_MS) {
+		wait_a_moment();
+		r = check_unused(s, proc_fd, e);
+	}
+	return r;
+}
+
+static int mount_alone(const struct store *s, int proc_fd, struct err *e)
+{
+	_cleanup_close_ int lock = lock_layer(s, e), fd = -EBADF;
+	int r = lock < 0 ? lock : wait_unused(s, proc_fd, e);
+
+	if (r < 0)
+		return r;
+	fd = mount_layers(s, e);
+	if (fd < 0)
+		return fd;
+	r = check_unused(s, proc_fd, e); /* or it was started just now */
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(lock); /* this process's until it ends, as the mount may be */
+	return TAKE_FD(fd);
+}
+
 int store_mount_rw(const struct store *s, int proc_fd, struct err *e)
 {
 	_cleanup_close_ int fd = -EBADF;
-	int r = 0;
+	int r;
 
 	if (!s->own || s->n_layers == 0)
 		return unknown(s, "it has no directory of its own", e);
@@ -229,14 +293,10 @@ int store_mount_rw(const struct store *s, int proc_fd, struct err *e)
 		return fs_clone_detached(s->layers[0].fd,
 					 ATTRS | (s->config.root_ro ? MOUNT_ATTR_RDONLY : 0), e);
 	fd = clone_mounted(s, proc_fd, e);
-	if (fd == -ENOENT) {
-		r = check_unused(s, proc_fd, e);
-		fd = r < 0 ? r : mount_layers(s, e);
-		r = fd < 0 ? 0 : check_unused(s, proc_fd, e); /* or it was started just now */
-	}
+	if (fd == -ENOENT)
+		fd = mount_alone(s, proc_fd, e);
 	if (fd < 0)
 		return fd;
-	if (r == 0 && s->config.root_ro)
-		r = fs_make_readonly(fd, e);
+	r = s->config.root_ro ? fs_make_readonly(fd, e) : 0;
 	return r < 0 ? r : TAKE_FD(fd);
 }

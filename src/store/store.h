@@ -128,7 +128,9 @@ int store_mount_ro(const struct store *s, bool *mapped, struct err *e);
  * overlay, beside its engine's own work directory, and what is written is there at its next start;
  * of an engine with one directory, that; where it is mounted in our own mount namespace already,
  * that mount. Owners are as on disk. Read-only where the container's root is. Who else may have it
- * mounted is looked for below `proc_fd` (/proc), before and after: -EBUSY.
+ * mounted is looked for below `proc_fd` (/proc), before and after: -EBUSY. Other portholes are kept
+ * out by a lock on the first layer, which this process has until it ends; they wait for it for two
+ * seconds: -EBUSY.
  * No engine can be kept from starting it meanwhile, so look again whether it runs. -ENOTSUP with
  * why not. As store_mount_ro() otherwise. */
 int store_mount_rw(const struct store *s, int proc_fd, struct err *e);

@@ -99,6 +99,57 @@ started() {
 	[[ $(in_it cat /etc/f) == x ]]
 }
 
+@test "docker: two that write at once take turns, and one that would wait too long says so" {
+	local upper d=$BATS_TEST_TMPDIR a b i
+	stopped docker busybox
+	upper=$(engine_cli docker inspect -f '{{.GraphDriver.Data.UpperDir}}' "$NAME")
+	[[ -n $upper && $upper != '<no value>' ]] || skip "this docker keeps its layers in containerd"
+	for i in {1..12}; do
+		echo "a$i" >"$d/a$i"
+		echo "b$i" >"$d/b$i"
+		p cp "$d/a$i" "$NAME:/etc/" >"$d/a.out" 2>&1 3>&- &
+		a=$!
+		p cp "$d/b$i" "$NAME:/etc/" >"$d/b.out" 2>&1 3>&- &
+		b=$!
+		wait "$a" || die "$i: $(<"$d/a.out")"
+		wait "$b" || die "$i: $(<"$d/b.out")"
+		[[ $(cat "$upper/etc/a$i" "$upper/etc/b$i") == "a$i"$'\n'"b$i" ]]
+	done
+	# one that has it for as long as nothing comes
+	tar -cf "$d/tar" -C "$d" a1
+	mkfifo "$d/pipe"
+	timeout 60 "$PORTHOLE" cp - "$NAME:/root" <"$d/pipe" >"$d/a.out" 2>&1 3>&- &
+	a=$!
+	exec 7>"$d/pipe"
+	wait_until 10 refute flock -n "$upper" true && pid_alive "$a" || die "$(<"$d/a.out")"
+	run -125 p cp "$d/b1" "$NAME:/etc/late"
+	[[ $output == *"another porthole is writing to the files of '$NAME', which does not run"*"wait for it to end"* ]] || die "$output"
+	EDITOR='echo x >' run -125 p edit "$NAME:/etc/late"
+	[[ $output == *"another porthole is writing"*"what was edited is in "* ]] || die "$output"
+	rm "${output##*what was edited is in }"
+	mkdir "$d/os"
+	echo os >"$d/os/new"
+	run -125 p inject "$NAME" --from "$d/os"
+	[[ $output == *"another porthole is writing"* ]] || die "$output"
+	[[ $(p cat "$NAME:/etc/a1") == a1 ]] # who only reads need not wait
+	[[ ! -e $upper/etc/late && ! -e $upper/new ]]
+	cat "$d/tar" >&7
+	exec 7>&-
+	wait "$a" || die "$(<"$d/a.out")"
+	run -0 p cp "$d/b1" "$NAME:/etc/late"
+	[[ $(cat "$upper/root/a1" "$upper/etc/late") == $'a1\nb1' ]]
+	# killed: its lock goes with it
+	timeout 60 "$PORTHOLE" cp - "$NAME:/root" <"$d/pipe" >"$d/a.out" 2>&1 3>&- &
+	a=$!
+	exec 7>"$d/pipe"
+	wait_until 10 refute flock -n "$upper" true && pid_alive "$a" || die "$(<"$d/a.out")"
+	kill -KILL "$a" "$(cat "/proc/$a/task/$a/children")"
+	wait "$a" || true
+	exec 7>&-
+	run -0 p cp "$d/b2" "$NAME:/etc/late"
+	[[ $(<"$upper/etc/late") == b2 ]]
+}
+
 @test "docker with userns-remap: owners are its own" {
 	stopped docker-userns busybox
 	written
