@@ -141,6 +141,8 @@ struct failed {
 	char last[FAILED_SHOWN][LINE_BYTES];
 	size_t n;
 	int code; /* 126 or 127: strace itself says that it cannot run the program; else 0 */
+	char own[LINE_BYTES]; /* what it says of itself before all else: it did not begin */
+	bool begun;	      /* there was a line */
 };
 
 /* By docker's contract, whatever strace's own code is. */
@@ -183,9 +185,24 @@ static void take_text(struct failed *f, const char *text, size_t n)
 		f->line[f->len] = '\0';
 		f->len = 0;
 		f->code = strace_code(f->line) ?: f->code;
+		if (!f->begun && !f->code && str_starts(f->line, KIT_BIN "/strace: "))
+			memcpy(f->own, f->line, sizeof(f->line));
+		f->begun = true;
 		if (is_failure(f->line))
 			memcpy(f->last[f->n++ % FAILED_SHOWN], f->line, sizeof(f->line));
 	}
+}
+
+/* The program was not run at all. 125, with `e`. */
+static int strace_failed(const struct failed *f, struct err *e)
+{
+	_cleanup_free_ char *why = str_printable_dup(f->own + strlen(KIT_BIN "/strace: "));
+
+	err_say(e, EINVAL, "strace itself failed, and so the program was not run: %s",
+		why ? why : "");
+	err_hint(e, "--strace=EXPR is its -e EXPR: names of system calls (openat,connect), or "
+		    "%%file, %%network, %%process");
+	return -EINVAL;
 }
 
 static void print_failed(const struct failed *f)
@@ -374,6 +391,8 @@ int entrypoint_run(const struct entrypoint *ep, const struct target *t, const st
 	cleanup_close(&w.trace);
 	if (code < 0 && entrypoint_fix(&ep->report))
 		err_hint(e, "%s", entrypoint_fix(&ep->report));
+	if (code == 1 && *w.failed.own)
+		return strace_failed(&w.failed, e);
 	if (code >= 0) {
 		print_failed(&w.failed);
 		entrypoint_tell(ep, &(struct rehearsed){.code = code,

@@ -83,7 +83,7 @@ static const struct {
 	 "what it should run, or a library of that, was not found: by the engine, a shell or a "
 	 "loader"},
 	{128, "the runtime could not start it"},
-	{255, "the program's own code (-1), or the engine lost the real one"},
+	{255, "the program's own (-1), or the engine lost the real one"},
 };
 
 char *exitcode_words(int code, bool oom)
@@ -100,6 +100,6 @@ char *exitcode_words(int code, bool oom)
 		return str_fmt("killed by %s%s%s", signal_name(sig, name), *words ? ": " : "",
 			       words);
 	}
-	return str_fmt("the program's own code %d: its log says why%s", code,
+	return str_fmt("the program's own, its log says why%s",
 		       oom ? "; the kernel's out-of-memory killer was at work, too" : "");
 }

@@ -133,7 +133,7 @@ fine() {
 	make "$n-3" busybox -- /bin/sh -c 'exit 3'
 	start "$n-3"
 	run -0 ep "$n-3"
-	[[ $output == *"exited with code 3"*"3: the program's own code 3"*"rehearsal"* ]]
+	[[ $output == *"exited with code 3"*"the program's own, its log says why"*"rehearsal"* ]]
 	make "$n-k" busybox -- /bin/sleep 1000
 	engine_cli "$E" start "$n-k"
 	engine_cli "$E" kill "$n-k"
@@ -286,7 +286,7 @@ on_tmpfs() {
 	start "$n"
 	run -7 --separate-stderr ep --run "$n"
 	[[ ${lines[0]} == 1000 && ${lines[1]} == /tmp && ${lines[2]} == "42 /usr/local/bin:/usr/bin:/bin" ]]
-	[[ $stderr == *"with code 7: the program's own code 7"* ]]
+	[[ $stderr == *"with code 7: the program's own, its log says why"* ]]
 	engine_cli "$E" cp "$n:/tmp/new" "$BATS_TEST_TMPDIR/new"  # its own start wrote that
 	make "$n-w" busybox -- /bin/touch /new
 	run -0 ep --run "$n-w"
@@ -407,6 +407,18 @@ refused() {
 	make "$n-dev" busybox --device /dev/nodevx -- /bin/true
 	refused "$n-dev" refused /dev/nodevx
 	[[ $output == *"without that --device"* ]]
+}
+
+@test "--run --strace: strace's own failure is told as such, and a program's words are not taken for it" {
+	require docker-default kit
+	local n
+	n=$(uniq_name ep)
+	make "$n" busybox -- /bin/sh -c 'echo "/dev/p/b/strace: invalid me" >&2; exit 1'
+	run -125 --separate-stderr ep --run --strace=bogus "$n"
+	[[ $stderr == *"strace itself failed, and so the program was not run: invalid system call 'bogus'"*"--strace=EXPR is "* ]]
+	[[ $stderr != *"it ended after"* ]]
+	run -1 --separate-stderr ep --run --strace "$n"
+	[[ $stderr == *"with code 1: the program's own"* && $stderr != *"strace itself"* ]]
 }
 
 @test "what could not be run: the same code under strace, and not called the program's own" {

@@ -31,7 +31,7 @@ static void test_codes(void **state)
 {
 	(void)state;
 	expect(0, false, "success");
-	expect(1, false, "own code 1");
+	expect(1, false, "own, its log");
 	expect_not(1, false, "memory");
 	expect(1, true, "out-of-memory");
 	expect(125, false, "engine");
@@ -47,7 +47,7 @@ static void test_codes(void **state)
 	expect(143, false, "asked to end");
 	expect(159, false, "seccomp");
 	expect(192, false, "SIGRT");
-	expect(193, false, "own code 193");
+	expect(193, false, "own, its log");
 	expect(255, false, "-1");
 }
 
