@@ -8,7 +8,7 @@
 #include "store/graph.h"
 #include "store/image.h"
 #include "store/spec.h"
-#include "target/bolt.h"
+#include "target/storage.h"
 
 struct container {
 	const struct target_roots *roots;
@@ -70,16 +70,12 @@ static int find_entry(struct container *c, struct err *e)
 	return err < 0 ? err : storage_gone(c->target, false, e);
 }
 
-/* podman 4: GRAPH/libpod/bolt_state.db, ctr/ID/config. */
 static json_t *read_db(const struct container *c)
 {
-	const char *keys[] = {"ctr", c->target->id, "config"};
-	_cleanup_bolt_ struct bolt b = BOLT_INIT;
 	_cleanup_free_ char *text = NULL;
 	size_t len;
 
-	if (bolt_open(&b, c->graph.top[0].fd, "libpod/bolt_state.db") < 0 ||
-	    bolt_get(&b, keys, ARRAY_LEN(keys), &text, &len) < 0)
+	if (storage_record(c->graph.top[0].fd, c->target->id, "config", &text, &len) < 0)
 		return NULL;
 	return json_parse(text, len);
 }
@@ -105,12 +101,16 @@ static int read_told(struct container *c, struct err *e)
 	return 0;
 }
 
-/* podman run --rootfs DIR: the directory, borrowed; NULL: its files are in its layer, as usual. */
+/* podman run --rootfs DIR: the directory, borrowed; NULL: its files are in its layer, as usual.
+ * What podman 5 starts in a user namespace has a passing mount point as its root (podman's
+ * libpod/container_internal_linux.go): its own record tells. */
 static const char *other_root(const struct container *c, const char *layer)
 {
-	const char *path = json_str(c->spec, "root.path", "");
+	const char *path = json_str(c->db ?: c->spec, c->db ? "rootfs" : "root.path", "");
 
-	return *path == '/' && !strstr(path, layer) ? path : NULL;
+	return *path == '/' && !strstr(path, layer) && !strstr(path, "/intermediate-mountpoint-")
+		       ? path
+		       : NULL;
 }
 
 static int layers(struct container *c, struct store *out, struct err *e)

@@ -11,6 +11,7 @@
 #include "store/images.h"
 #include "store/snapshot.h"
 #include "target/bolt.h"
+#include "target/docker.h"
 
 #define CONTENT "io.containerd.content.v1.content"
 
@@ -24,7 +25,7 @@ struct walk {
 /* What people call the one whose namespace it is. */
 static const char *engine_of(const char *ns)
 {
-	return str_eq(ns, "moby") ? "docker" : str_eq(ns, "k8s.io") ? "cri" : "containerd";
+	return docker_is_ns(ns) ? "docker" : str_eq(ns, "k8s.io") ? "cri" : "containerd";
 }
 
 static int on_image(void *arg, const char *key, size_t len)

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "target/docker.h"
 #include "target/scan.h"
 
 #define TASK_DIR "io.containerd.runtime.v2.task"
@@ -141,7 +142,7 @@ static bool known(const struct places *ps, const struct monitor *m)
 
 bool ctd_is_docker_ns(const char *ns)
 {
-	return str_eq(ns, "moby") || str_eq(ns, "plugins.moby");
+	return docker_is_ns(str_starts(ns, "plugins.") ? ns + strlen("plugins.") : ns);
 }
 
 #define CRI "annotations>io.kubernetes.cri."

@@ -47,21 +47,26 @@ static void places_done(struct places *ps)
 	}
 }
 
-/* EXEC/runtime-runc/moby, and those of other runtimes. */
-static void open_mobys(struct look *l, struct place *p, int root, const char *exec)
+/* EXEC/runtime-runc/moby, and those of other runtimes. `remap`: UID.GID, which it may end with. */
+static void open_mobys(struct look *l, struct place *p, int root, const char *exec,
+		       const char *remap)
 {
 	_cleanup_dir_ DIR *d = look_opendir(l, root, exec);
 	unsigned left = DIR_ENTRIES_MAX;
 	const char *name;
 
 	while (d && p->mobys < RUNTIMES_MAX && (name = look_entry(l, d, &left))) {
-		char path[NAME_MAX + 8];
-		int fd;
+		char path[2 * NAME_MAX + 8];
+		int fd = -ENOENT;
 
 		if (!str_starts(name, "runtime-"))
 			continue;
-		snprintf(path, sizeof(path), "%s/moby", name);
-		fd = look_dir(l, dirfd(d), path);
+		snprintf(path, sizeof(path), "%s/moby-%s", name, remap ? remap : "");
+		if (remap)
+			fd = look_dir(l, dirfd(d), path);
+		path[strlen(name) + strlen("/moby")] = '\0';
+		if (fd < 0)
+			fd = look_dir(l, dirfd(d), path);
 		if (fd >= 0)
 			p->moby[p->mobys++] = fd;
 	}
@@ -76,6 +81,11 @@ static bool is_remap(const char *name)
 		return false;
 	m = strspn(name + n + 1, "0123456789");
 	return m > 0 && name[n + 1 + m] == '\0';
+}
+
+bool docker_is_ns(const char *ns)
+{
+	return str_eq(ns, "moby") || (str_starts(ns, "moby-") && is_remap(ns + strlen("moby-")));
 }
 
 /* One DATA/containers below `root`. Adds nothing when it is not there, or there already. */
@@ -99,7 +109,7 @@ static void add_place(struct look *l, struct places *ps, int root, const char *d
 			    .dev = st.st_dev,
 			    .ino = st.st_ino};
 	if (exec)
-		open_mobys(l, p, root, exec);
+		open_mobys(l, p, root, exec, p->remap ? basename(data) : NULL);
 	ps->n++;
 }
 
@@ -371,7 +381,7 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	while (r >= 0 && (m = scan_monitor(l, &i))) {
 		struct place *p;
 
-		if (m->kind != MONITOR_SHIM || !str_eq(m->ns, "moby"))
+		if (m->kind != MONITOR_SHIM || !docker_is_ns(m->ns))
 			continue;
 		p = place_of(&ps, m->id);
 		if (!p) {
@@ -402,7 +412,7 @@ static int list_places(struct look *l, struct target_places *out)
 	default_places(l, &ps);
 	places_from_daemons(l, &ps);
 	while ((m = scan_monitor(l, &i)))
-		if (m->kind == MONITOR_SHIM && str_eq(m->ns, "moby") && !place_of(&ps, m->id))
+		if (m->kind == MONITOR_SHIM && docker_is_ns(m->ns) && !place_of(&ps, m->id))
 			place_from_shim(l, &ps, m);
 	for (struct place *p = ps.v; p < ps.v + ps.n && r == 0; p++) {
 		_cleanup_free_ char *data =

@@ -37,5 +37,9 @@ int docker_fill(struct look *l, const char *id, const struct slice *v, struct ta
  * string, or NULL. */
 char *docker_data_of(struct slice text);
 
+/* Whether this is the containerd namespace of a docker daemon's containers: "moby", and with
+ * --userns-remap "moby-UID.GID" (docker 23 and later). */
+bool docker_is_ns(const char *ns);
+
 /* Ask the daemon: for those who may talk to it and not read its files. As engine.ask. */
 int docker_ask(struct look *l, const struct want *w, struct targets *out);

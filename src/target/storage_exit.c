@@ -6,7 +6,24 @@
 
 #include "base/cleanup.h"
 #include "target/bolt.h"
+#include "target/sqlite.h"
 #include "target/storage.h"
+
+int storage_record(int graph, const char *id, const char *what, char **out, size_t *len)
+{
+	enum { COLUMN_JSON = 3 }; /* of both tables */
+	const char *keys[] = {"ctr", id, what};
+	_cleanup_sqlite_ struct sqlite s = SQLITE_INIT;
+	_cleanup_bolt_ struct bolt b = BOLT_INIT;
+	int r = bolt_open(&b, graph, "libpod/bolt_state.db");
+
+	if (r == 0)
+		r = bolt_get(&b, keys, ARRAY_LEN(keys), out, len);
+	if (r == 0 || sqlite_open(&s, graph, "db.sql") < 0)
+		return r;
+	return sqlite_get(&s, str_eq(what, "state") ? "ContainerState" : "ContainerConfig", id,
+			  COLUMN_JSON, out, len);
+}
 
 static void from_crio(struct look *l, int data, const char *path, struct target *t)
 {
@@ -22,20 +39,16 @@ static void from_crio(struct look *l, int data, const char *path, struct target 
 	t->finished = jpick_time(v[1]);
 }
 
-/* podman 4: GRAPH/libpod/bolt_state.db, ctr/ID/state is JSON */
 static void from_podman(int data, struct target *t)
 {
 	static const char *const picks[] = {"exitCode", "finishedTime", "oomKilled", "error",
 					    "startedTime"};
-	const char *keys[] = {"ctr", t->id, "state"};
 	_cleanup_close_ int graph = openat(data, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_bolt_ struct bolt b = BOLT_INIT;
 	_cleanup_free_ char *json = NULL;
 	struct slice v[5];
 	size_t len;
 
-	if (graph < 0 || bolt_open(&b, graph, "libpod/bolt_state.db") < 0 ||
-	    bolt_get(&b, keys, ARRAY_LEN(keys), &json, &len) < 0 ||
+	if (graph < 0 || storage_record(graph, t->id, "state", &json, &len) < 0 ||
 	    jpick((struct slice){json, len}, picks, ARRAY_LEN(picks), v) < 0)
 		return;
 	/* left out when it is 0 */

@@ -40,7 +40,7 @@ static void docker(struct tree *t)
 		  NULL);
 	tree_copy(t, "srv/exec/moby/" ID_CUSTOM "/config.json", "docker/bundle.json",
 		  "/var/lib/docker/containers/" ID_WEB, "/srv/data/containers/" ID_CUSTOM, NULL);
-	snprintf(args, sizeof(args), SHIM, "moby", ID_CUSTOM);
+	snprintf(args, sizeof(args), SHIM, "moby-100000.100000", ID_CUSTOM); /* --userns-remap */
 	tree_add(t, HOST(5000, 1, "containerd-shim", .args = args));
 	tree_link(t, "proc/5000/cwd", "../../srv/exec/moby/" ID_CUSTOM);
 	tree_link(t, "proc/5000/root", "../..");

@@ -100,6 +100,13 @@ static int read_podman(uid_t owner)
 		     "/" USERDATA, owner);
 }
 
+/* The same, its bundle having another root. */
+static void podman_root(const char *path)
+{
+	tree_puts(&tree, USERDATA "/config.json", "{\"root\":{\"path\":\"%s\"}}", path);
+	is(read_podman(0), 0, NULL);
+}
+
 static void test_podman(void **state)
 {
 	const struct store_config *c = &store.config;
@@ -127,6 +134,13 @@ static void test_podman(void **state)
 	assert_true(at("/run")->tmpfs && at("/data")->ro && at("/idm")->ids_inside);
 	assert_true(at("/lost")->missing && at("/net")->missing);
 	assert_string_equal(at("/net")->source, "h:/x (nfs)");
+	/* podman 5, with a user namespace: no place of its own; and one that was run with --rootfs
+	 */
+	podman_root("/var/tmp/intermediate-mountpoint-0.0");
+	assert_int_equal(store.n_layers, 3);
+	podman_root("/srv");
+	assert_int_equal(store.n_layers, 1);
+	assert_string_equal(store.layers[0].path, "/srv");
 }
 
 static void test_podman_never_started(void **state)
