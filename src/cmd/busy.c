@@ -210,6 +210,9 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	int r = used_of(argv[0], &what, &is_mount, e);
 
 	(void)argc;
+	if (r == -ENOENT)
+		err_hint(e, "PATH is one of the host's: where something is mounted, a file or a "
+			    "directory");
 	if (r == 0)
 		r = target_roots_open(&roots, e);
 	if (r == 0)

@@ -75,7 +75,11 @@ static int report(const struct job *j, struct err *e)
 	if (!j->o->quiet || stays) {
 		_cleanup_free_ char *source =
 			str_printable_dup(j->journal.source ? j->journal.source : "?");
+		char back[64] = "";
 
+		if (x->restored)
+			snprintf(back, sizeof(back), ", and %zu of the container's own are back",
+				 x->restored);
 		show(&x->changed,
 		     x->force ? "changed since, and goes:" : "changed since, and stays:");
 		show(&x->hidden, x->all ? "behind a link or a mount now, and given up:"
@@ -93,9 +97,8 @@ static int report(const struct job *j, struct err *e)
 					     : "--force takes what was changed, --all what came "
 					       "later, too");
 		else
-			printf("%s is out of '%s': %zu files and links removed%s.\n", source,
-			       j->place.label, x->removed,
-			       x->restored ? ", the container's own are back" : "");
+			printf("%s is out of '%s': %zu files, links and directories removed%s.\n",
+			       source, j->place.label, x->removed, back);
 	}
 	return stays && !look ? EXIT_SOME_STAYS : 0;
 }

@@ -123,8 +123,9 @@ static int explain(const struct job *j, size_t n, uint64_t bytes, struct err *e)
 	else
 		puts("which does not run");
 	printf("source       %s\n", j->source.label);
-	printf("put in       %zu files, links and directories, %s (%s on disk)\n", n,
-	       human_size(bytes, size), human_size(j->cmp.need, need));
+	printf("put in       %zu files, links and directories that are new; in all %s (%s on "
+	       "disk)\n",
+	       n - j->cmp.replaced, human_size(bytes, size), human_size(j->cmp.need, need));
 	if (j->cmp.same)
 		printf("the same     %zu are there already\n", j->cmp.same);
 	if (j->cmp.kept)
@@ -177,8 +178,8 @@ static int report(const struct job *j, size_t n, uint64_t bytes, struct err *e)
 	}
 	if (j->o->quiet)
 		return 0;
-	printf("%s is in '%s' now: %zu files, links and directories, %s.\n", j->source.label,
-	       j->place.label, n, human_size(bytes, size));
+	printf("%s is in '%s' now: %zu files, links and directories that are new, in all %s.\n",
+	       j->source.label, j->place.label, n - j->cmp.replaced, human_size(bytes, size));
 	if (j->cmp.replaced)
 		printf("%zu of the container's own files are replaced, and kept to be restored.\n",
 		       j->cmp.replaced);

@@ -93,6 +93,29 @@ static int open_named_path(const struct target_roots *r, const char *spec, struc
 	return 1;
 }
 
+/* Whoever types such a name has files in mind: NAME/, or an archive. */
+static bool is_like_path(const char *spec)
+{
+	static const char *const parts[] = {".tar", ".tgz", ".txz", ".tzst"};
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (strstr(spec, parts[i]))
+			return true;
+	return str_ends(spec, "/");
+}
+
+/* Neither those files are there nor `other`. */
+static int no_files(const char *spec, const char *other, struct err *e)
+{
+	bool dir = str_ends(spec, "/");
+
+	err_say(e, ENOENT, "there is no %s '%s' here, and no %s of that name",
+		dir ? "directory" : "file", spec, other);
+	err_hint(e, "'ls' shows what is here, 'porthole ps -a' containers; image://NAME is an "
+		    "engine's image");
+	return -ENOENT;
+}
+
 /* Find it, and hold it when it runs. Between two lives an engine's files tell of a process that is
  * gone: then they are looked at again, for a moment; what does not settle is taken for dead. */
 static int find_target(const struct target_roots *r, const char *spec, struct subject *s,
@@ -130,9 +153,11 @@ static int open_target(const struct target_roots *r, const char *spec, struct su
 
 		if (file < 0)
 			*e = why;
-		else if (file > 0 && e && is_file(spec, true))
+		else if (e && is_file(spec, true))
 			err_hint(e, "there is a directory '%s': that is named with a slash, %s/",
 				 spec, spec);
+		else if (is_like_path(spec))
+			ret = no_files(spec, "container", e);
 		return file > 0 ? ret : file;
 	}
 	if (ret < 0)
@@ -203,7 +228,8 @@ int subject_open_image(const struct target_roots *r, const char *spec, struct su
 
 	if (ret <= 0)
 		return ret;
-	return path ? no_file(spec, e) : open_image(r, spec, s, e);
+	ret = path ? no_file(spec, e) : open_image(r, spec, s, e);
+	return ret == -ENOENT && !path && is_like_path(spec) ? no_files(spec, "image", e) : ret;
 }
 
 int subject_argv(const struct store_config *config, const char *entrypoint, bool background,

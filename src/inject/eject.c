@@ -237,7 +237,7 @@ static int take_out(struct out *o, size_t i)
 	else if (unlinkat(dir, name, AT_REMOVEDIR) < 0)
 		r = o->x->all && (errno == ENOTEMPTY || errno == EEXIST) ? build_remove(dir, name)
 									 : -errno;
-	o->x->removed += r == 0 && it->kind != 'd';
+	o->x->removed += r == 0;
 	if (r == -ENOENT || r == -EISDIR || r == -ENOTDIR)
 		return 0; /* it became something else while we looked */
 	if (r == -ENOTEMPTY || r == -EEXIST || r == -EBUSY)

@@ -47,7 +47,7 @@ struct eject {
 	bool all;   /* and what came later in directories that were put in */
 	bool look;  /* only fill what is below */
 	/* found: */
-	size_t removed, missing; /* files and links taken away; gone already */
+	size_t removed, missing; /* files, links and directories taken away; gone already */
 	size_t restored;	 /* the target's own, that were replaced */
 	struct strv changed;	 /* files changed since; they stay, unless `force` */
 	struct strv hidden;	 /* what a link or a mount on the way hides now; it stays */

@@ -59,6 +59,8 @@ static int refuse(const struct target *t, struct err *e)
 			"%s '%s' is not running: its process is gone, which %s does not "
 			"tell (yet)",
 			t->engine, t->name, t->state_file ? t->state_file : "?");
+	err_hint(e, "exec, entrypoint, inspect, ls, cat, find, cp, edit, diff and inject work on "
+		    "what does not run, too");
 	return -ESRCH;
 }
 

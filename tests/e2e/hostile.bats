@@ -6,7 +6,7 @@ load ../lib/porthole
 setup_file() {
 	require runc plain kit
 	export WEB WEB_PID
-	WEB=$(uniq_name webserver)
+	WEB=$(uniq_name strangeserver)
 	WEB_PID=$(target_start runc "$WEB" busybox)
 }
 
@@ -40,6 +40,13 @@ teardown() {
 	says 125 "control character" $'web\e[31m' true
 	says 125 "control character" $'web\nserver' true
 	says 125 "cannot open ../../passwd: No such file" ../../passwd true # a path
+	says 125 "there is no file 'nope.tar' here, and no container of that name" nope.tar true
+	says 125 "there is no file 'nope.tgz' here" nope.tgz true
+	says 125 "there is no directory 'nope/' here, and no container of that name" nope/ true
+	says 125 "no engine on this host has an image 'nope'" image://nope true
+	says 125 "nothing is named 'nope'" nope true
+	run -125 "$PORTHOLE" sidekick "pid:$$" --image nope.tar
+	[[ $output == *"there is no file 'nope.tar' here, and no image of that name"* ]] || die "$output"
 	says 125 "cannot be a container's name" web/.. true
 	says 125 "too many slashes" a/b/c/d true
 	says 125 "longer than" "$(printf 'x%.0s' {1..5000})" true
@@ -97,7 +104,12 @@ teardown() {
 	target_start docker-default "$name" -- /app --exit 3
 	wait_until 10 eval '[[ $(engine_cli docker-default inspect -f "{{.State.Status}}" "$name") == exited ]]'
 	run -125 --separate-stderr in_engine docker-default timeout 10 "$PORTHOLE" mount "$name"
-	[[ $stderr == "porthole: docker '$name' is not running: it exited with code 3 at "* ]]
+	[[ $stderr == "porthole: docker '$name' is not running: it exited with code 3 at "*"exec, entrypoint, inspect, "*"work on what does not run, too"* ]]
+	for verb in unmount sidekick tap 'forward -L 0:80'; do
+		# shellcheck disable=SC2086 # words
+		run -125 --separate-stderr in_engine docker-default timeout 10 "$PORTHOLE" $verb "$name"
+		[[ $stderr == *"is not running: it exited with code 3"*"work on what does not run, too"* ]] || die "$verb: $stderr"
+	done
 	run -125 --separate-stderr in_engine docker-default timeout 10 "$PORTHOLE" exec --view live "$name" true
 	[[ $stderr == "porthole: '$name' does not run"* ]]
 	target_stop docker-default "$name"

@@ -29,7 +29,7 @@ teardown() {
 	run -0 j --explain "$T_NAME"
 	[[ $output == "busybox would be taken out of '$T_NAME'." ]]
 	run -0 j "$T_NAME"
-	[[ $output == "busybox is out of '$T_NAME': "*" files and links removed." ]]
+	[[ $output == "busybox is out of '$T_NAME': "*" files, links and directories removed." ]]
 	as_before
 	refute engine_cli docker exec "$T_NAME" sh -c true
 	run -125 j "$T_NAME"

@@ -60,16 +60,18 @@ spawn() {
 }
 
 # pids_using DIR: processes that carry its mark (for a run's: with all they have started), work below it, or live in
-# mounts made of what is in it. Copies of our mounts alone are anybody's who has made a mount namespace meanwhile.
+# mounts made of what is in it; not we ourselves and our ancestors. Copies of our mounts alone are anybody's who has made a mount namespace meanwhile.
 pids_using() (
-	export -n PT_RUN PT_MARK # or what is called here would be seen, too
+	# or what is called here would be seen, too
+	export -n PT_RUN PT_MARK
+	cd /
 	{
 		with_children "$(grep -lszE "^PT_(MARK|RUN)=$1\$" /proc/[0-9]*/environ | cut -d/ -f3)"
 		find /proc/[0-9]*/cwd -maxdepth 0 \( -lname "$1" -o -lname "$1/*" \) 2>/dev/null | cut -d/ -f3
 		grep -lsF "${1#/tmp}/" /proc/[0-9]*/mountinfo | while IFS= read -r f; do
 			[[ $(readlink "${f%/*}/ns/mnt") != "$PT_HOST_MNT" ]] && mounted_from "$f" "${1#/tmp}/" && echo "$f"
 		done | cut -d/ -f3
-	} | sort -un | while IFS= read -r pid; do
+	} | sort -un | grep -vxFf <(ancestors) | while IFS= read -r pid; do
 		pid_alive "$pid" && echo "$pid"
 	done
 	return 0
@@ -98,14 +100,12 @@ with_children() {
 }
 PT_HOST_MNT=$(readlink /proc/self/ns/mnt)
 
-# kill_users_of DIR: no process uses it any more. Ourselves and our ancestors are spared.
+# kill_users_of DIR: no process uses it any more, but ourselves and our ancestors.
 kill_users_of() {
-	local i pid pids spare
-	spare=" $(ancestors | tr '\n' ' ') "
+	local i pid pids
 	for i in {1..40}; do
 		pids=
 		for pid in $(pids_using "$1"); do
-			[[ $spare == *" $pid "* ]] && continue
 			pids+=" $pid"
 			cgroup_thaw "$pid"
 			kill -KILL "$pid" 2>/dev/null
@@ -113,7 +113,8 @@ kill_users_of() {
 		[[ -z $pids ]] && return 0
 		sleep 0.05
 	done
-	die "still there:$pids"
+	# shellcheck disable=SC2086 # words
+	die "still there: $(ps -o pid=,ppid=,stat=,args= -p $pids)"
 }
 
 ancestors() {
