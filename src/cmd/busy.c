@@ -1,5 +1,6 @@
 /* porthole busy: who keeps a mount, a device or a file in use, in any container. */
 #include <linux/capability.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -169,18 +170,25 @@ static void say(const char *path, const struct uses *u, bool is_mount)
 		printf("There are more than %d uses; these are the first.\n", USES_MAX);
 }
 
-static int look(const struct used *what, bool is_mount, int proc_fd, struct uses *u, struct err *e)
+/* `path`: of a disk, the file system on it counts as well. */
+static int look(const char *path, const struct used *what, bool is_mount, int proc_fd,
+		struct uses *u, struct err *e)
 {
-	struct used wanted = *what;
-	int r;
+	struct used wanted[2] = {*what};
+	struct stat st;
+	int n = 1, r = 0;
 
 	if (is_mount)
-		wanted.ino = 0;
-	r = uses_of_processes(proc_fd, &wanted, u);
-	if (r == 0 && is_mount)
-		r = uses_of_mounts(proc_fd, &wanted, u);
-	if (r == 0)
-		r = uses_of_kernel(proc_fd, &wanted, u);
+		wanted[0].ino = 0;
+	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode))
+		wanted[n++].dev = st.st_rdev;
+	for (int i = 0; i < n && r == 0; i++) {
+		r = uses_of_processes(proc_fd, &wanted[i], u);
+		if (r == 0 && (is_mount || i))
+			r = uses_of_mounts(proc_fd, &wanted[i], u);
+		if (r == 0)
+			r = uses_of_kernel(proc_fd, &wanted[i], u);
+	}
 	return r < 0 ? err_set(e, -r, "looking through the processes") : 0;
 }
 
@@ -218,7 +226,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	if (r == 0)
 		r = owners_find(&roots, &owners, e);
 	if (r == 0)
-		r = look(&what, is_mount, roots.proc_fd, &u, e);
+		r = look(argv[0], &what, is_mount, roots.proc_fd, &u, e);
 	if (r < 0)
 		return r;
 	if (ctx->json)
@@ -255,7 +263,9 @@ const struct verb verb_busy = {
 		"mounts of\n"
 		"the same file system in other mount namespaces, loop devices and swap files. "
 		"Otherwise\n"
-		"that file or directory alone counts.\n\n"
+		"that file or directory alone counts; of a disk (/dev/sdb1), the file system on it "
+		"too, also\n"
+		"where it is mounted no more and somebody still has a file of it.\n\n"
 		"HOW is root, cwd, program, map (mapped into memory), open (FD is the "
 		"descriptor), mount,\n"
 		"below, device (a loop device's file) or swap. KEEPS tells what it keeps busy: "
@@ -265,6 +275,7 @@ const struct verb verb_busy = {
 		"is a path as that process sees it.",
 	.examples = "  porthole busy /mnt/data          who keeps it from being unmounted?\n"
 		    "  porthole busy /var/log/app.log   who has this file open?\n"
+		    "  porthole busy /dev/sdb1          who keeps mkfs from having it?\n"
 		    "  kill $(porthole busy -q /mnt/data)\n",
 	.opts = options,
 	.opts_size = sizeof(struct busy_opts),

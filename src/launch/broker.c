@@ -148,9 +148,10 @@ void broker_attend(struct broker *b, pid_t inside)
 		ended(b); /* who asks next starts another */
 		return;
 	}
-	if (m.type != WIRE_ASK || answer < 0)
+	if ((m.type != WIRE_ASK && m.type != WIRE_SETTLE) || answer < 0)
 		return;
-	c = broker_ask_terminal(m.err.msg);
+	/* mounts have been looked at before us (session/run.c) */
+	c = m.type == WIRE_ASK ? broker_ask_terminal(m.err.msg) : 'y';
 	(void)!write(answer, &c, 1);
 }
 

@@ -28,6 +28,7 @@ enum {
 	CHILDREN,
 	SPARE_FDS = 64,	    /* for what is not a call */
 	REQUEST_MS = 10000, /* to say what is asked for */
+	SETTLE_MS = 3500,   /* for the container to have what the host has mounted */
 	GRACE_MS = 3000,    /* between asking a command to end and ending it */
 	LAST_GRACE_MS = 300,
 	AGAIN_MS = 20,
@@ -43,7 +44,7 @@ struct call {
 
 struct server {
 	struct broker *b;
-	int ep, link, sigfd;
+	int ep, link, sigfd, mounts;
 	uint32_t last_id;
 	size_t most;
 	rlim_t nofile;
@@ -187,6 +188,24 @@ static void hear(struct server *s, struct call *c)
 	let_go(s, c);
 }
 
+/* A command may have mounted or unmounted something: who asked for it finds that done when it has
+ * ended. Whoever has launched the container is told of all mounts before he hears us. */
+static void settle(struct server *s)
+{
+	const struct wire_msg m = {.type = WIRE_SETTLE};
+	struct pollfd p = {.fd = s->mounts, .events = POLLPRI};
+	int pair[2];
+
+	if (poll(&p, 1, 0) <= 0 || pipe2(pair, O_CLOEXEC) < 0)
+		return;
+	wire_send(s->b->link, &m, pair[1]);
+	cleanup_close(&pair[1]);
+	p = (struct pollfd){.fd = pair[0], .events = POLLIN};
+	while (poll(&p, 1, SETTLE_MS) < 0 && errno == EINTR)
+		;
+	cleanup_close(&pair[0]);
+}
+
 static void reap(struct server *s)
 {
 	struct signalfd_siginfo si;
@@ -209,6 +228,7 @@ static void reap(struct server *s)
 				c->until = 1; /* what it has left behind is ended now */
 				break;
 			}
+			settle(s);
 			wire_send(c->sock, &m, -EBADF);
 			let_go(s, c);
 			break;
@@ -334,6 +354,7 @@ static void prepare(struct server *s, int hold, pid_t inside)
 		s->root_dev = st.st_dev;
 		s->root_ino = st.st_ino;
 	}
+	s->mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC); /* perhaps */
 	if (s->sigfd < 0 || s->ep < 0 || chdir("/") < 0)
 		_exit(EXIT_PORTHOLE);
 }

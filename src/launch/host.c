@@ -64,7 +64,8 @@ static int set_volumes(struct grants *g, const struct strv *list, struct err *e)
 				return err_say(e, EINVAL, "two -v are for the same path inside: %s",
 					       other);
 		}
-		way = v.propagation == MS_SLAVE	    ? "rslave"
+		way = v.follow			    ? "follow"
+		      : v.propagation == MS_SLAVE   ? "rslave"
 		      : v.propagation == MS_PRIVATE ? "rprivate"
 						    : "rshared";
 		if (grants_mount(g, v.host, v.inside, v.ro, v.ro, way) < 0)
@@ -192,6 +193,7 @@ static int fill_volumes(struct host_spec *s)
 			.ro = g->mounts[i].ro,
 			.optional = g->mounts[i].optional,
 			.propagation = propagation_of(g->mounts[i].propagation),
+			.follow = str_eq(g->mounts[i].propagation, "follow"),
 		};
 	return 0;
 }

@@ -129,17 +129,23 @@ static int add_rights(const struct line_of *l, bool podman, struct strv *out)
 	return r;
 }
 
+/* What comes nearest to it with engines, where the kernel is all there is. NULL: none is said. */
+static const char *way_of(const struct grant_mount *m)
+{
+	return str_eq(m->propagation, "follow") ? "rslave" : m->propagation;
+}
+
 static int add_volumes(const struct grants *g, struct strv *out)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < g->n_mounts && r == 0; i++) {
 		const struct grant_mount *m = &g->mounts[i];
+		const char *way = way_of(m);
 
 		r = strv_push(out, str_fmt("--volume=%s:%s%s%s%s", m->host, m->inside,
-					   m->ro || m->propagation ? ":" : "",
-					   m->ro ? m->propagation ? "ro," : "ro" : "",
-					   m->propagation ? m->propagation : ""));
+					   m->ro || way ? ":" : "", m->ro ? way ? "ro," : "ro" : "",
+					   way ? way : ""));
 	}
 	for (size_t i = 0; i < g->masks.n && r == 0; i++)
 		r = addf(out, "--tmpfs", g->masks.v[i]);

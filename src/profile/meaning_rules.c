@@ -351,10 +351,10 @@ RULE(pinned)
 {
 	for (size_t i = 0; i < g->n_mounts; i++) {
 		const struct grant_mount *m = &g->mounts[i];
-		bool follows = m->propagation && strstr(m->propagation, "slave");
+		const char *way = m->propagation ? m->propagation : "";
 
-		if (is_path(m, "/") && !follows &&
-		    !(m->propagation && strstr(m->propagation, "shared"))) {
+		if (is_path(m, "/") && !strstr(way, "slave") && !strstr(way, "shared") &&
+		    !str_eq(way, "follow")) {
 			buf_puts(b, m->inside);
 			return true;
 		}

@@ -139,23 +139,22 @@ int beside_add(struct beside *b, const char *dest, int fd, bool copy)
 	return 0;
 }
 
-int beside_follow(struct beside *b, const char *host, const char *inside, bool ro)
+int beside_follow(struct beside *b, const struct volume *v)
 {
-	_cleanup_free_ char *from = realpath(host, NULL), *to = strdup(inside);
+	_cleanup_free_ char *from = realpath(v->host, NULL), *to = strdup(v->inside);
 	size_t len = to ? strlen(to) : 0;
-	void *v;
+	void *all;
 
 	if (!from && errno != ENOMEM)
 		return 0; /* gone meanwhile */
 	while (len > 1 && to[len - 1] == '/')
 		to[--len] = '\0';
-	v = from && to ? reallocarray(b->paths, b->n_paths + 1, sizeof(*b->paths)) : NULL;
-
-	if (!v)
+	all = from && to ? reallocarray(b->paths, b->n_paths + 1, sizeof(*b->paths)) : NULL;
+	if (!all)
 		return -ENOMEM;
-	b->paths = v;
-	b->paths[b->n_paths++] =
-		(struct beside_path){.host = TAKE_PTR(from), .inside = TAKE_PTR(to), .ro = ro};
+	b->paths = all;
+	b->paths[b->n_paths++] = (struct beside_path){
+		.host = TAKE_PTR(from), .inside = TAKE_PTR(to), .ro = v->ro, .follow = v->follow};
 	return 0;
 }
 
@@ -186,9 +185,10 @@ static int add_volume(struct plan *p, const char *spec, struct err *e)
 	fd = volume_open(&v, p->beside.devices, e);
 	if (fd < 0)
 		return fd;
-	return beside_add(&p->beside, v.inside, fd, false) < 0
-		       ? err_set(e, ENOMEM, "planning the sidekick")
-		       : 0;
+	if (beside_add(&p->beside, v.inside, fd, false) < 0 ||
+	    (v.propagation == MS_SLAVE && beside_follow(&p->beside, &v) < 0))
+		return err_set(e, ENOMEM, "planning the sidekick");
+	return 0;
 }
 
 /* A copy: what the target may reach through the sidekick's processes is not the host's program. */

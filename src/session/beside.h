@@ -16,6 +16,7 @@
 
 struct plan;
 struct request;
+struct volume;
 
 #define BESIDE_TARGET "target" /* where in its root the target's files are */
 #define BESIDE_SELF   "/usr/local/bin/porthole"
@@ -49,6 +50,7 @@ struct beside_mount {
 struct beside_path {
 	char *host, *inside;
 	bool ro;
+	bool follow; /* also where the kernel would pass it on */
 };
 
 struct beside {
@@ -77,7 +79,7 @@ void beside_done(struct beside *b);
 int beside_add(struct beside *b, const char *dest, int fd, bool copy);
 
 /* Have a path of the host's followed. 0 or -ENOMEM. */
-int beside_follow(struct beside *b, const char *host, const char *inside, bool ro);
+int beside_follow(struct beside *b, const struct volume *v);
 
 /* --- parts of plan_make_beside(), as those of plan_make() --- */
 

@@ -340,16 +340,18 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 		fds[2] = (struct pollfd){.fd = ending.target, .events = POLLIN};
 		fds[3] = (struct pollfd){.fd = talk->watch ? talk->watch(talk->data) : -EBADF,
 					 .events = POLLIN};
+		/* after `watch`: who asks there for what has been mounted is told of it no earlier
+		 */
 		fds[4] = (struct pollfd){.fd = s->follow.table, .events = POLLPRI};
 		r = poll(fds, 5 + channels_poll(&s->channels, &fds[5]),
-			 ending_wait(&ending, next_ms(s)));
+			 follow_wait(&s->follow, ending_wait(&ending, next_ms(s))));
 		if (r < 0 && errno != EINTR)
 			return err_set(e, errno, "waiting for the session");
 		if (r == 0 && !s->guard.pid) /* it lasts; it is a session without one, too */
 			start_guard(s, NULL);
-		if (r >= 0 &&
-		    (fds[4].revents || (r == 0 && s->follow.table >= 0 && !s->follow.seen)))
-			follow_settle(&s->follow, s->agent.host_proc, s->agent_pid);
+		if (r >= 0)
+			follow_attend(&s->follow, fds[4].revents, s->agent.host_proc, s->mnt_ns,
+				      s->inside);
 		if (r == 0)
 			ending_look(&ending, false, talk, s->channels.raw);
 		if (r <= 0)

@@ -20,7 +20,8 @@ static bool set_option(struct volume *v, const char *word)
 		const char *name;
 		uint64_t how;
 	} ways[] = {{"slave", MS_SLAVE},      {"rslave", MS_SLAVE}, {"private", MS_PRIVATE},
-		    {"rprivate", MS_PRIVATE}, {"shared", 0},	    {"rshared", 0}};
+		    {"rprivate", MS_PRIVATE}, {"shared", 0},	    {"rshared", 0},
+		    {"follow", MS_SLAVE}};
 
 	if (str_has_word("ro rw", word)) {
 		v->ro = str_eq(word, "ro");
@@ -29,6 +30,7 @@ static bool set_option(struct volume *v, const char *word)
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++)
 		if (str_eq(word, ways[i].name)) {
 			v->propagation = ways[i].how;
+			v->follow = str_eq(word, "follow");
 			return true;
 		}
 	return false;
@@ -58,7 +60,7 @@ int volume_parse(const char *spec, char **copy, struct volume *out, struct err *
 	for (size_t i = 0; i < words.n; i++)
 		if (!set_option(out, words.v[i])) {
 			err_say(e, EINVAL, "-v '%s': there is no option '%s'", spec, words.v[i]);
-			err_hint(e, "ro, rw, rslave, rprivate and rshared are known");
+			err_hint(e, "ro, rw, rslave, follow, rprivate and rshared are known");
 			return -EINVAL;
 		}
 	return 0;
@@ -69,13 +71,18 @@ static bool is_of_dev(const char *path)
 	return str_eq(path, "/dev") || str_starts(path, "/dev/");
 }
 
-int volume_open(const struct volume *v, bool devices, struct err *e)
+uint64_t volume_attrs(const struct volume *v, bool devices)
 {
 	/* writing to a device is no writing to the file system it lies on; who has all of the
 	 * host's files to write to needs no node of his own */
 	bool nodes = is_of_dev(v->host) || (!v->ro && (devices || str_eq(v->host, "/")));
-	struct mount_attr attr = {.attr_set = (v->ro ? MOUNT_ATTR_RDONLY : 0) |
-					      (nodes ? 0 : MOUNT_ATTR_NODEV),
+
+	return (v->ro ? MOUNT_ATTR_RDONLY : 0) | (nodes ? 0 : MOUNT_ATTR_NODEV);
+}
+
+int volume_open(const struct volume *v, bool devices, struct err *e)
+{
+	struct mount_attr attr = {.attr_set = volume_attrs(v, devices),
 				  /* what the host mounts later would come to be written to */
 				  .propagation = v->ro ? MS_PRIVATE : v->propagation};
 	_cleanup_close_ int fd =

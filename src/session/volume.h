@@ -18,15 +18,20 @@ struct volume {
 	bool optional;	      /* left out where there is no such path */
 	uint64_t propagation; /* MS_SLAVE, MS_PRIVATE; 0: as it is there, both ways where that is
 				 shared */
+	bool follow;	      /* MS_SLAVE until session/follow.h takes over */
 };
 
 /* HOST:PATH[:OPTIONS] as docker takes it: ro, rw, rslave, slave, rprivate, private, rshared,
- * shared. `copy` is the caller's to free and lives as long as `out`. 0 or -errno with `e`. */
+ * shared; and follow (session/follow.h). `copy` is the caller's to free and lives as long as `out`.
+ * 0 or -errno with `e`. */
 int volume_parse(const char *spec, char **copy, struct volume *out, struct err *e);
+
+/* MOUNT_ATTR_* that clones of it have, besides those of the host's own mounts. Device nodes below
+ * it cannot be opened, unless it is of /dev, or may be written to and is the host's / or `devices`
+ * says so. */
+uint64_t volume_attrs(const struct volume *v, bool devices);
 
 /* A detached clone of what is there now with all that is mounted on it, the caller's. What the host
  * mounts there later comes too where its mounts are shared, and whatever it unmounts goes (but for
- * MS_PRIVATE, and what is read-only: session/follow.h). Device nodes below it cannot be opened,
- * unless it is of /dev, or may be written to and is the host's / or `devices` says so. -errno with
- * `e`. */
+ * MS_PRIVATE, and what is read-only: session/follow.h). -errno with `e`. */
 int volume_open(const struct volume *v, bool devices, struct err *e);

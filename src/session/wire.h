@@ -28,7 +28,9 @@ enum wire_type {
 	WIRE_FAIL,    /* agent -> supervisor: `err` */
 	WIRE_SIGNAL,  /* supervisor -> agent: pass signal `num` on to the command */
 	WIRE_ASK, /* broker -> launcher: a question, in `err`; the answer goes to the descriptor */
-	WIRE_ENDED, /* broker -> who asked: the command has ended with exit code `num` */
+	WIRE_SETTLE, /* broker -> launcher: a byte to the descriptor once what the host has mounted
+			is so in the container, too */
+	WIRE_ENDED,  /* broker -> who asked: the command has ended with exit code `num` */
 };
 
 struct wire_msg {
