@@ -97,7 +97,8 @@ static int add_mount(struct profile *p, const char *value, struct err *e)
 		else if (str_has_word("rslave follow rprivate rshared", w.v[i]))
 			way = w.v[i];
 		else
-			return bad(e, "mount", w.v[i], "rslave, follow, rprivate or rshared, and optional");
+			return bad(e, "mount", w.v[i],
+				   "rslave, follow, rprivate or rshared, and optional");
 	}
 	r = grants_mount(&p->g, w.v[0], w.v[1], *w.v[2] == 'r' && w.v[2][1] == 'o',
 			 str_eq(w.v[2], "ro"), way);

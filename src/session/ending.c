@@ -1,5 +1,6 @@
 #include "session/ending.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +19,17 @@ static bool tell(char *line, bool raw)
 			raw ? "\r\n" : "\n");
 	free(line);
 	return said;
+}
+
+void ending_say_ttl(const struct plan *p, bool raw)
+{
+	bool one = p->ttl == 1;
+
+	tell(str_fmt("'%s' has had the %" PRIu64
+		     " second%s of --ttl: it is asked to end, and ended "
+		     "10 seconds later",
+		     p->label, p->ttl, one ? "" : "s"),
+	     raw);
 }
 
 int ending_wait(const struct ending *x, int ms)

@@ -15,6 +15,9 @@ struct ending {
 /* Of `ms` to wait in poll(2), -1 for ever, so many. */
 int ending_wait(const struct ending *x, int ms);
 
+/* The time that the session was given is over. */
+void ending_say_ttl(const struct plan *p, bool raw);
+
 /* Whatever is to be told now; `now`: the target has ended. On a terminal in raw mode (`raw`) a line
  * of its own. */
 void ending_look(struct ending *x, bool now, const struct session_talk *talk, bool raw);

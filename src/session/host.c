@@ -92,8 +92,7 @@ static int add_volume(struct plan *p, const struct host_request *h, const struct
 		}
 	}
 	if (beside_add(&p->beside, v->inside, fd, false) < 0 ||
-	    (v->propagation == MS_SLAVE && *v->host == '/' &&
-	     beside_follow(&p->beside, v) < 0))
+	    (v->propagation == MS_SLAVE && *v->host == '/' && beside_follow(&p->beside, v) < 0))
 		return no_memory(e);
 	return 0;
 }

@@ -263,16 +263,13 @@ static int next_ms(struct supervisor *s)
 {
 	const struct wire_msg m = {.type = WIRE_SIGNAL, .num = SIGTERM};
 	int left;
+	enum asked_what what = asked_now(&s->asked, &left);
 
-	switch (asked_now(&s->asked, &left)) {
-	case ASKED_TERM:
+	if (what == ASKED_TERM) {
+		ending_say_ttl(s->plan, s->channels.raw);
 		wire_send(s->sock, &m, -EBADF);
-		break;
-	case ASKED_END:
+	} else if (what == ASKED_END) {
 		shutdown(s->sock, SHUT_RDWR);
-		break;
-	case ASKED_NOTHING:
-		break;
 	}
 	return s->guard.pid ? left : GUARD_AFTER_MS;
 }

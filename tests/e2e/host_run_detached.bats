@@ -66,7 +66,8 @@ ends_storm() {
 }
 
 @test "it ends after its time, and what does not end then is ended" {
-	run -143 hr --ttl 1s --profile net sleep 1000
+	run -143 --separate-stderr hr --ttl 1s --profile net sleep 1000
+	[[ $stderr == *"has had the 1 second of --ttl: it is asked to end"* ]] || die "$stderr"
 	detached --ttl 1s --profile kmod -- sleep 1000
 	wait_until 25 none_left || die "left: $(left)"
 	run -125 hr --ttl soon true
