@@ -23,6 +23,12 @@ enum {
 	BPF = 39,
 };
 
+static bool named(struct buf *b, const char *what)
+{
+	buf_puts(b, what);
+	return true;
+}
+
 static bool has_cap(const struct grants *g, unsigned n)
 {
 	return g->caps & CAPS_BIT(n) && !g->userns;
@@ -89,10 +95,8 @@ RULE(engine_socket)
 RULE(root_writable)
 {
 	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/") && !g->mounts[i].ro) {
-			buf_puts(b, g->mounts[i].inside);
-			return true;
-		}
+		if (is_path(&g->mounts[i], "/") && !g->mounts[i].ro)
+			return named(b, g->mounts[i].inside);
 	return false;
 }
 
@@ -123,10 +127,8 @@ RULE(ptrace_host)
 RULE(proc_writable)
 {
 	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/proc") && !g->mounts[i].ro) {
-			buf_puts(b, g->mounts[i].inside);
-			return true;
-		}
+		if (is_path(&g->mounts[i], "/proc") && !g->mounts[i].ro)
+			return named(b, g->mounts[i].inside);
 	return false;
 }
 
@@ -201,20 +203,16 @@ RULE(filters_gone)
 RULE(reads_root)
 {
 	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/")) {
-			buf_puts(b, g->mounts[i].inside);
-			return true;
-		}
+		if (is_path(&g->mounts[i], "/"))
+			return named(b, g->mounts[i].inside);
 	return false;
 }
 
 RULE(reads_proc)
 {
 	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/proc") && g->mounts[i].ro) {
-			buf_puts(b, g->mounts[i].inside);
-			return true;
-		}
+		if (is_path(&g->mounts[i], "/proc") && g->mounts[i].ro)
+			return named(b, g->mounts[i].inside);
 	return false;
 }
 
@@ -349,26 +347,31 @@ RULE(kept_rest)
 
 RULE(pinned)
 {
-	for (size_t i = 0; i < g->n_mounts; i++) {
+	for (size_t i = 0; i < g->n_mounts && g->tool != TOOL_BWRAP; i++) {
 		const struct grant_mount *m = &g->mounts[i];
 		const char *way = m->propagation ? m->propagation : "";
 
 		if (is_path(m, "/") && !strstr(way, "slave") && !strstr(way, "shared") &&
-		    !str_eq(way, "follow")) {
-			buf_puts(b, m->inside);
-			return true;
-		}
+		    !str_eq(way, "follow"))
+			return named(b, m->inside);
 	}
+	return false;
+}
+
+/* It makes everything a slave, and has no word for that. */
+RULE(received)
+{
+	for (size_t i = 0; i < g->n_mounts && g->tool == TOOL_BWRAP; i++)
+		if (is_path(&g->mounts[i], "/"))
+			return named(b, g->mounts[i].inside);
 	return false;
 }
 
 RULE(slave)
 {
 	for (size_t i = 0; i < g->n_mounts && g->tool == TOOL_DOCKER; i++)
-		if (g->mounts[i].propagation && strstr(g->mounts[i].propagation, "slave")) {
-			buf_puts(b, g->mounts[i].host);
-			return true;
-		}
+		if (g->mounts[i].propagation && strstr(g->mounts[i].propagation, "slave"))
+			return named(b, g->mounts[i].host);
 	return false;
 }
 
@@ -474,6 +477,10 @@ const struct meaning_rule meaning_rules[] = {
 	{"pinned", MEANS_NOTE, pinned,
 	 "What the host mounts later is not seen below @, and what it unmounts stays in use there: "
 	 "'rslave' would mend both."},
+	{"received", MEANS_NOTE, received,
+	 "What the host mounts later appears below @ where the host's mounts are shared (systemd's "
+	 "are), "
+	 "and who is in it then keeps the host from unmounting it."},
 	{"slave", MEANS_NOTE, slave,
 	 "Docker refuses 'rslave' where the host's @ is no shared mount (hosts without systemd)."},
 	{"ports", MEANS_NOTE, ports, "Ports that are reachable from outside: @."},

@@ -41,6 +41,14 @@ void beside_done(struct beside *b)
 	*b = BESIDE_INIT;
 }
 
+void beside_let_go(const struct beside *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		cleanup_close(&b->v[i].fd);
+		b->v[i].fd = -EBADF;
+	}
+}
+
 static int parse_share(const struct plan *p, const struct strv *share, unsigned *want,
 		       struct err *e)
 {

@@ -75,6 +75,9 @@ struct beside {
 #define BESIDE_INIT ((struct beside){.root = -EBADF})
 void beside_done(struct beside *b);
 
+/* Close what was put into its root, once that stands: it would be in use for as long as we run. */
+void beside_let_go(const struct beside *b);
+
 /* Put something into its root; `fd` is taken over, also on error. 0 or -ENOMEM. */
 int beside_add(struct beside *b, const char *dest, int fd, bool copy);
 

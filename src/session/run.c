@@ -276,6 +276,7 @@ static int next_ms(struct supervisor *s)
 
 static int start_guard(struct supervisor *s, struct err *e)
 {
+	beside_let_go(&s->plan->beside);
 	return guard_start(&s->guard, s->agent.host_proc, s->plan->cookie, &s->cgroup, &s->freeze,
 			   e);
 }

@@ -81,6 +81,9 @@ refused() {
 	# podman's and bwrap's read-only of their own: bwrap's is recursive
 	[[ $(ids write 'bwrap --ro-bind / / --unshare-all true') != *shallow-ro* ]]
 	[[ $(ids gone 'bwrap --ro-bind / / --unshare-all --share-net true') == "net"* ]]
+	# bwrap makes everything a slave, and has no word for that
+	[[ $(ids note 'bwrap --ro-bind / / true') == received && $(ids note 'bwrap --ro-bind /usr /usr true') == "" ]]
+	[[ $("$PORTHOLE" explain 'bwrap --bind / /host sh') != *rslave* ]]
 	# only engines refuse to start with less than was asked for
 	less() { setpriv --bounding-set -sys_time "$PORTHOLE" explain "$1"; }
 	[[ $(less 'docker run --privileged img') == *"cannot give"*sys_time* ]]

@@ -119,3 +119,17 @@ nested() {
 		echo >"$DIR/go.out"; wait_until 10 free; echo free'
 	[[ ${lines[-1]} == free && ${lines[-2]} == 1 ]] || die "$output"
 }
+
+@test "a mount that is a path of the container's itself goes with the host's, and its device is free" {
+	local how
+	truncate -s 16M "$DIR/img"
+	mke2fs -q -F "$DIR/img"
+	losetup -f --show "$DIR/img" >"$DIR/loop"
+	for how in "shared rw" "private rw" "shared ro"; do
+		run -0 apart "${how% *}" 'mkdir -p "$DIR/at"; L=$(<"$DIR/loop"); mount "$L" "$DIR/at"
+			free() { python3 -c "import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)" "$L" 2>/dev/null; }
+			box --profile net -v "$DIR/at:/usb:'"${how#* }"'" -- sleep 1000; [ -e "/proc/$(P)/root/usb/lost+found" ]
+			umount "$DIR/at"; wait_until 10 free; refute test -e "/proc/$(P)/root/usb/lost+found"; echo free'
+		[[ ${lines[-1]} == free ]] || die "$how: $output"
+	done
+}

@@ -323,3 +323,15 @@ later() {
 		umount "$d/at"'
 	[[ $output == *last* && $output != *HOLE* ]] || die "$output"
 }
+
+@test "what its profile gave it can be taken away, too: none of our own processes keeps it" {
+	local profile path
+	for profile in monitor introspect admin; do
+		box --profile "$profile" -- sleep 1000
+		path=/host/proc
+		run -0 u "$NAME" "$path"
+		[[ $output == "$path is gone from '$NAME'." ]] || die "$profile: $output"
+		run -125 u "$NAME" "$path"
+		run -0 timeout -k 2 30 "$PORTHOLE" kill "$NAME"
+	done
+}
