@@ -318,8 +318,7 @@ holds() {
 @test "catch: at a terminal, a shell" {
 	require docker kit
 	lives docker
-	(sleep 1; kill -USR1 "$PID") 3>&- &
 	run -0 env TERM=xterm timeout -k 2 60 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/term.py" \
-		'expect:armed on' 'expect:ended with exit code 3' 'expect:in what is left of' 'expect:# ' \
+		'expect:armed on' "run:kill -USR1 $PID" 'expect:ended with exit code 3' 'expect:in what is left of' 'expect:# ' \
 		'send:cat /dev/shm/s\r' 'expect:mem' 'send:exit\r' -- "$PORTHOLE" catch "$NAME"
 }

@@ -82,8 +82,8 @@ teardown_file() {
 	most() {
 		awk '/begin$/ { if (++n > most) most = n } /end$/ { n-- } END { print most }'
 	}
-	# shellcheck disable=SC2016
-	[[ $(x "$ALL" bash -c 'echo begin; sleep 1; echo end' | most) == 5 ]]
+	# a busy machine may not begin all within the first second
+	[[ $(x "$ALL" bash -c 'echo begin; sleep 1; echo end' | most) == 5 || $(x "$ALL" bash -c 'echo begin; sleep 10; echo end' | most) == 5 ]]
 	[[ $(x --parallel 1 "$R,$N,$B" bash -c 'echo begin; sleep 0.2; echo end' | most) == 1 ]]
 	[[ $(x --parallel 2 "$ALL" bash -c 'echo begin; sleep 0.5; echo end' | most) == 2 ]]
 }

@@ -8,6 +8,8 @@ load ../lib/porthole
 COUNT='while :; do echo >>/n; done'
 # Twice the same size, half a second apart.
 STILL='a=$(wc -c </n); sleep 0.5; b=$(wc -c </n); echo "$a $b"; [ "$a" = "$b" ]'
+# It grows, at the latest in 10 s.
+GROWS='a=$(wc -c </n); for i in $(seq 200); do [ "$a" = "$(wc -c </n)" ] || exit 1; sleep 0.05; done'
 
 # counting ENGINE [FLAG...]: start such a target as NAME, with pid PID.
 counting() {
@@ -16,7 +18,7 @@ counting() {
 	NAME=$(uniq_name still)
 	PID=$(target_start "$engine" "$NAME" busybox "$@" -- /bin/sh -c "$COUNT")
 	ENGINE=$engine
-	wait_until 5 goes_on
+	goes_on
 }
 
 teardown() {
@@ -28,11 +30,15 @@ count() {
 	stat -c %s "/proc/$PID/root/n"
 }
 
-# The target's count grows.
-goes_on() {
+# The target's count grows, within a tenth of a second.
+grows() {
 	local a b
 	a=$(count) && sleep 0.1 && b=$(count)
 	[[ -n $a && $a != "$b" ]]
+}
+
+goes_on() {
+	wait_until 5 grows
 }
 
 stands_still() {
@@ -44,7 +50,7 @@ stands_still() {
 
 # looks HOW: a session sees it stand still, without --freeze it does not; HOW --explain says it is done.
 looks() {
-	run -1 x "$NAME" sh -c "$STILL"
+	run -1 x "$NAME" sh -c "$GROWS"
 	run -0 x --freeze "$NAME" sh -c "$STILL"
 	goes_on
 	run -0 x --freeze --explain "$NAME" true
@@ -236,7 +242,7 @@ killed() {
 		run timeout 60 /usr/bin/python3 "$PORTHOLE_SRC/tests/tools/kill9.py" "$roles" 0 25 "$step" \
 			"$BATS_TEST_TMPDIR/porthole" exec --freeze "$@" "$NAME" sleep 60
 		[[ $status == 0 && $output == *"gone within"* ]] || die "$roles: $output"
-		wait_until 1 goes_on || die "$roles: it stays frozen"
+		wait_until 1 grows || die "$roles: it stays frozen"
 	done
 }
 
@@ -261,7 +267,7 @@ killed() {
 		for n in 1 2 3; do
 			timeout 5 strace -f -qq -o /dev/null -e "trace=$call" -e "inject=$call:signal=KILL:when=$n" \
 				"$PORTHOLE" exec --freeze "$NAME" true || true
-			wait_until 1 goes_on || die "killed on $call $n: it stays frozen"
+			wait_until 1 grows || die "killed on $call $n: it stays frozen"
 		done
 	done
 }

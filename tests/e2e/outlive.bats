@@ -138,8 +138,7 @@ stays() {
 @test "outlive: at a terminal, one line, and the terminal is as it was" {
 	require docker kit
 	lives docker
-	(sleep 2; kill -USR1 "$PID") 3>&- &
-	run -0 at_term 'expect:# ' 'send:echo a$((1+1))\r' 'expect:a2' "expect:ended with exit code 3" \
+	run -0 at_term 'expect:# ' 'send:echo a$((1+1))\r' 'expect:a2' "run:kill -USR1 $PID" "expect:ended with exit code 3" \
 		'send:cat /tmp/kept\r' 'expect:kept' 'send:exit\r' -- --outlive "$NAME"
 }
 

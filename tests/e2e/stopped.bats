@@ -142,27 +142,35 @@ teardown() {
 	[[ $output == left && -z $stderr ]] || die "$output$stderr"
 }
 
+# waiting FLAG...: a session in it that has written /mine and does nothing until go_on; what it says is in OUT.
+waiting() {
+	OUT=$BATS_TEST_TMPDIR/out
+	rm -f "$BATS_TEST_TMPDIR/go"
+	mkfifo "$BATS_TEST_TMPDIR/go"
+	x -i "$@" "$NAME" sh -c 'echo y >/mine; echo in; read x' <"$BATS_TEST_TMPDIR/go" >"$OUT" 2>&1 3>&- &
+	SESSION=$!
+	exec 7>"$BATS_TEST_TMPDIR/go"
+	wait_until 20 grep -qx in "$OUT"
+}
+
+go_on() {
+	echo go >&7
+	exec 7>&-
+	wait "$SESSION"
+}
+
 @test "started or removed meanwhile: nothing of that is in --diff, and the removal is told" {
 	left docker busybox
-	run -0 x --diff "$NAME" sh -c 'echo x >/mine; sleep 0.1'
-	mkfifo "$BATS_TEST_TMPDIR/go"
-	x -i --diff "$NAME" sh -c 'echo y >/mine; read x' <"$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-	exec 7>"$BATS_TEST_TMPDIR/go"
-	sleep 1
+	waiting --diff
 	engine_cli docker start "$NAME"
-	echo go >&7
-	exec 7>&-
-	wait $!
-	[[ $(grep '^[ACD] ' "$BATS_TEST_TMPDIR/out") == "A /mine" ]] || die "$(cat "$BATS_TEST_TMPDIR/out")"
+	go_on
+	[[ $(grep '^[ACD] ' "$OUT") == "A /mine" ]] || die "$(<"$OUT")"
 	engine_cli docker kill "$NAME"
-	x -i "$NAME" sh -c 'echo y >/mine; read x' <"$BATS_TEST_TMPDIR/go" >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- &
-	exec 7>"$BATS_TEST_TMPDIR/go"
-	sleep 1
+	wait_until 20 engine_says docker exited "$NAME"
+	waiting
 	engine_cli docker rm "$NAME"
-	echo go >&7
-	exec 7>&-
-	wait $!
-	[[ $(grep -c "'$NAME' was removed by its engine" "$BATS_TEST_TMPDIR/out") == 1 ]] || die "$(cat "$BATS_TEST_TMPDIR/out")"
+	go_on
+	[[ $(grep -c "'$NAME' was removed by its engine" "$OUT") == 1 ]] || die "$(<"$OUT")"
 }
 
 @test "podman" { left podman-default busybox && as_left; }

@@ -303,7 +303,7 @@ orphaned() {
 @test "without root: what is missing is said" {
 	require docker-default
 	local name
-	name=$(uniq_name web)
+	name=$(uniq_name unlike-others)
 	target_start docker-default "$name" >/dev/null
 	run -125 --separate-stderr in_engine docker-default setpriv --reuid 65534 --regid 65534 --clear-groups \
 		"$(for_users "$PORTHOLE")" inspect "$name"

@@ -103,12 +103,14 @@ def victims(pid, roles):
 
 
 def end(p, goes_on):
-    """The supervisor ends by itself when the agent was killed; else it has to be told to."""
+    """The supervisor ends by itself when the agent was killed; else when its command was, or it is told to."""
     for _ in range(500):
         try:
             return p.wait(0.01)
         except subprocess.TimeoutExpired:
             if goes_on:
+                for command in children(victims(p.pid, ["agent"]).get("agent", 0)):
+                    signal_all({0: command}, signal.SIGKILL)
                 p.send_signal(signal.SIGTERM)
     fail("the supervisor waits for ever")
 
