@@ -16,10 +16,12 @@ enum {
 
 /* What was seen of one that does not run. */
 struct seen {
-	bool known;    /* it is there */
-	bool restart;  /* its engine is about to start it again */
-	bool missed;   /* it has started and ended since we wait */
-	int64_t there; /* ms of CLOCK_MONOTONIC: it was there then; 0: never since we wait */
+	bool known;	/* it is there */
+	bool restart;	/* its engine is about to start it again */
+	bool missed;	/* it has started and ended since we wait */
+	int64_t there;	/* ms of CLOCK_MONOTONIC: it was there then; 0: never since we wait */
+	bool over;	/* before we waited it had ended, a life that began */
+	time_t started; /* then */
 };
 
 char *again_ended(const struct target_roots *r, const struct target *t, const char *label)
@@ -36,6 +38,22 @@ char *again_ended(const struct target_roots *r, const struct target *t, const ch
 		       str_eq(age, "now") ? "less than a second" : age);
 }
 
+static bool is_over(const struct target *t)
+{
+	return t->state == TARGET_EXITED || t->state == TARGET_RESTARTING;
+}
+
+/* A life that we did not see: engines tell the time in seconds, which the end of `old` may share.
+ */
+static bool has_missed(const struct target *t, const struct target *old, int64_t since,
+		       const struct seen *seen)
+{
+	if (!is_over(t))
+		return false;
+	return old ? t->started >= since && t->finished >= since
+		   : !seen->over || t->started != seen->started;
+}
+
 /* 1: it runs and is held in *out, 0: not yet, or -errno. `since`: when we began, Unix seconds. */
 static int look(const struct target_roots *r, const char *spec, const struct target *old,
 		int64_t since, struct seen *seen, struct target *out, struct err *e)
@@ -50,8 +68,7 @@ static int look(const struct target_roots *r, const char *spec, const struct tar
 	seen->known = true;
 	seen->there = clock_ms();
 	seen->restart = t.state == TARGET_RESTARTING;
-	seen->missed = seen->missed || ((t.state == TARGET_EXITED || seen->restart) &&
-					t.started >= since && t.finished >= since);
+	seen->missed = seen->missed || has_missed(&t, old, since, seen);
 	if (t.state != TARGET_RUNNING || target_pin(r, &t, e) < 0)
 		return 0;
 	if (old && t.pid == old->pid && t.start == old->start)
@@ -70,6 +87,19 @@ static int too_fast(const char *spec, struct err *e)
 		 "%s' runs it again",
 		 spec, spec);
 	return -ETIMEDOUT;
+}
+
+static int timed_out(const char *spec, uint64_t timeout, const struct seen *seen, struct err *e)
+{
+	if (seen->missed)
+		return too_fast(spec, e);
+	if (seen->there && !seen->known)
+		return err_say(e, ETIMEDOUT,
+			       "'%s' was there, and is gone again: it was removed, or started and "
+			       "ended too fast to be held",
+			       spec);
+	return err_say(e, ETIMEDOUT, "'%s' did not start within %llu second%s", spec,
+		       (unsigned long long)timeout, timeout == 1 ? "" : "s");
 }
 
 /* What engines keep when it has ended, and so was removed when it is not there. */
@@ -94,7 +124,7 @@ int again_wait(const struct target_roots *r, const char *spec, const struct targ
 	       uint64_t timeout, struct target *out, struct err *e)
 {
 	int64_t since = time(NULL), began = clock_ms(), until = began + (int64_t)timeout * 1000;
-	struct seen seen = {};
+	struct seen seen = {.over = is_over(out), .started = out->started};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -123,9 +153,6 @@ int again_wait(const struct target_roots *r, const char *spec, const struct targ
 			return -EINTR;
 		}
 		if (timeout && clock_ms() >= until)
-			return seen.missed ? too_fast(spec, e)
-					   : err_say(e, ETIMEDOUT,
-						     "'%s' did not start within %llu seconds", spec,
-						     (unsigned long long)timeout);
+			return timed_out(spec, timeout, &seen, e);
 	}
 }

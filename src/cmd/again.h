@@ -12,10 +12,11 @@
 char *again_ended(const struct target_roots *r, const struct target *t, const char *label);
 
 /* Wait until `spec` names a running target, other than the process `old` (NULL: any), and pin it
- * into `out`. SIGINT, SIGTERM, SIGHUP and SIGQUIT end the waiting, whether they are blocked or not;
- * they are blocked afterwards. `timeout` in seconds, 0: for ever. One that starts and ends between
- * two looks, 10 ms apart, is missed and named: at once with `old` NULL and no restart to come. 0,
- * -ETIMEDOUT, -EINTR with e->exit 128+N, -ENOENT when `old` was removed and nothing has its name
- * for 10 seconds, or -errno where waiting cannot help. */
+ * into `out`, which holds what was seen of it before, if anything. SIGINT, SIGTERM, SIGHUP and
+ * SIGQUIT end the waiting, whether they are blocked or not; they are blocked afterwards. `timeout`
+ * in seconds, 0: for ever. One that starts and ends between two looks, 10 ms apart, is missed and
+ * named: at once with `old` NULL and no restart to come. 0, -ETIMEDOUT, -EINTR with e->exit 128+N,
+ * -ENOENT when `old` was removed and nothing has its name for 10 seconds, or -errno where waiting
+ * cannot help. */
 int again_wait(const struct target_roots *r, const char *spec, const struct target *old,
 	       uint64_t timeout, struct target *out, struct err *e);

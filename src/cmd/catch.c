@@ -372,7 +372,6 @@ static int find(struct catcher *c, const char *typed, struct err *e)
 			fprintf(stderr, "porthole: waiting for '%s' to start; Ctrl-C: no more\n",
 				typed);
 		*e = (struct err){};
-		target_done(&c->t);
 		r = again_wait(c->roots, typed, NULL, c->o->timeout, &c->t, e);
 		return r == -ETIMEDOUT ? err_exit(e, EXIT_TIMEOUT) : r;
 	}

@@ -282,6 +282,18 @@ holds() {
 	engine_cli docker kill "$NAME"
 	caught 0
 	[[ $(jq -r '.exit_code, .target.name' "$OUT") == $'137\n'"$NAME" ]]
+	# one that was there, and is gone before it was held
+	local was=0
+	switches() { awk '/^voluntary/ { print $2 }' "/proc/$C/status"; }
+	"$PORTHOLE" catch --next --timeout 8 "$NAME-x" >"$OUT" 2>"$ERR" </dev/null 3>&- &
+	C=$!
+	wait_until 5 grep -q "waiting for " "$ERR"
+	engine_cli docker create --name "$NAME-x" pt/busybox:1 /bin/true
+	was=$(switches)
+	wait_until 5 eval '(($(switches) > was + 3))' # it has looked
+	engine_cli docker rm "$NAME-x"
+	caught 124
+	has "$ERR" "'$NAME-x' was there, and is gone again: it was removed, or started and ended too fast to be held"
 	run -125 timeout 10 "$PORTHOLE" catch "pid:$$"
 	[[ $output == *"own namespaces"* || $output == *"no mounts of its own"* ]] || die "$output"
 }
@@ -294,13 +306,15 @@ holds() {
 	"$PORTHOLE" catch --next --timeout 10 "$NAME" -- true >"$OUT" 2>"$ERR" </dev/null 3>&- &
 	C=$!
 	wait_until 5 grep -q "waiting for '$NAME' to start" "$ERR"
-	sleep 1.1 # docker's times are looked at in seconds
 	target_start docker "$NAME" busybox -- /app --exit 4 >/dev/null || true
 	wait_until 15 pid_gone "$C"
 	wait "$C" || code=$?
 	C=
 	[[ $code$(<"$ERR") == 124*"'$NAME' started and ended too fast to be held"* || $code$(<"$ERR") == 0*"exit code 4"* ]] ||
 		die "$code: $(<"$ERR")"
+	# the life before, however short ago, is not the next one
+	run -124 timeout 10 "$PORTHOLE" catch --next --timeout 1 "$NAME"
+	[[ $output == *"'$NAME' did not start within 1 second"* ]] || die "$output"
 }
 
 @test "catch: a mount made after it was armed is held too" {

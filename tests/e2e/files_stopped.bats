@@ -126,7 +126,7 @@ started() {
 	[[ $output == *"another porthole is writing to the files of '$NAME', which does not run"*"wait for it to end"* ]] || die "$output"
 	EDITOR='echo x >' run -125 p edit "$NAME:/etc/late"
 	[[ $output == *"another porthole is writing"*"what was edited is in "* ]] || die "$output"
-	rm "${output##*what was edited is in }"
+	rm -r "$(dirname "${output##*what was edited is in }")"
 	mkdir "$d/os"
 	echo os >"$d/os/new"
 	run -125 p inject "$NAME" --from "$d/os"

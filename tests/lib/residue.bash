@@ -48,9 +48,11 @@ residue_host() {
 	echo "# cgroups"
 	cgroups_left
 	echo "# files"
+	# while other runs live, containers in the background are theirs, too
 	find /tmp /var/tmp /run /dev /dev/shm -maxdepth 1 -name '*porthole*' ! -path "$PT_CACHE" \
-		! -name 'porthole-deps.*' \
-		! -name 'porthole-fuzz.*' ! -name 'porthole-test.*' ! -name 'porthole-tree.*' 2>/dev/null | sort
+		! -name 'porthole-deps.*' ! -name 'porthole-erofs.*' \
+		! -name 'porthole-fuzz.*' ! -name 'porthole-test.*' ! -name 'porthole-tree.*' 2>/dev/null |
+		grep -vx "$(other_runs "$PT_RUN" | sed -n '1s/.*/\/run\/porthole/p')" | sort
 	find /dev -maxdepth 1 -printf '%p %y %m\n' | grep -v '^/dev/loop' | sort
 }
 
