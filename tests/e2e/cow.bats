@@ -163,7 +163,7 @@ parts_root() {
 	d=$(test_dir)
 	parts_root "$d"
 	# shellcheck disable=SC2016
-	spawn "$d/pid" "$d/log" unshare -m sh -c 'mount -t tmpfs porthole-test "$1/usr/sub" && mount --make-rprivate / &&
+	spawn "$d/pid" "$d/log" unshare -m sh -c 'mount -t tmpfs pt-test "$1/usr/sub" && mount --make-rprivate / &&
 		exec unshare -Urm --root="$1" /app' sh "$ROOT"
 	pid=$(<"$d/pid")
 	wait_until 5 test -e "/proc/$pid/root/app"

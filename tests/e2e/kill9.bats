@@ -18,7 +18,7 @@ setup_file() {
 	done
 	mkfs.erofs --quiet "$d/disk/kit.erofs" "$d/kit" >/dev/null
 	cp "$PORTHOLE" "$d/disk/porthole"
-	mount -t tmpfs porthole-test "$d/tmpfs"
+	mount -t tmpfs pt-test "$d/tmpfs"
 	cp "$d/disk/"* "$d/tmpfs/"
 	residue_snapshot "$d/before" "$PID"
 }

@@ -20,7 +20,7 @@ setup_file() {
 	mkfs.erofs --quiet -x-1 --all-root -zlz4hc -C65536 kit.erofs src >/dev/null
 	"$PORTHOLE" kit attach --kit kit.erofs -o full
 	# where the kernel cannot mount a file without a loop device
-	mount -t tmpfs porthole-test tmpfs
+	mount -t tmpfs pt-test tmpfs
 	cp kit.erofs full tmpfs/
 }
 

@@ -330,7 +330,7 @@ small_kit() {
 	cp "$(image_root busybox)/bin/busybox" "$d/kit/b/sh"
 	mkfs.erofs --quiet "$d/kit.erofs" "$d/kit" >/dev/null
 	MASTER=$d/tmpfs
-	mount -t tmpfs porthole-test "$d/tmpfs"
+	mount -t tmpfs pt-test "$d/tmpfs"
 	cp "$d/kit.erofs" "$d/tmpfs/"
 }
 

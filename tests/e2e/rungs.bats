@@ -8,7 +8,7 @@ setup_file() {
 	export T T_PID KITS
 	KITS=$BATS_FILE_TMPDIR/kits
 	mkdir "$KITS"
-	mount -t tmpfs porthole-test "$KITS" # the kernel takes no file of a tmpfs: a loop device, or unpacking
+	mount -t tmpfs pt-test "$KITS" # the kernel takes no file of a tmpfs: a loop device, or unpacking
 	cp "${PORTHOLE_KIT:-$PORTHOLE_BUILD/kit.erofs}" "$KITS/kit.erofs"
 	T=$(uniq_name rungs)
 	T_PID=$(target_start plain "$T" busybox --rw)
