@@ -147,10 +147,11 @@ int kit_cache_name(struct kit *k, struct err *e);
 int kit_attach(const struct kit *k, const char *out, struct err *e);
 
 /* Read what starting `program` (a name in the kit's b/, or its path; else nothing) touches into
- * memory, from the mount `mnt`, while others still prepare its start. The list is the kit's own
+ * memory, from the mount `mnt`, while others still prepare its start. `root`: the kit is the root
+ * there, so that its programs are in /bin and the like, too. The list is the kit's own
  * file KIT_HOT: lines "PROGRAM FILE FIRST-LAST..." in pages of 4 KiB, PROGRAM "*" for all that have
  * no lines; 32 MiB at most are read. A kit without the list is not read ahead. */
-void kit_prefetch(int mnt, const char *program);
+void kit_prefetch(int mnt, const char *program, bool root);
 
 /* "file", "loop", "unpack", "dir". */
 const char *kit_rung_name(enum kit_rung r);

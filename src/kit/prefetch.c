@@ -58,12 +58,23 @@ static int read_lines(int mnt, const char *list, const char *program)
 	return found;
 }
 
-void kit_prefetch(int mnt, const char *program)
+/* What it is called in the kit's b/. */
+static const char *name_in_kit(const char *program, bool root)
+{
+	static const char *const dirs[] = {KIT_BIN "/", "/bin/", "/usr/bin/", "/sbin/",
+					   "/usr/sbin/"};
+
+	for (size_t i = 0; i < (root ? ARRAY_LEN(dirs) : 1); i++)
+		if (str_starts(program, dirs[i]))
+			return program + strlen(dirs[i]);
+	return program;
+}
+
+void kit_prefetch(int mnt, const char *program, bool root)
 {
 	_cleanup_free_ char *list = NULL;
 
-	if (str_starts(program, KIT_BIN "/"))
-		program += strlen(KIT_BIN "/");
+	program = name_in_kit(program, root);
 	if (strchr(program, '/') || file_read_at(mnt, KIT_HOT, LIST_MAX, &list, NULL) < 0)
 		return;
 	if (read_lines(mnt, list, program) == 0)

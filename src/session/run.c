@@ -159,7 +159,7 @@ static int send_kit(struct supervisor *s, struct err *e)
 	s->loop = rung == KIT_RUNG_LOOP;
 	wire_send(s->sock, &m, kit); /* a dead agent is seen when its message is awaited */
 	if (kit >= 0 && rung == KIT_RUNG_FILE)
-		kit_prefetch(kit, p->argv.v[0]);
+		kit_prefetch(kit, p->argv.v[0], p->view == VIEW_KIT);
 	return 0;
 }
 
