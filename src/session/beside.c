@@ -37,6 +37,7 @@ void beside_done(struct beside *b)
 	free(b->v);
 	free(b->name);
 	free(b->etc);
+	free(b->old);
 	cleanup_close(&b->root);
 	*b = BESIDE_INIT;
 }

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/mount.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -65,6 +66,9 @@ struct beside {
 	gid_t gid;
 	char *name;
 	bool read_only;
+	/* where the root of before goes, in place of a clone of it; NULL: it is let go of */
+	char *old;
+	struct mount_attr old_attr;
 	struct beside_mount *v;
 	size_t n;
 	struct strv unseen;	   /* paths that were to be masked, and are not there; printable */

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -65,9 +67,45 @@ static int check_place(const struct host_request *h, const struct volume *v, str
 	return -ENOENT;
 }
 
+/* Whether pivot_root(2) puts the host's / where we like: not that of an initramfs, nor a directory
+ * that somebody has changed his root to. */
+static bool can_pivot(void)
+{
+	struct statx st;
+	struct statfs fs;
+
+	return statx(AT_FDCWD, "/", AT_NO_AUTOMOUNT, 0, &st) == 0 &&
+	       st.stx_attributes & STATX_ATTR_MOUNT_ROOT && statfs("/", &fs) == 0 &&
+	       fs.f_type != RAMFS_MAGIC && fs.f_type != TMPFS_MAGIC;
+}
+
+/* A mount namespace begins as a copy of all the host's mounts. Where they are to be had as a whole,
+ * with nothing else below them, it is put in its place, and not a second copy. */
+static bool takes_root(const struct plan *p, const struct host_request *h, const struct volume *v)
+{
+	const char *const ours[] = {BESIDE_SELF, BESIDE_KIT, h->extra ? h->extra : "/", "/etc"};
+	bool free = p->view == VIEW_KIT && p->place < 0 && !p->beside.old;
+
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		free = free && !path_below(ours[i], v->inside);
+	for (size_t i = 0; i < h->n; i++)
+		free = free && (&h->v[i] == v || !path_below(h->v[i].inside, v->inside));
+	for (size_t i = 0; h->masks && i < h->masks->n; i++)
+		free = free && !path_below(h->masks->v[i], v->inside);
+	return free && str_eq(v->host, "/") && v->propagation && can_pivot();
+}
+
+static int take_root(struct plan *p, const struct volume *v)
+{
+	p->beside.old = strdup(v->inside);
+	volume_attr(v, p->beside.devices, &p->beside.old_attr);
+	return p->beside.old ? 0 : -ENOMEM;
+}
+
 static int add_volume(struct plan *p, const struct host_request *h, const struct volume *v,
 		      struct err *e)
 {
+	bool root = takes_root(p, h, v);
 	struct err why = {};
 	int fd, r;
 
@@ -77,7 +115,7 @@ static int add_volume(struct plan *p, const struct host_request *h, const struct
 		return 0;
 	}
 	r = check_place(h, v, &why);
-	fd = r < 0 ? r : volume_open(v, p->beside.devices, &why);
+	fd = r < 0 || root ? r : volume_open(v, p->beside.devices, &why);
 	if (fd == -ENOENT && v->optional)
 		return 0;
 	if (fd < 0) {
@@ -87,11 +125,12 @@ static int add_volume(struct plan *p, const struct host_request *h, const struct
 	if (str_eq(v->host, "/") && !p->beside.etc) {
 		p->beside.etc = str_fmt("..%s/etc", v->inside);
 		if (!p->beside.etc) {
-			close(fd);
+			if (!root)
+				close(fd);
 			return no_memory(e);
 		}
 	}
-	if (beside_add(&p->beside, v->inside, fd, false) < 0 ||
+	if ((root ? take_root(p, v) : beside_add(&p->beside, v->inside, fd, false)) < 0 ||
 	    (v->propagation == MS_SLAVE && *v->host == '/' && beside_follow(&p->beside, v) < 0))
 		return no_memory(e);
 	return 0;

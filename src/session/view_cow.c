@@ -89,14 +89,30 @@ static void attach_pieces(const struct plan *p, const struct view_parts *parts, 
 	}
 }
 
+/* What was the root before has its place below the new one. */
+static int keep_old(const struct beside *b, const char *at, struct err *e)
+{
+	struct mount_attr attr = b->old_attr;
+
+	if ((attr.attr_set || attr.propagation == MS_PRIVATE) &&
+	    mount_setattr(AT_FDCWD, at, AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+		return err_set(e, errno, "preparing '/', which is to be at %s", b->old);
+	return chdir("/") < 0 ? err_set(e, errno, "going to the session's root") : 0;
+}
+
 /* Stand in `top` alone: what was the root before is let go of, with all the target's mounts. */
-static int pivot(int top, struct err *e)
+static int pivot(const struct plan *p, int top, struct err *e)
 {
 	_cleanup_close_ int old = open("/", ROOT_DIR_FLAGS);
+	const char *at = p->beside.old ? p->beside.old + 1 : ".";
 
 	if (old < 0 || fchdir(top) < 0)
 		return err_set(e, errno, "going to the session's root");
-	if (syscall(SYS_pivot_root, ".", ".") < 0) {
+	if (p->beside.old && syscall(SYS_pivot_root, ".", at) == 0)
+		return keep_old(&p->beside, at, e);
+	if (p->beside.old)
+		return err_set(e, errno, "putting '/' at %s", p->beside.old);
+	if (syscall(SYS_pivot_root, ".", at) < 0) {
 		if (errno != EINVAL) /* of an initramfs, which nobody can leave */
 			return err_set(e, errno, "changing to the session's root");
 		return chroot(".") < 0 ? err_set(e, errno, "changing to the session's root") : 0;
@@ -171,6 +187,15 @@ static int beside_finish(const struct plan *p, int top, int dev, struct err *e)
 	return r < 0 ? err_set(e, r, "preparing the root of the sidekick") : 0;
 }
 
+/* Room for what was the root before. */
+static int make_old(const struct plan *p, int top, struct err *e)
+{
+	_cleanup_close_ int at =
+		p->beside.old ? path_make_in_root(top, p->beside.old, true) : -EBADF;
+
+	return p->beside.old && at < 0 ? err_set(e, at, "making %s", p->beside.old) : 0;
+}
+
 static int put_together(const struct plan *p, const struct view_parts *parts, struct pieces *c,
 			int *dev_fd, struct err *e)
 {
@@ -213,19 +238,23 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 	attach_pieces(p, parts, c->root >= 0 ? c->root : top, c);
 	if (p->rehearsal && p->store->config.root_ro && (r = make_read_only(c->root)) < 0)
 		return err_set(e, r, "making the root of '%s' read-only", p->label);
-	r = p->beside.on ? beside_finish(p, top, *dev_fd, e) : 0;
-	return r < 0 ? r : pivot(top, e);
+	r = make_old(p, top, e);
+	if (r == 0 && p->beside.on)
+		r = beside_finish(p, top, *dev_fd, e);
+	return r < 0 ? r : pivot(p, top, e);
 }
 
 int view_build_cow(const struct plan *p, const struct view_parts *parts, int *dev, struct err *e)
 {
 	mode_t mask = umask(0);
 	_cleanup_(pieces_done) struct pieces c = PIECES_INIT;
+	unsigned long cut =
+		p->beside.old && p->beside.old_attr.propagation == MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 	int r = pieces_make(p, parts, &c, e);
 
 	*dev = -EBADF;
 	if (r == 0 && ((p->place < 0 ? unshare(CLONE_NEWNS) : setns(p->place, CLONE_NEWNS)) < 0 ||
-		       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+		       mount(NULL, "/", NULL, MS_REC | cut, NULL) < 0))
 		r = err_set(e, errno, "making a private mount namespace");
 	if (r == 0)
 		r = put_together(p, parts, &c, dev, e);

@@ -80,16 +80,22 @@ uint64_t volume_attrs(const struct volume *v, bool devices)
 	return (v->ro ? MOUNT_ATTR_RDONLY : 0) | (nodes ? 0 : MOUNT_ATTR_NODEV);
 }
 
+void volume_attr(const struct volume *v, bool devices, struct mount_attr *attr)
+{
+	*attr = (struct mount_attr){.attr_set = volume_attrs(v, devices),
+				    /* what the host mounts later would come to be written to */
+				    .propagation = v->ro ? MS_PRIVATE : v->propagation};
+}
+
 int volume_open(const struct volume *v, bool devices, struct err *e)
 {
-	struct mount_attr attr = {.attr_set = volume_attrs(v, devices),
-				  /* what the host mounts later would come to be written to */
-				  .propagation = v->ro ? MS_PRIVATE : v->propagation};
+	struct mount_attr attr;
 	_cleanup_close_ int fd =
 		open_tree(AT_FDCWD, v->host, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 
 	if (fd < 0)
 		return err_set(e, errno, "opening '%s', which is to be at %s", v->host, v->inside);
+	volume_attr(v, devices, &attr);
 	if (mount_setattr(fd, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return err_set(e, errno, "preparing '%s', which is to be at %s", v->host,
 			       v->inside);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/mount.h>
 
 #include "base/err.h"
 
@@ -30,6 +31,9 @@ int volume_parse(const char *spec, char **copy, struct volume *out, struct err *
  * it cannot be opened, unless it is of /dev, or may be written to and is the host's / or `devices`
  * says so. */
 uint64_t volume_attrs(const struct volume *v, bool devices);
+
+/* The same with the propagation that it begins with. */
+void volume_attr(const struct volume *v, bool devices, struct mount_attr *attr);
 
 /* A detached clone of what is there now with all that is mounted on it, the caller's. What the host
  * mounts there later comes too where its mounts are shared, and whatever it unmounts goes (but for
