@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "session/view.h"
+#include "sys/mountlist.h"
 
 /* The host's nodes a target without /dev is given. */
 static const char *const basic_nodes[] = {"null", "zero", "full", "random", "urandom", "tty"};
@@ -72,16 +73,26 @@ static int entry_read(int dirfd, const char *name, enum view_how how, dev_t dev,
 	return -ENOMEM;
 }
 
+/* Nothing to attach: no directory, and nothing is mounted on it, by what can be told without asking
+ * for each of the hundred names in a /dev. */
+static bool is_bare(const struct dirent *de, const struct strv *mounted)
+{
+	return de->d_type != DT_DIR && de->d_type != DT_UNKNOWN && !strv_has(mounted, de->d_name);
+}
+
 int view_entries_read(int dirfd, const char *const *skip, enum view_how how, struct view_entries *l)
 {
 	_cleanup_dir_ DIR *d = NULL;
 	_cleanup_close_ int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_strv_ struct strv mounted = {};
 	struct dirent *de;
 	struct stat st;
+	bool told;
 
 	*l = (struct view_entries){};
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
+	told = how == VIEW_MOUNTS && mountlist_names(fd, &mounted) == 0;
 	d = fdopendir(fd);
 	if (!d)
 		return -errno;
@@ -89,7 +100,8 @@ int view_entries_read(int dirfd, const char *const *skip, enum view_how how, str
 	while (l->n < VIEW_ENTRIES_MAX && (de = readdir(d))) {
 		int r;
 
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, "..") || listed(skip, de->d_name))
+		if (str_eq(de->d_name, ".") || str_eq(de->d_name, "..") ||
+		    listed(skip, de->d_name) || (told && is_bare(de, &mounted)))
 			continue;
 		if (l->n % 32 == 0) {
 			void *v = reallocarray(l->v, l->n + 32, sizeof(*l->v));
