@@ -200,37 +200,47 @@ int path_read_in_root(int rootfd, const char *path, size_t max, char **out, size
 	return fd < 0 ? fd : fd_read_all(fd, max, out, len);
 }
 
+/* Make the directory, or file, `name` in `parent`: an O_PATH descriptor of it; -EEXIST: there is
+ * something, or -errno. */
+static int make_one(int parent, const char *name, bool dir)
+{
+	_cleanup_close_ int file = -EBADF;
+	int fd;
+
+	if (!path_is_component(name))
+		return -EINVAL;
+	if (dir ? mkdirat(parent, name, 0755) < 0
+		: (file = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644)) < 0)
+		return -errno;
+	fd = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 int path_make_in_root(int root, const char *dest, bool dir)
 {
 	_cleanup_free_ char *path = strdup(dest);
-	int at = path_open_in_root(root, dest, O_PATH | O_NOFOLLOW);
+	_cleanup_close_ int at = path_open_in_root(root, dest, O_PATH | O_NOFOLLOW), up = -EBADF;
 
-	for (char *s = path; path && at == -ENOENT && s;) {
-		_cleanup_close_ int parent = -EBADF, f = -EBADF;
-		char *name = s + strspn(s, "/"), *end = strchr(name, '/');
-
-		*s = '\0'; /* what is before is the parent */
+	if (!path || at != -ENOENT)
+		return path ? TAKE_FD(at) : -ENOMEM;
+	up = path_open_in_root(root, "/", O_PATH | O_DIRECTORY);
+	for (char *name = path, *end; up >= 0 && at == -ENOENT; name = end) {
+		name += strspn(name, "/");
+		end = strchr(name, '/');
 		if (end)
 			*end = '\0';
-		parent = path_open_in_root(root, *path ? path : "/", O_PATH | O_DIRECTORY);
-		if (parent < 0 || !path_is_component(name))
-			return parent < 0 ? parent : -EINVAL;
-		*s = '/';
-		if (dir || end) {
-			if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST)
-				return -errno;
-		} else {
-			f = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-			if (f < 0)
-				return -errno;
-		}
-		s = end;
-		if (!end)
-			at = path_open_in_root(root, dest, O_PATH | O_NOFOLLOW);
-		else
-			*end = '/';
+		at = make_one(up, name, dir || end);
+		if (at == -EEXIST) /* perhaps a link, which may lead to elsewhere in the root */
+			at = path_open_in_root(root, path,
+					       end ? O_PATH | O_DIRECTORY : O_PATH | O_NOFOLLOW);
+		if (at < 0 || !end)
+			return TAKE_FD(at);
+		*end = '/';
+		close(up);
+		up = at;
+		at = -ENOENT;
 	}
-	return path ? at : -ENOMEM;
+	return up;
 }
 
 bool path_is_component(const char *s)

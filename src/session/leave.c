@@ -12,12 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/str.h"
 #include "sys/ns.h"
 #include "sys/proc.h"
 
-enum { PRIORITY = -20 };
+enum { PRIORITY = -20, SWEEP_MS = 5000 };
 
 static void nap(void)
 {
@@ -155,10 +156,12 @@ static int sweep_once(int host_proc, bool (*is)(int pid_dir, const void *arg), c
 
 int leave_sweep_of(int host_proc, bool (*is)(int pid_dir, const void *arg), const void *arg)
 {
+	const int64_t until = clock_ms() + SWEEP_MS;
 	int killed = 0, idle = 0;
 
-	/* twice nothing: a process has no environment to be seen for a moment of its execve(2) */
-	for (int round = 0; round < 200 && idle < 2; round++) {
+	/* twice nothing: a process has no environment to be seen for a moment of its execve(2); one
+	 * that is killed is there until it comes to run */
+	while (idle < 2 && clock_ms() < until) {
 		int n = sweep_once(host_proc, is, arg);
 
 		idle = n ? 0 : idle + 1;

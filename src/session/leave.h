@@ -20,7 +20,7 @@ void leave_children(int host_proc, const char *cookie);
 /* Called by the supervisor when the agent itself was killed: kill every process that is in the
  * session's mount namespace (`mnt_ns`, a descriptor, which keeps another namespace from getting its
  * number meanwhile; -EBADF: not known) or has the cookie in its environment, in rounds until a
- * round finds none, for at most a second. Returns how many were killed. */
+ * round finds none, for at most five seconds. Returns how many were killed. */
 int leave_sweep(int host_proc, int mnt_ns, const char *cookie);
 
 /* The same of every process (`pid_dir`: its /proc/PID) that `is` says yes to. */

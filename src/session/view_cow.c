@@ -244,6 +244,26 @@ static int put_together(const struct plan *p, const struct view_parts *parts, st
 	return r < 0 ? r : pivot(p, top, e);
 }
 
+/* A mount namespace of our own, whose mounts say nothing to others, or (MS_SLAVE) only listen. */
+static int leave_mounts(const struct plan *p, const struct view_parts *parts, unsigned long cut)
+{
+	_cleanup_close_ int own = -EBADF;
+
+	if ((p->place < 0 ? unshare(CLONE_NEWNS) : setns(p->place, CLONE_NEWNS)) < 0)
+		return -errno;
+	if (mount(NULL, "/", NULL, MS_REC | cut, NULL) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	/* a directory that the caller has changed his root to: whoever joins a namespace, be it
+	 * his own, has its root */
+	own = openat(parts->host_proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	if (own < 0 || setns(own, CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | cut, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
 int view_build_cow(const struct plan *p, const struct view_parts *parts, int *dev, struct err *e)
 {
 	mode_t mask = umask(0);
@@ -253,9 +273,10 @@ int view_build_cow(const struct plan *p, const struct view_parts *parts, int *de
 	int r = pieces_make(p, parts, &c, e);
 
 	*dev = -EBADF;
-	if (r == 0 && ((p->place < 0 ? unshare(CLONE_NEWNS) : setns(p->place, CLONE_NEWNS)) < 0 ||
-		       mount(NULL, "/", NULL, MS_REC | cut, NULL) < 0))
-		r = err_set(e, errno, "making a private mount namespace");
+	if (r == 0)
+		r = leave_mounts(p, parts, cut);
+	if (r < 0 && !e->num)
+		err_set(e, r, "making a private mount namespace");
 	if (r == 0)
 		r = put_together(p, parts, &c, dev, e);
 	umask(mask);

@@ -52,6 +52,39 @@ keeps() {
 	[[ $status != 0 && ! -e $DIR/by-inspect ]] || die "$status $output"
 }
 
+# Whatever the caller's / is: the one of his mount namespace, a mount or a directory he has changed his root to, or one
+# of an initramfs, which cannot be left (a tmpfs is taken for that).
+@test "the host's / is the caller's, whole, whatever kind of root that is" {
+	local kind
+	mkdir -p "$DIR/root/"{proc,dev,sys,run,etc,tmp,below/sub} "$DIR/tmpfs"
+	cp "$PORTHOLE" "$DIR/root/porthole"
+	cp "$PORTHOLE_BUILD/kit.erofs" "$DIR/root/kit.erofs"
+	echo mine >"$DIR/root/mine"
+	for kind in directory mount tmpfs; do
+		# shellcheck disable=SC2016
+		run -0 timeout 60 unshare -m --propagation private bash -euc 'root=$1/root
+			[[ $2 != mount ]] || mount --bind "$root" "$root"
+			[[ $2 != tmpfs ]] || { mount -t tmpfs t "$1/tmpfs"; cp -a "$root/." "$1/tmpfs"; root=$1/tmpfs; }
+			for d in proc dev sys; do mount --rbind "/$d" "$root/$d"; done
+			mount -t tmpfs -o size=4k sub "$root/below/sub" && echo sub >"$root/below/sub/file"
+			exec chroot "$root" /porthole host run -q sh -c "cat /host/mine /host/below/sub/file; echo inside >/host/new-$2
+				ls /host/.. /host/../.. /host/host 2>/dev/null; grep -c \" /host \" /proc/self/mountinfo"' _ "$DIR" $kind
+		[[ $output == *mine*sub* && $output != *"${DIR%/*}"* && $output == *1 ]] || die "$kind: $output"
+		[[ $kind == tmpfs || $(<"$DIR/root/new-$kind") == inside ]] || die "$kind: $output"
+	done
+}
+
+@test "what is mounted over a device of the host's, or below a directory of its /dev, is there inside" {
+	echo over >"$DIR/over"
+	# shellcheck disable=SC2016
+	run -0 timeout 60 unshare -m --propagation private bash -euc 'mount --bind "$1/over" /dev/full
+		mount -t tmpfs -o size=4k t /dev/shm && echo shm >/dev/shm/file
+		exec "$2" host run -q cat /dev/full /dev/shm/file /host/dev/full' _ "$DIR" "$PORTHOLE"
+	[[ $output == *over*shm*over* ]] || die "$output"
+	run -0 hr -q sh -c 'head -c 3 /dev/zero | wc -c; ls /dev'
+	[[ $output == *3*null*zero* ]] || die "$output"
+}
+
 @test "its own files can be written to, and are forgotten; read-only ones cannot" {
 	run -0 hr sh -c 'echo a >/tmp/x; echo b >/root/x; echo c >/x; cat /tmp/x /root/x /x'
 	[[ $output == *a*b*c* ]] || die "$output"
