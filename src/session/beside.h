@@ -66,7 +66,8 @@ struct beside {
 	gid_t gid;
 	char *name;
 	bool read_only;
-	/* where the root of before goes, in place of a clone of it; NULL: it is let go of */
+	/* where the root of before goes, and in the mount namespace of somebody else, whose root
+	 * stays where it is, a clone of it; NULL: nowhere */
 	char *old;
 	struct mount_attr old_attr;
 	struct beside_mount *v;

@@ -84,7 +84,7 @@ static bool can_pivot(void)
 static bool takes_root(const struct plan *p, const struct host_request *h, const struct volume *v)
 {
 	const char *const ours[] = {BESIDE_SELF, BESIDE_KIT, h->extra ? h->extra : "/", "/etc"};
-	bool free = p->view == VIEW_KIT && p->place < 0 && !p->beside.old;
+	bool free = p->view == VIEW_KIT && !p->beside.old;
 
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
 		free = free && !path_below(ours[i], v->inside);

@@ -165,6 +165,16 @@ static int make_mounts(const struct plan *p, const struct view_parts *parts, str
 	return r;
 }
 
+/* The host's /, where the root of the new mount namespace is somebody else's. */
+static int clone_old(const struct plan *p, struct pieces *c)
+{
+	const struct mount_attr *attr = &p->beside.old_attr;
+	_cleanup_close_ int root = open("/", ROOT_DIR_FLAGS);
+	int m = root < 0 ? -errno : pieces_clone(root, attr->attr_set, attr->propagation);
+
+	return m < 0 ? m : pieces_add(c, p->beside.old, m, NULL);
+}
+
 /* The root, if need be in parts. */
 static int make_root(const struct plan *p, const struct view_parts *parts, struct pieces *c,
 		     struct err *e)
@@ -235,6 +245,8 @@ int pieces_make(const struct plan *p, const struct view_parts *parts, struct pie
 		r = make_root(p, parts, c, e);
 	if (r >= 0) {
 		r = make_mounts(p, parts, c);
+		if (r == 0 && p->beside.old && p->place >= 0)
+			r = clone_old(p, c);
 		if (r < 0)
 			err_set(e, r, "preparing the view");
 	}

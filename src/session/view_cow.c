@@ -89,6 +89,12 @@ static void attach_pieces(const struct plan *p, const struct view_parts *parts, 
 	}
 }
 
+/* Where what was the root before goes; NULL: it is let go of. */
+static const char *old_place(const struct plan *p)
+{
+	return p->place < 0 ? p->beside.old : NULL;
+}
+
 /* What was the root before has its place below the new one. */
 static int keep_old(const struct beside *b, const char *at, struct err *e)
 {
@@ -104,14 +110,14 @@ static int keep_old(const struct beside *b, const char *at, struct err *e)
 static int pivot(const struct plan *p, int top, struct err *e)
 {
 	_cleanup_close_ int old = open("/", ROOT_DIR_FLAGS);
-	const char *at = p->beside.old ? p->beside.old + 1 : ".";
+	const char *keep = old_place(p), *at = keep ? keep + 1 : ".";
 
 	if (old < 0 || fchdir(top) < 0)
 		return err_set(e, errno, "going to the session's root");
-	if (p->beside.old && syscall(SYS_pivot_root, ".", at) == 0)
-		return keep_old(&p->beside, at, e);
-	if (p->beside.old)
-		return err_set(e, errno, "putting '/' at %s", p->beside.old);
+	if (keep)
+		return syscall(SYS_pivot_root, ".", at) == 0
+			       ? keep_old(&p->beside, at, e)
+			       : err_set(e, errno, "putting '/' at %s", keep);
 	if (syscall(SYS_pivot_root, ".", at) < 0) {
 		if (errno != EINVAL) /* of an initramfs, which nobody can leave */
 			return err_set(e, errno, "changing to the session's root");
@@ -190,10 +196,10 @@ static int beside_finish(const struct plan *p, int top, int dev, struct err *e)
 /* Room for what was the root before. */
 static int make_old(const struct plan *p, int top, struct err *e)
 {
-	_cleanup_close_ int at =
-		p->beside.old ? path_make_in_root(top, p->beside.old, true) : -EBADF;
+	const char *keep = old_place(p);
+	_cleanup_close_ int at = keep ? path_make_in_root(top, keep, true) : -EBADF;
 
-	return p->beside.old && at < 0 ? err_set(e, at, "making %s", p->beside.old) : 0;
+	return keep && at < 0 ? err_set(e, at, "making %s", keep) : 0;
 }
 
 static int put_together(const struct plan *p, const struct view_parts *parts, struct pieces *c,
@@ -269,7 +275,7 @@ int view_build_cow(const struct plan *p, const struct view_parts *parts, int *de
 	mode_t mask = umask(0);
 	_cleanup_(pieces_done) struct pieces c = PIECES_INIT;
 	unsigned long cut =
-		p->beside.old && p->beside.old_attr.propagation == MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
+		old_place(p) && p->beside.old_attr.propagation == MS_SLAVE ? MS_SLAVE : MS_PRIVATE;
 	int r = pieces_make(p, parts, &c, e);
 
 	*dev = -EBADF;
