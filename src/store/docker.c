@@ -65,6 +65,26 @@ static const char *remap_of(const char *data)
 	return name;
 }
 
+/* The snapshot in the containerds that run: the host's may keep its things anywhere. -ENOENT: it is
+ * in none. */
+static int snapshot_elsewhere(const struct docker *d, const char *ns, const char *snapshotter,
+			      struct store *out, struct err *e)
+{
+	_cleanup_places_ struct target_places all = {};
+	int r = target_places(d->roots, TARGET_ANY, &all, e);
+
+	if (r < 0)
+		return r;
+	r = -ENOENT;
+	for (size_t i = 0; i < all.n && r == -ENOENT; i++) {
+		struct storage root = {.fd = all.v[i].fd, .path = all.v[i].path};
+
+		if (str_eq(all.v[i].engine, "containerd"))
+			r = snapshot_layers(&root, ns, snapshotter, d->target->id, out, e);
+	}
+	return r;
+}
+
 /* Where the images are containerd's, so are the layers: a snapshot called as the container, in
  * docker's namespace of the daemon's own containerd or of the host's. -ENOENT: it is in none. */
 static int snapshot_of(const struct docker *d, const char *snapshotter, struct store *out,
@@ -86,7 +106,7 @@ static int snapshot_of(const struct docker *d, const char *snapshotter, struct s
 		if (r == 0)
 			r = snapshot_layers(&root, ns, snapshotter, d->target->id, out, e);
 	}
-	return r;
+	return r == -ENOENT ? snapshot_elsewhere(d, ns, snapshotter, out, e) : r;
 }
 
 static int layers(const struct docker *d, struct store *out, struct err *e)

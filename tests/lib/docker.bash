@@ -8,7 +8,7 @@ _docker_start() {
 	local d=$1 run=$2 lib=$3 ns=()
 	shift 3
 	[[ -e $d/ns.pid ]] && ns=(nsenter "--mount=/proc/$(<"$d/ns.pid")/ns/mnt" --)
-	echo '{}' >"$d/daemon.json"
+	echo "${PT_DOCKER_CONF:-{\}}" >"$d/daemon.json"
 	_containerd_conf "$d" "$run/containerd" "$lib/containerd" 'disabled_plugins = ["io.containerd.grpc.v1.cri"]'
 	spawn "$d/containerd.pid" "$d/containerd.log" "${ns[@]}" containerd -c "$d/containerd.toml"
 	wait_until 10 "${ns[@]}" test -S "$run/containerd/containerd.sock" || return 1
@@ -19,7 +19,7 @@ _docker_start() {
 	wait_until 30 _docker_cli "$d" version
 }
 
-# PT_DOCKER_FLAGS: more for dockerd, of an instance of one's own (docker@vfs).
+# Of an instance of one's own (docker@vfs): PT_DOCKER_FLAGS, more for dockerd; PT_DOCKER_CONF, its daemon.json.
 _docker_up() {
 	# shellcheck disable=SC2086 # words
 	_docker_start "$1" "$1/run" "$1/lib" ${PT_DOCKER_FLAGS:-}
