@@ -36,6 +36,9 @@ static const struct {
 static int refuse(const struct target *t, struct err *e)
 {
 	_cleanup_free_ char *name = str_printable_dup(t->name);
+	/* of Incus and LXD: they have a namespace and no pods */
+	bool project = t->pod_ns && !str_eq(t->pod_ns, "default") &&
+		       (str_eq(t->engine, "incus") || str_eq(t->engine, "lxd"));
 	_cleanup_free_ char *line = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
@@ -44,8 +47,8 @@ static int refuse(const struct target *t, struct err *e)
 		if (!str_eq(others[i].engine, t->engine))
 			continue;
 		at = strstr(others[i].line, "%s");
-		line = str_fmt("%.*s%s%s", (int)(at - others[i].line), others[i].line, what,
-			       at + 2);
+		line = str_fmt("%.*s%s%s%s%s", (int)(at - others[i].line), others[i].line, what,
+			       at + 2, project ? " --project " : "", project ? t->pod_ns : "");
 	}
 	if (!line)
 		line = str_fmt("kill -KILL %d", (int)t->pid);

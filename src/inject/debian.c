@@ -20,8 +20,8 @@ static int need_apt(struct err *e)
 		return 0;
 	err_say(e, ENOENT, "there is no apt-get on this machine, of whose packages Debian is made");
 	err_hint(e,
-		 "use --from busybox, or --from with an image or an archive of one, such as what "
-		 "'docker save debian' writes");
+		 "use --from with an image or an archive of one, such as what 'docker save debian' "
+		 "writes, or --from busybox where this machine has a static /bin/busybox");
 	return -ENOENT;
 }
 

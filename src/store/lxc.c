@@ -19,17 +19,19 @@ static const struct {
 	{"lxd", "/var/snap/lxd/common/lxd/containers"},
 };
 
-/* PATH/NAME. The state file of one that runs is elsewhere. */
+/* PATH/NAME, NAME being its id where that is another. The state file of one that runs is elsewhere.
+ */
 static int open_dir(const struct target_roots *r, const struct target *t, struct storage *out,
 		    struct err *e)
 {
+	const char *name = t->id ? t->id : t->name;
 	int err = -ENOENT;
 
-	if (!path_is_component(t->name))
-		return err_say(e, EINVAL, "'%s' cannot be a container's name", t->name);
+	if (!path_is_component(name))
+		return err_say(e, EINVAL, "'%s' cannot be a container's name", name);
 	for (size_t i = 0; i < ARRAY_LEN(places) && err == -ENOENT; i++) {
 		_cleanup_free_ char *path = str_eq(places[i].engine, t->engine)
-						    ? str_fmt("%s/%s", places[i].path, t->name)
+						    ? str_fmt("%s/%s", places[i].path, name)
 						    : NULL;
 
 		if (path)

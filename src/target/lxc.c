@@ -1,6 +1,8 @@
 /*
  * LXC, Incus and LXD: no pid is stored. A running NAME has a cgroup lxc.payload.NAME, and a monitor
  * whose title is "[lxc monitor] PATH NAME"; PATH/NAME/config is there when it does not run, too.
+ * What Incus and LXD call NAME in a project other than "default" is PROJECT_NAME in all of these
+ * (neither has a '_'): that becomes the target's id, and its project the namespace.
  */
 #include "target/engine.h"
 
@@ -48,13 +50,59 @@ static const char *engine_of(struct look *l, const char *name)
 	return kinds[0].engine;
 }
 
+/* The rest of the first line of a YAML text that is MARK and a value: a new string, without quotes.
+ * NULL: there is none. */
+static char *yaml_value(const char *text, const char *mark)
+{
+	const char *v = strstr(text, mark);
+
+	if (!v)
+		return NULL;
+	v += strlen(mark);
+	if (*v == '"' || *v == '\'')
+		return strndup(v + 1, strcspn(v + 1, (char[]){*v, '\n', '\0'}));
+	return strndup(v, strcspn(v, "\n"));
+}
+
+/* What Incus and LXD say of it: PATH/NAME/backup.yaml. */
+static void fill_incus(struct look *l, const char *dir, struct target *t)
+{
+	const char *cut = strchr(dir, '_');
+	_cleanup_free_ char *at = NULL;
+	struct slice text;
+
+	t->id = strdup(dir);
+	t->pod_ns = cut ? strndup(dir, (size_t)(cut - dir)) : strdup("default");
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		char path[NAME_MAX + 64];
+
+		snprintf(path, sizeof(path), "%s/%s/backup.yaml", kinds[i].path, dir);
+		if (!str_eq(kinds[i].engine, t->engine) ||
+		    look_read(l, l->roots->root_fd, "", path, STATE_FILE_MAX, &text) < 0)
+			continue;
+		t->image = yaml_value(text.p, "\n    image.description: ");
+		t->image_id = yaml_value(text.p, "\n    volatile.base_image: ");
+		at = yaml_value(text.p, "\n  created_at: ");
+		if (at)
+			t->created = jpick_time((struct slice){at, strlen(at)});
+		return;
+	}
+}
+
+static bool has_projects(const char *engine)
+{
+	return !str_eq(engine, kinds[0].engine);
+}
+
+/* `name`: what its directory is called. */
 static int take(struct look *l, const struct want *w, const char *engine, const char *name,
 		pid_t pid, const char *state_file, uid_t owner, struct targets *out)
 {
+	const char *cut = has_projects(engine) ? strchr(name, '_') : NULL;
 	struct target t = TARGET_INIT;
 
 	t.engine = engine;
-	t.name = strdup(name);
+	t.name = strdup(cut ? cut + 1 : name);
 	t.state_file = strdup(state_file);
 	t.exit_code = -1;
 	t.owner_uid = owner;
@@ -64,6 +112,8 @@ static int take(struct look *l, const struct want *w, const char *engine, const 
 		target_done(&t);
 		return 0;
 	}
+	if (has_projects(engine))
+		fill_incus(l, name, &t);
 	return want_take(w, out, &t, NULL);
 }
 
@@ -128,8 +178,27 @@ static char *payload_name(struct look *l, const char *dir)
 	return cut;
 }
 
+/* Whether the container of this directory may be meant. */
+static bool maybe(const struct want *w, const char *name)
+{
+	size_t n = strlen(name), len = w->how == WANT_EXACT ? strlen(w->text) : 0;
+
+	return w->how != WANT_EXACT || str_eq(name, w->text) ||
+	       (n > len && name[n - len - 1] == '_' && str_ends(name, w->text));
+}
+
+/* Whether Incus or LXD was ever used here, whose containers need not be called as they are. */
+static bool projects_used(struct look *l)
+{
+	for (size_t i = 1; i < ARRAY_LEN(kinds); i++)
+		if (faccessat(l->roots->root_fd, kinds[i].path, F_OK, 0) == 0)
+			return true;
+	return false;
+}
+
 static int from_cgroups(struct look *l, const struct want *w, struct targets *out)
 {
+	bool exact = w->how == WANT_EXACT && !projects_used(l);
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(cgroup_roots) && r == 0; i++) {
@@ -137,7 +206,7 @@ static int from_cgroups(struct look *l, const struct want *w, struct targets *ou
 		unsigned left = DIR_ENTRIES_MAX;
 		const char *ent;
 
-		if (w->how == WANT_EXACT) {
+		if (exact) {
 			char dir[NAME_MAX + 16];
 
 			snprintf(dir, sizeof(dir), PAYLOAD "%s", w->text);
@@ -149,7 +218,7 @@ static int from_cgroups(struct look *l, const struct want *w, struct targets *ou
 		while (d && r == 0 && (ent = look_entry(l, d, &left))) {
 			_cleanup_free_ char *name = payload_name(l, ent);
 
-			if (name)
+			if (name && maybe(w, name))
 				r = by_cgroup(l, w, cgroup_roots[i], ent, name, out);
 		}
 	}
@@ -181,10 +250,12 @@ static int from_monitors(struct look *l, const struct want *w, struct targets *o
 	return 0;
 }
 
+/* `name`: of its directory. */
 static bool has_name(const struct targets *l, const char *engine, const char *name)
 {
 	for (size_t i = 0; i < l->n; i++)
-		if (str_eq(l->v[i].engine, engine) && str_eq(l->v[i].name, name))
+		if (str_eq(l->v[i].engine, engine) &&
+		    str_eq(l->v[i].id ? l->v[i].id : l->v[i].name, name))
 			return true;
 	return false;
 }

@@ -52,7 +52,7 @@ image_musl() {
 }
 
 # image_cached NAME: fill $PT_CACHE/NAME, unless it is there. Once a machine: it needs the mirror. Besides the images:
-# systemd, a root that it boots from.
+# systemd, a root that it boots from; newer, a Debian 13 with engines.
 image_cached() {
 	mkdir -p "$PT_CACHE" || return 1
 	(
@@ -63,6 +63,7 @@ image_cached() {
 		case $1 in
 		musl) image_busybox "$PT_CACHE/$1.new" && image_musl "$PT_CACHE/$1.new" ;;
 		systemd) image_unpack bookworm systemd "$PT_CACHE/$1.new" systemd bash coreutils libc-bin util-linux ;;
+		newer) image_newer "$PT_CACHE/$1.new" ;;
 		*) image_suite "$1" "$PT_CACHE/$1.new" ;;
 		esac && mv "$PT_CACHE/$1.new" "$PT_CACHE/$1"
 	) 8>"$PT_CACHE/$1.lock"

@@ -191,7 +191,9 @@ static void system_containers(struct tree *t)
 					.pid_ns = 2000 + 6301,
 					.mnt_ns = 3000 + 6301,
 					.cgroup = "0::/lxc.payload.box\n"});
-	tree_mkdir(t, "var/lib/incus/containers/prod_db");
+	tree_puts(t, "var/lib/incus/containers/prod_db/backup.yaml",
+		  "container:\n  config:\n    image.description: 'Debian \"trixie\" amd64'\n"
+		  "  created_at: 2026-11-22T17:57:58.9Z\n");
 	tree_add(t, HOST(6320, 1, "incusd",
 			 .args = "[lxc monitor] /var/lib/incus/containers prod_db"));
 	tree_add(t, CTR(6321, 6320, "systemd", 65, .nspid = "6321\t1"));

@@ -86,7 +86,7 @@ static size_t look(const char *what)
 
 	assert_int_equal(target_list(&tree.roots, true, &all, &warnings, &e), 0);
 	for (size_t i = 0; i < all.n; i++) {
-		far |= str_eq(all.v[i].name, "prod_db");
+		far |= str_eq(all.v[i].name, "db");
 		assert_non_null(all.v[i].name);
 		assert_non_null(all.v[i].engine);
 	}
@@ -260,10 +260,10 @@ static void test_near_names(void **state)
 	static const struct {
 		const char *path, *asked;
 	} damaged[] = {
-		{"run/runc/bad/state.json", "prod_d"},
-		{"run/runc/bad/state.json", "podman://prod_d"},
-		{"var/lib/containers/storage/vfs-containers/containers.json", "prod_d"},
-		{"var/lib/containers/storage/vfs-containers/containers.json", "docker://prod_d"}};
+		{"run/runc/bad/state.json", "mach-inf"},
+		{"run/runc/bad/state.json", "podman://mach-inf"},
+		{"var/lib/containers/storage/vfs-containers/containers.json", "mach-inf"},
+		{"var/lib/containers/storage/vfs-containers/containers.json", "docker://mach-inf"}};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(damaged); i++) {
@@ -276,7 +276,7 @@ static void test_near_names(void **state)
 
 		tree_puts(&tree, damaged[i].path, "{");
 		assert_int_equal(target_resolve(&tree.roots, damaged[i].asked, &t, &e), -ENOENT);
-		names = strstr(e.hint, "did you mean prod_db? 'porthole ps -a' lists all");
+		names = strstr(e.hint, "did you mean mach-ine? 'porthole ps -a' lists all");
 		warning = strstr(e.hint, shown);
 		assert_non_null(names);
 		assert_non_null(warning);
