@@ -53,7 +53,8 @@ went_on() {
 	run -0 p cat "$NAME:/vol/v"
 	[[ $output == v ]]
 	went_on
-	run -0 p exec -q image://pt/scratch:1 ls /app
+	engine_cli "$ENGINE" tag pt/scratch:1 "pt/$NAME:1" # a name that no other docker of the run has
+	run -0 p exec -q "image://pt/$NAME:1" ls /app
 }
 
 @test "docker 26 with remapped ids" {
