@@ -57,7 +57,7 @@ static int with_places(const struct store *s, int root)
 		_cleanup_close_ int at = path_open_in_root(root, s->mounts[i].dest, O_PATH);
 
 		if (at == -ENOENT && !s->mounts[i].gone)
-			return overlay_scratch_open(&scratch, 0, &why) < 0
+			return overlay_scratch_open(&scratch, 0, -EBADF, &why) < 0
 				       ? -ENOTSUP
 				       : overlay_mount(&o, &why);
 	}

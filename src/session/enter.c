@@ -132,7 +132,7 @@ static void cover_names(const struct agent *a, int dev)
 static int make_scratch(const struct agent *a, struct err *e)
 {
 	const struct wire_msg m = {.type = WIRE_SCRATCH};
-	int r = overlay_scratch_open(a->parts.scratch, 0, e);
+	int r = overlay_scratch_open(a->parts.scratch, 0, a->host_proc, e);
 
 	if (r == 0)
 		wire_send(a->sock, &m, a->parts.scratch->dir); /* a dead supervisor is seen later */

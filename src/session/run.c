@@ -403,7 +403,7 @@ static int prepare(struct supervisor *s, struct err *e)
 		r = session_cgroup_open(&s->cgroup, p, e);
 	if (r == 0 && p->cow.on && !p->rootless &&
 	    (!p->beside.on || p->view != VIEW_KIT || p->beside.devices))
-		r = overlay_scratch_open(&s->scratch, 0, e);
+		r = overlay_scratch_open(&s->scratch, 0, s->agent.host_proc, e);
 	if (r == 0 && p->view != VIEW_NONE && !p->shape.dev_dir && !s->agent.parts.classic)
 		view_basic_nodes(&s->nodes);
 	if (r == 0 && s->agent.parts.classic && p->kit.kind != KIT_NONE)

@@ -12,13 +12,14 @@
 #include "sys/fsmount.h"
 #include "sys/overlay_priv.h"
 
-int overlay_scratch_open(struct overlay_scratch *s, uint64_t size, struct err *e)
+int overlay_scratch_open(struct overlay_scratch *s, uint64_t size, int proc, struct err *e)
 {
 	char text[32] = "50%";
 	const struct fs_opt opts[] = {
 		{.key = "mode", .value = "0700"}, {.key = "size", .value = text}, {}};
 
 	*s = OVERLAY_SCRATCH_INIT;
+	s->proc = proc;
 	if (size)
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)size);
 	s->dir = fs_mount_detached("tmpfs", opts, MOUNT_ATTR_NODEV, NULL, e);

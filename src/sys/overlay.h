@@ -16,15 +16,17 @@ enum { OVERLAY_LAYERS_MAX = 500 }; /* the kernel's own limit */
 
 /* Where changes are kept: a tmpfs of our own, for any number of overlays. */
 struct overlay_scratch {
-	int dir; /* its root; NAME/u is the upper directory of the overlay NAME */
-	int ns;	 /* the mount namespace it had to be attached in, -EBADF: none */
+	int dir;  /* its root; NAME/u is the upper directory of the overlay NAME */
+	int ns;	  /* the mount namespace it had to be attached in, -EBADF: none */
+	int proc; /* borrowed: a /proc in which we are, since the one we see may be another's */
 };
 
-#define OVERLAY_SCRATCH_INIT ((struct overlay_scratch){.dir = -EBADF, .ns = -EBADF})
+#define OVERLAY_SCRATCH_INIT ((struct overlay_scratch){.dir = -EBADF, .ns = -EBADF, .proc = -EBADF})
 #define _cleanup_scratch_    _cleanup_(overlay_scratch_done)
 
-/* Make it, of at most `size` bytes, 0: half of memory. 0 or -errno. */
-int overlay_scratch_open(struct overlay_scratch *s, uint64_t size, struct err *e);
+/* Make it, of at most `size` bytes, 0: half of memory. `proc`: a /proc (O_PATH will do) that is
+ * kept open as long as the scratch, -EBADF: the one at its place. 0 or -errno. */
+int overlay_scratch_open(struct overlay_scratch *s, uint64_t size, int proc, struct err *e);
 void overlay_scratch_done(struct overlay_scratch *s);
 
 struct overlay {

@@ -53,7 +53,8 @@ static int stand(struct overlay_scratch *s, struct err *e)
 		return 0;
 	if (attach_at(s->dir, "s") < 0)
 		return err_set(e, errno, "attaching the room for changes");
-	s->ns = open("/proc/thread-self/ns/mnt", O_RDONLY | O_CLOEXEC);
+	s->ns = s->proc < 0 ? open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC)
+			    : openat(s->proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	return s->ns < 0 ? err_set(e, errno, "opening a mount namespace") : 0;
 }
 

@@ -108,7 +108,7 @@ static void try_layers(mount_fn *mount_it, const char *prefix)
 	assert_int_equal(mkdirat(ro, "new", 0755), -1);
 	assert_int_equal(errno, EROFS);
 
-	assert_int_equal(overlay_scratch_open(&s, 1 << 20, &e), 0);
+	assert_int_equal(overlay_scratch_open(&s, 1 << 20, -EBADF, &e), 0);
 	o.scratch = &s;
 	o.name = "0";
 	rw = mount_it(&o, &e);
@@ -184,7 +184,7 @@ static void test_scratch(void **state)
 	int r = 0;
 
 	(void)state;
-	assert_int_equal(overlay_scratch_open(&s, 1 << 20, &e), 0);
+	assert_int_equal(overlay_scratch_open(&s, 1 << 20, -EBADF, &e), 0);
 	a = overlay_mount(&o, &e);
 	o.name = "1";
 	b = overlay_mount_staged(&o, &e);
@@ -246,7 +246,7 @@ static void test_deep(void **state)
 	struct err e = {};
 
 	(void)state;
-	assert_int_equal(overlay_scratch_open(&s, 0, &e), 0);
+	assert_int_equal(overlay_scratch_open(&s, 0, -EBADF, &e), 0);
 	one = overlay_mount(&o, &e);
 	assert_true(one >= 0);
 	o.lower = &one;
