@@ -55,9 +55,26 @@ static bool claimed(const struct targets *by, pid_t pid)
 	return false;
 }
 
+/* Whether it is the session's process of one of our own containers, which is 1 in their pid
+ * namespace; its child is the command, and known as the container's. */
+static bool is_session(struct look *l, const struct targets *by, pid_t pid)
+{
+	for (size_t i = 0; i < by->n; i++) {
+		const struct proc_stat *p = str_eq(by->v[i].engine, engine_porthole.name)
+						    ? scan_stat(l, by->v[i].pid)
+						    : NULL;
+
+		if (p && p->ppid == pid)
+			return true;
+	}
+	return false;
+}
+
 /* Whether the process or one it descends from is a container's. */
 static bool belongs(struct look *l, const struct targets *by, const struct proc_stat *p)
 {
+	if (is_session(l, by, p->pid))
+		return true;
 	for (int depth = 0; p && depth < 64; depth++) {
 		if (claimed(by, p->pid))
 			return true;

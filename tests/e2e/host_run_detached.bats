@@ -37,6 +37,9 @@ none_left() {
 	detached --profile net -- sh -c 'echo said; exec sleep 1000'
 	run -0 "$PORTHOLE" ps --filter engine=porthole
 	[[ $output == *"$NAME"*porthole*kit*running* ]] || die "$output"
+	# once, though its first process is 1 of a pid namespace and its command another
+	run -0 "$PORTHOLE" ps --format '{{.Name}}'
+	[[ $(grep -cxF "$NAME" <<<"$output") == 1 ]] || die "$output"
 	wait_until 10 grep -q said "/run/porthole/$NAME/log" || die "no log"
 	run -0 "$PORTHOLE" logs "$NAME"
 	[[ $output == *said* ]] || die "$output"
