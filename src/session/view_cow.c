@@ -128,6 +128,32 @@ static int pivot(const struct plan *p, int top, struct err *e)
 	return 0;
 }
 
+/* In the kit's root these are links into the kit, where nothing can be mounted (/lib/modules). What
+ * has a mount at or below it becomes a directory instead; the kit's own programs do not look there,
+ * and of the others' libraries it keeps what a loader finds by itself. */
+static int make_way(int top, const struct pieces *c)
+{
+	static const char *const links[] = {"usr/share", "lib", "usr/lib"};
+#ifdef __aarch64__
+	static const char libs[] = "aarch64-linux-gnu", to[] = "/dev/p/l/aarch64-linux-gnu";
+#else
+	static const char libs[] = "x86_64-linux-gnu", to[] = "/dev/p/l/x86_64-linux-gnu";
+#endif
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < c->n * ARRAY_LEN(links); i++) {
+		const char *name = links[i % ARRAY_LEN(links)];
+		const char *below = path_below(c->v[i / ARRAY_LEN(links)].dest + 1, name);
+		_cleanup_close_ int dir = below ? take_dir(top, name) : -EBADF;
+
+		if (below && dir < 0)
+			r = dir;
+		else if (below && *below && name != links[0] && symlinkat(to, dir, libs) < 0)
+			r = errno == EEXIST ? 0 : -errno;
+	}
+	return r;
+}
+
 /* The root, and the directory that is the target's root in it (another in a kit's view). */
 static int attach_root(const struct plan *p, const struct pieces *c, struct err *e)
 {
@@ -141,7 +167,8 @@ static int attach_root(const struct plan *p, const struct pieces *c, struct err 
 				  : fcntl(c->root, F_DUPFD_CLOEXEC, 3);
 	r = top < 0 ? top : view_attach(top, at, "");
 	if (r == 0 && p->view == VIEW_KIT)
-		r = view_fill_kit_root(top, p->beside.host ? p->beside.etc : VIEW_TARGET_ETC);
+		r = view_fill_kit_root(top, p->beside.host ? p->beside.etc : VIEW_TARGET_ETC)
+			    ?: make_way(top, c);
 	if (r == 0 && target >= 0) {
 		_cleanup_close_ int dir = take_dir(top, BESIDE_TARGET);
 

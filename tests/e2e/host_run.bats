@@ -85,6 +85,14 @@ keeps() {
 	[[ $output == *3*null*zero* ]] || die "$output"
 }
 
+@test "what is mounted in the kit's own directories has its place there, and the kit's programs go on" {
+	mkdir -p "$DIR/modules/1.2.3"
+	run -0 --separate-stderr hr --profile net -v "$DIR/modules:/lib/modules:ro" -v "$DIR/modules:/usr/share/x" \
+		sh -c 'ls /lib /lib/modules /usr/share/x; touch /lib/modules/new; python3 -c "import ssl; print(1 + 1)"'
+	[[ $output == *-linux-gnu*modules*1.2.3*1.2.3*2 && $stderr != *"is not in this view"* ]] || die "$output $stderr"
+	[[ ! -e $DIR/modules/new ]]
+}
+
 @test "its own files can be written to, and are forgotten; read-only ones cannot" {
 	run -0 hr sh -c 'echo a >/tmp/x; echo b >/root/x; echo c >/x; cat /tmp/x /root/x /x'
 	[[ $output == *a*b*c* ]] || die "$output"
