@@ -61,6 +61,7 @@ static void command_child(struct agent *a, int slave, struct err *e)
 {
 	const struct plan *p = a->plan;
 	sigset_t none;
+	int r;
 
 	for (size_t i = 0; i < a->cgroup->n; i++)
 		if (write(a->cgroup->procs[i], "0", 1) < 0) {
@@ -83,7 +84,11 @@ static void command_child(struct agent *a, int slave, struct err *e)
 		signal(ignorable[i], SIG_DFL); /* handlers end with exec, ignoring does not */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	command_exec(p, e);
+	r = *p->lsm ? lsm_on_exec(a->host_proc, p->lsm) : 0;
+	if (r < 0)
+		err_set(e, r, "confining the command by AppArmor's profile '%s'", p->lsm);
+	else
+		command_exec(p, e);
 }
 
 static pid_t spawn(struct agent *a, int slave, struct err *e)

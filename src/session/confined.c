@@ -224,15 +224,17 @@ static int take_seccomp(const struct plan *p, const struct confine *c, struct co
 }
 
 /* Security modules change who may do what only where the kernel runs them. */
-static int leave_modules(const struct confine *c, struct confined *out)
+static int leave_modules(struct plan *p, const struct confine *c, struct confined *out)
 {
 	char text[8];
 	int r = 0;
 
-	if (c->apparmor &&
-	    file_read_small_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", text,
-			       sizeof(text)) > 0 &&
-	    *text == 'Y')
+	if (*c->apparmor && lsm_has(c->apparmor))
+		snprintf(p->lsm, sizeof(p->lsm), "%s", c->apparmor);
+	else if (*c->apparmor &&
+		 file_read_small_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", text,
+				    sizeof(text)) > 0 &&
+		 *text == 'Y')
 		r = strv_add(&out->left, "its AppArmor profile");
 	if (r == 0 && c->selinux && access("/sys/fs/selinux/enforce", F_OK) == 0)
 		r = strv_add(&out->left, "its SELinux label");
@@ -265,7 +267,7 @@ int confined_make(struct plan *p, bool devices, struct err *e)
 	if (r == 0)
 		r = take_seccomp(p, c, out) ?: take_devices(c, devices, out);
 	if (r == 0)
-		r = leave_modules(c, out);
+		r = leave_modules(p, c, out);
 	return r < 0 ? err_set(e, r, "planning the rehearsal") : 0;
 }
 

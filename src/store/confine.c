@@ -1,6 +1,7 @@
 #include "store/confine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/resource.h>
@@ -67,6 +68,12 @@ int confine_rlimit_add(struct confine *c, const char *name, int64_t soft, int64_
 		c->rlimits[c->n_rlimits++] = (struct confine_rlimit){
 			.resource = number, .soft = (uint64_t)soft, .hard = (uint64_t)hard};
 	return r < 0 ? r : 0;
+}
+
+void confine_apparmor(struct confine *c, const char *name)
+{
+	if (!str_eq(name, "unconfined") && strlen(name) < sizeof(c->apparmor))
+		snprintf(c->apparmor, sizeof(c->apparmor), "%s", name);
 }
 
 int confine_sysctl_add(struct confine *c, const char *name, const char *value)

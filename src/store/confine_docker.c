@@ -192,8 +192,7 @@ int confine_of_docker(json_t *config, json_t *host, uint64_t caps, struct confin
 	out->oom_score_adj = (int)json_int(host, "OomScoreAdj", 0);
 	out->shm_size = shm > 0 ? (uint64_t)shm : 0;
 	out->lonely = str_eq(json_str(host, "NetworkMode", ""), "none");
-	out->apparmor = *json_str(config, "AppArmorProfile", "") &&
-			!str_eq(json_str(config, "AppArmorProfile", ""), "unconfined");
+	confine_apparmor(out, json_str(config, "AppArmorProfile", ""));
 	out->selinux = *json_str(config, "ProcessLabel", "");
 	if (json_strings(json_at(host, "GroupAdd"), CONFINE_LIST_MAX, &out->groups) < 0)
 		return -ENOMEM;

@@ -91,7 +91,7 @@ int confine_of_spec(json_t *spec, struct confine *out)
 	out->oom_score_adj = (int)json_integer_value(oom);
 	out->seccomp_how = seccomp ? CONFINE_SECCOMP_TOLD : CONFINE_SECCOMP_NONE;
 	out->seccomp = json_incref(seccomp);
-	out->apparmor = *json_str(spec, "process.apparmorProfile", "");
+	confine_apparmor(out, json_str(spec, "process.apparmorProfile", ""));
 	out->selinux = *json_str(spec, "process.selinuxLabel", "");
 	out->lonely = is_lonely(spec);
 	shm(spec, out);
