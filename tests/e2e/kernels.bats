@@ -62,6 +62,8 @@ inside() {
 		check 'the rung' "$RUNG.*exit 0" ./porthole exec $P df /dev/p
 		everywhere plain $P
 		everywhere 'user namespace' $U
+		N=$(./scratch --app ./app --rw --no-proc)
+		check 'no /proc: a view that forgets' "$(made '^x exit 0')" ./porthole exec --view cow $N bash -c 'echo x >/new; cat /new'
 		check 'a cgroup of its own' '^0::.*porthole-.*exit 0' ./porthole exec --cgroup own --memory 64m $P \
 			cat /proc/self/cgroup
 		check 'its limit holds' 'exit 137' ./porthole exec --cgroup own --memory 64m $P /app --eat 200
@@ -112,7 +114,7 @@ boots() {
 		cp "$PORTHOLE" "$PT_TOOLS/scratch" "$PT_TOOLS/app" "$PORTHOLE_BUILD/kit.erofs" "$disk/b/"
 	fi
 	out=$(kernel_run "$1" "$disk" "RUNG='$2' OLD='${3:-}'; $(inside)") || die "$(grep -v '^ok' <<<"$out")"
-	[[ $(grep -c '^ok' <<<"$out") == 41 && $out != *BAD* ]] ||
+	[[ $(grep -c '^ok' <<<"$out") == 42 && $out != *BAD* ]] ||
 		die "$(grep -c '^ok' <<<"$out") ok; $(grep -v '^ok' <<<"$out")"
 }
 
