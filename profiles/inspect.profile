@@ -7,6 +7,7 @@ share   = pid net ipc uts cgroup
 user    = 65533:65533
 caps    = dac_read_search syslog
 no-new-privileges = yes
+ipc     = ro
 mount   = / /host ro rslave
 mount   = /dev/shm /dev/shm ro optional
 env     = HOME=/tmp

@@ -221,6 +221,7 @@ int host_spec_make(const struct host_ask *ask, struct host_spec *out, struct err
 		.guests = out->profile.outlive,
 		.no_new_privs = g->no_new_privs,
 		.filtered = !g->seccomp_off,
+		.ipc_ro = g->ipc_ro,
 		.unmasked = g->masks_off,
 	};
 	return 0;

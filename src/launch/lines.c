@@ -347,8 +347,9 @@ json_t *line_bundle(const struct line_of *l)
 	if (config && !(l->g->host_ns & CLONE_NEWUTS))
 		json_object_set_new(config, "hostname", json_text(run->host_name));
 	if (config && !l->g->seccomp_off)
-		json_object_set_new(json_object_get(config, "linux"), "seccomp",
-				    seccomp_default_oci(l->g->caps & caps_bounding()));
+		json_object_set_new(
+			json_object_get(config, "linux"), "seccomp",
+			seccomp_default_oci(l->g->caps & caps_bounding(), l->g->ipc_ro));
 	return config;
 }
 

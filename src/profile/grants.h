@@ -38,6 +38,7 @@ struct grants {
 	char *image; /* or the directory it runs on; NULL: none named */
 	char *user;  /* NULL: the image's */
 	bool seccomp_off, lsm_off, masks_off, no_new_privs, read_only, userns;
+	bool ipc_ro;	     /* what is in the ipc namespace can be looked at alone (profiles) */
 	bool whole_cgroup;   /* cgroup or device rules that reach beyond its own */
 	struct strv unknown; /* options that were not understood */
 };

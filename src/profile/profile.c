@@ -133,6 +133,8 @@ static int set(struct profile *p, const char *key, const char *value, struct err
 	}
 	if (str_eq(key, "seccomp"))
 		return set_switch(key, value, "off", "on", &p->g.seccomp_off, e);
+	if (str_eq(key, "ipc"))
+		return set_switch(key, value, "ro", "rw", &p->g.ipc_ro, e);
 	if (str_eq(key, "no-new-privileges"))
 		return set_switch(key, value, "yes", "no", &p->g.no_new_privs, e);
 	if (str_eq(key, "outlive"))

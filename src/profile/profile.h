@@ -3,7 +3,8 @@
  * and extend.
  *
  * Layer: profile. A profile is lines of "key = value"; '#' starts a comment. profile(5)'s keys:
- * summary, share (pid net ipc uts cgroup user), caps (caps_parse()), seccomp (on, off),
+ * summary, share (pid net ipc uts cgroup user), caps (caps_parse()), seccomp (on, off), ipc (ro,
+ * rw: with seccomp on, whether what is in the ipc namespace can be changed),
  * no-new-privileges (yes, no), devices (all, none), outlive (guests), env (K=V), user
  * (USER[:GROUP], who has all of caps), mask (a path inside that is empty), host-exec (yes, no:
  * whether it may run commands on the host itself), and mount (HOST INSIDE ro|rw [PROPAGATION]

@@ -59,6 +59,7 @@ struct beside {
 	bool host;     /* beside nobody: a container of the host's (session/host.h) */
 	bool devices;  /* the host's /dev, entry by entry, in a private one */
 	bool unmasked; /* /proc as it is */
+	bool ipc_ro;   /* its /dev/mqueue is read-only */
 	char *etc; /* where the names of users and hosts are, as a link in /etc says it; NULL: there
 		    */
 	int root;  /* the target's, O_PATH */

@@ -71,10 +71,10 @@ static int attach_in(int dev, const char *name, int mnt)
 							       : view_attach(mnt, dev, name);
 }
 
-static int mount_in(int dev, const char *name, const char *type, const struct fs_opt *opts,
+static int mount_in(int dev, const char *name, const char *type, const struct fs_opt *opts, bool ro,
 		    struct err *e)
 {
-	const uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+	const uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | (ro ? MOUNT_ATTR_RDONLY : 0);
 	/* a devpts is made of devices */
 	_cleanup_close_ int m = fs_mount_detached(
 		type, opts, str_eq(type, "devpts") ? attrs : attrs | MOUNT_ATTR_NODEV, NULL, e);
@@ -104,11 +104,12 @@ int fresh_dev(const struct plan *p, int dev, int shm, struct err *e)
 			return err_set(e, errno, "making /dev/%s of the session", links[i][0]);
 	r = shm >= 0 && attach_in(dev, "shm", shm) == 0
 		    ? 0
-		    : mount_in(dev, "shm", "tmpfs", shm_opts, e);
+		    : mount_in(dev, "shm", "tmpfs", shm_opts, false, e);
 	if (r == 0 && faccessat(dev, "pts/ptmx", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		r = mount_in(dev, "pts", "devpts", pts, e);
+		r = mount_in(dev, "pts", "devpts", pts, false, e);
 	if (r == 0)
-		mount_in(dev, "mqueue", "mqueue", none, NULL); /* not every kernel has it */
+		mount_in(dev, "mqueue", "mqueue", none, p->beside.ipc_ro,
+			 NULL); /* not every kernel has it */
 	return r;
 }
 

@@ -240,6 +240,7 @@ int host_plan_root(struct plan *p, const struct request *req, struct err *e)
 
 	p->beside.read_only = req->beside->read_only;
 	p->beside.unmasked = h->unmasked;
+	p->beside.ipc_ro = h->ipc_ro;
 	p->no_new_privs = h->no_new_privs;
 	p->beside.name = strdup(req->beside->name ? req->beside->name : p->label);
 	if (!p->beside.name)
@@ -278,7 +279,7 @@ int host_plan_caps(struct plan *p, const struct request *req, uint64_t added, st
 	p->caps = wanted & caps_bounding();
 	p->caps_lost = wanted & ~caps_bounding();
 	p->caps_ambient = p->who.uid != 0;
-	if (h->filtered && seccomp_filter_default(p->caps, &p->confined.filter) < 0)
+	if (h->filtered && seccomp_filter_default(p->caps, h->ipc_ro, &p->confined.filter) < 0)
 		return no_memory(e);
 	return 0;
 }

@@ -27,6 +27,7 @@ struct host_request {
 	bool guests;  /* virtual machines go on when it ends */
 	bool no_new_privs;
 	bool filtered; /* system calls, as docker's default has it for `caps` */
+	bool ipc_ro;   /* and none that changes what is in the ipc namespace */
 	bool unmasked; /* /proc as it is, to be written to */
 };
 

@@ -1,10 +1,13 @@
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 
 #include "base/str.h"
 #include "sys/caps.h"
@@ -53,6 +56,27 @@ static const struct {
 	{CAPS_BIT(CAP_SYS_NICE), "mbind get_mempolicy set_mempolicy set_mempolicy_home_node"},
 };
 
+/* Calls that change what a System V or POSIX queue, semaphore or shared memory of others holds (to
+ * receive takes away), or make one; ipc(2) is all of them in one, on 32 bits. */
+static const char ipc_changes[] =
+	"ipc mq_timedsend mq_timedsend_time64 mq_timedreceive mq_timedreceive_time64 mq_unlink "
+	"mq_notify msgsnd msgrcv semop semtimedop semtimedop_time64";
+
+/* And with such arguments: where `mask` of it is `value`. */
+static const struct {
+	const char *call;
+	uint8_t arg;
+	uint32_t mask, value;
+} ipc_changing[] = {
+	{"mq_open", 1, O_ACCMODE, O_WRONLY},	{"mq_open", 1, O_ACCMODE, O_RDWR},
+	{"mq_open", 1, O_CREAT, O_CREAT},	{"msgget", 1, IPC_CREAT, IPC_CREAT},
+	{"msgget", 0, UINT32_MAX, IPC_PRIVATE}, {"semget", 2, IPC_CREAT, IPC_CREAT},
+	{"semget", 0, UINT32_MAX, IPC_PRIVATE}, {"shmget", 2, IPC_CREAT, IPC_CREAT},
+	{"shmget", 0, UINT32_MAX, IPC_PRIVATE}, {"shmat", 2, SHM_RDONLY, 0},
+	{"semctl", 2, ~0x100U, SETVAL}, /* 0x100: a flag of older architectures */
+	{"semctl", 2, ~0x100U, SETALL},
+};
+
 struct program {
 	struct sock_filter *code;
 	size_t n;
@@ -70,10 +94,11 @@ static void load(struct program *f, size_t offset)
 	put(f, BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset, 0, 0);
 }
 
-/* The lower half of the first argument: the kernel takes no more of those that are looked at. */
-static void load_arg(struct program *f)
+/* The lower half of an argument: the kernel takes no more of those that are looked at. */
+static void load_arg(struct program *f, uint8_t i)
 {
-	load(f, offsetof(struct seccomp_data, args) + (__BYTE_ORDER == __BIG_ENDIAN ? 4 : 0));
+	load(f, offsetof(struct seccomp_data, args) + i * sizeof(uint64_t) +
+			(__BYTE_ORDER == __BIG_ENDIAN ? 4 : 0));
 }
 
 static void answer(struct program *f, uint32_t with)
@@ -109,6 +134,20 @@ static void deny(struct program *f, const char *calls)
 	}
 }
 
+static void deny_ipc_changes(struct program *f)
+{
+	deny(f, ipc_changes);
+	for (size_t i = 0; i < ARRAY_LEN(ipc_changing); i++) {
+		if (!only_for(f, ipc_changing[i].call, 5))
+			continue;
+		load_arg(f, ipc_changing[i].arg);
+		put(f, BPF_ALU | BPF_AND | BPF_K, ipc_changing[i].mask, 0, 0);
+		put(f, BPF_JMP | BPF_JEQ | BPF_K, ipc_changing[i].value, 0, 1);
+		fail(f, EPERM);
+		load(f, offsetof(struct seccomp_data, nr));
+	}
+}
+
 /* No new namespaces; what clone3(2) asks for cannot be seen, so that it is not there. */
 static void deny_namespaces(struct program *f)
 {
@@ -116,7 +155,7 @@ static void deny_namespaces(struct program *f)
 		fail(f, ENOSYS);
 	if (!only_for(f, "clone", 4))
 		return;
-	load_arg(f);
+	load_arg(f, 0);
 	put(f, BPF_JMP | BPF_JSET | BPF_K, NEW_NAMESPACES, 0, 1);
 	fail(f, EPERM);
 	answer(f, SECCOMP_RET_ALLOW);
@@ -129,14 +168,14 @@ static void deny_arguments(struct program *f)
 	const uint8_t n = ARRAY_LEN(personas);
 
 	if (only_for(f, "socket", 4)) {
-		load_arg(f);
+		load_arg(f, 0);
 		put(f, BPF_JMP | BPF_JEQ | BPF_K, VSOCK, 0, 1);
 		fail(f, EPERM);
 		answer(f, SECCOMP_RET_ALLOW);
 	}
 	if (!only_for(f, "personality", n + 3U))
 		return;
-	load_arg(f);
+	load_arg(f, 0);
 	for (uint8_t i = 0; i < n; i++)
 		put(f, BPF_JMP | BPF_JEQ | BPF_K, personas[i], (uint8_t)(n - i), 0);
 	fail(f, EPERM);
@@ -144,7 +183,7 @@ static void deny_arguments(struct program *f)
 }
 
 /* All for one architecture; what is called by another's numbers goes past it. */
-static void add_arch(struct program *f, uint32_t arch, uint64_t caps)
+static void add_arch(struct program *f, uint32_t arch, uint64_t caps, bool ipc_ro)
 {
 	const size_t start = f->n;
 
@@ -167,6 +206,8 @@ static void add_arch(struct program *f, uint32_t arch, uint64_t caps)
 	for (size_t i = 0; i < ARRAY_LEN(denied); i++)
 		if (!(denied[i].caps & caps))
 			deny(f, denied[i].calls);
+	if (ipc_ro)
+		deny_ipc_changes(f);
 	if (!(caps & CAPS_BIT(CAP_SYS_ADMIN)))
 		deny_namespaces(f);
 	deny_arguments(f);
@@ -174,7 +215,7 @@ static void add_arch(struct program *f, uint32_t arch, uint64_t caps)
 	f->code[start + 1].k = (uint32_t)(f->n - start - SKIP);
 }
 
-int seccomp_filter_default(uint64_t caps, struct seccomp_filter *out)
+int seccomp_filter_default(uint64_t caps, bool ipc_ro, struct seccomp_filter *out)
 {
 	struct program f = {.code = calloc(CODE_MAX, sizeof(*f.code))};
 	const uint32_t native = seccomp_arch_native();
@@ -183,17 +224,17 @@ int seccomp_filter_default(uint64_t caps, struct seccomp_filter *out)
 	if (!f.code)
 		return -ENOMEM;
 	load(&f, offsetof(struct seccomp_data, arch));
-	add_arch(&f, native, caps);
+	add_arch(&f, native, caps, ipc_ro);
 	if (native == SCMP_ARCH_X86_64)
-		add_arch(&f, SCMP_ARCH_X86, caps);
+		add_arch(&f, SCMP_ARCH_X86, caps, ipc_ro);
 	if (native == SCMP_ARCH_AARCH64)
-		add_arch(&f, SCMP_ARCH_ARM, caps);
+		add_arch(&f, SCMP_ARCH_ARM, caps, ipc_ro);
 	answer(&f, SECCOMP_RET_KILL_PROCESS);
 	*out = (struct seccomp_filter){.code = f.code, .n = (unsigned short)f.n};
 	return 0;
 }
 
-/* One rule; `arg` is of the first argument, or NULL. */
+/* One rule; `arg` is of its arguments, or NULL. */
 static void add_rule(json_t *rules, const char *calls, int num, json_t *arg)
 {
 	_cleanup_strv_ struct strv v = {};
@@ -206,13 +247,14 @@ static void add_rule(json_t *rules, const char *calls, int num, json_t *arg)
 					       "SCMP_ACT_ERRNO", "errnoRet", num, "args", arg));
 }
 
-static json_t *first_arg(uint32_t value, const char *op)
+/* Where `mask` of an argument is `value`. */
+static json_t *one_arg(uint8_t arg, uint32_t mask, uint32_t value)
 {
-	return json_pack("[{s:i,s:I,s:I,s:s}]", "index", 0, "value", (json_int_t)value, "valueTwo",
-			 (json_int_t)value, "op", op);
+	return json_pack("[{s:i,s:I,s:I,s:s}]", "index", (int)arg, "value", (json_int_t)mask,
+			 "valueTwo", (json_int_t)value, "op", "SCMP_CMP_MASKED_EQ");
 }
 
-json_t *seccomp_default_oci(uint64_t caps)
+json_t *seccomp_default_oci(uint64_t caps, bool ipc_ro)
 {
 	json_t *rules = json_array(), *archs = json_array();
 	const uint32_t native = seccomp_arch_native();
@@ -222,10 +264,15 @@ json_t *seccomp_default_oci(uint64_t caps)
 			add_rule(rules, denied[i].calls, EPERM, NULL);
 	for (uint32_t bit = 1; bit && !(caps & CAPS_BIT(CAP_SYS_ADMIN)); bit <<= 1)
 		if (NEW_NAMESPACES & bit)
-			add_rule(rules, "clone", EPERM, first_arg(bit, "SCMP_CMP_MASKED_EQ"));
+			add_rule(rules, "clone", EPERM, one_arg(0, bit, bit));
 	if (!(caps & CAPS_BIT(CAP_SYS_ADMIN)))
 		add_rule(rules, "clone3", ENOSYS, NULL);
-	add_rule(rules, "socket", EPERM, first_arg(VSOCK, "SCMP_CMP_EQ"));
+	add_rule(rules, "socket", EPERM, one_arg(0, UINT32_MAX, VSOCK));
+	if (ipc_ro)
+		add_rule(rules, ipc_changes, EPERM, NULL);
+	for (size_t i = 0; ipc_ro && i < ARRAY_LEN(ipc_changing); i++)
+		add_rule(rules, ipc_changing[i].call, EPERM,
+			 one_arg(ipc_changing[i].arg, ipc_changing[i].mask, ipc_changing[i].value));
 	if (native == SCMP_ARCH_X86_64) {
 		json_array_append_new(archs, json_string("SCMP_ARCH_X86_64"));
 		json_array_append_new(archs, json_string("SCMP_ARCH_X86"));

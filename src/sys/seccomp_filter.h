@@ -26,14 +26,15 @@ int seccomp_filter_compile(json_t *profile, struct seccomp_filter *out, struct e
 
 /* What docker's default profile (25) says for who has these capabilities: system calls that need
  * one which is missing, or that reach past namespaces, fail with EPERM; those that are newer than
- * we know of with ENOSYS. Programs of the same machine's 32-bit kind are held likewise. 0 or
+ * we know of with ENOSYS. Programs of the same machine's 32-bit kind are held likewise.
+ * `ipc_ro`: nor can queues, semaphores and shared memory of others be changed, or made. 0 or
  * -ENOMEM. */
-int seccomp_filter_default(uint64_t caps, struct seccomp_filter *out);
+int seccomp_filter_default(uint64_t caps, bool ipc_ro, struct seccomp_filter *out);
 
 /* The same in an OCI runtime spec's words (linux.seccomp), which can say neither that what is newer
  * does not exist nor which personalities there are. The caller owns the reference; NULL when memory
  * is out. */
-json_t *seccomp_default_oci(uint64_t caps);
+json_t *seccomp_default_oci(uint64_t caps, bool ipc_ro);
 
 /* From here on the filter holds for this thread and all it starts. Needs no-new-privileges, or
  * CAP_SYS_ADMIN in our user namespace. 0 or -errno. [child] */

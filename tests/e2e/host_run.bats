@@ -265,6 +265,23 @@ back() {
 	run -0 hr kill -0 $$
 }
 
+@test "inspect: queues, semaphores and shared memory of the host are looked at, and not changed" {
+	local ids way py=$BATS_TEST_DIRNAME/../tools/ipc.py name=/pt-$$-$RANDOM
+	ids=$(python3 "$py" make "$name")
+	# shellcheck disable=SC2086 # three numbers
+	run -0 hr --profile inspect -v "$py:/ipc.py:ro" -- python3 /ipc.py try "$name" $ids
+	[[ $output == $'read shm\nread msg\nread sem\nread mq' ]] || die "$output"
+	# the control: profile trace shares it, and can
+	# shellcheck disable=SC2086
+	run -0 hr --profile trace -v "$py:/ipc.py:ro" -- python3 /ipc.py try "$name" $ids
+	# shellcheck disable=SC2086
+	python3 "$py" remove "$name" $ids
+	for way in shmat shmget msgsnd msgrcv msgget semop setval semget "mq write" "mq both" "mq receive" "mq make" "mq file" "mq unlink"; do
+		grep -qx "$way" <<<"$output" || die "$way: $output"
+	done
+	rm -f "/dev/mqueue$name-file"
+}
+
 @test "inspect: every mount below /host is read-only and without devices, also what the host mounts later" {
 	# the host here is a mount namespace of the test's, whose mounts are shared as systemd makes them
 	mkdir "$DIR/before" "$DIR/later"

@@ -263,11 +263,42 @@ static void test_default(void **state)
 			const uint64_t caps = c < 0 ? 0 : CAPS_BIT(c);
 			const bool may = calls[i].caps & caps;
 
-			assert_int_equal(seccomp_filter_default(caps, &f), 0);
+			assert_int_equal(seccomp_filter_default(caps, false, &f), 0);
 			assert_int_equal(judged(&f, seccomp_arch_native(), calls[i].nr, calls[i].a),
 					 may ? 0 : calls[i].not );
 			assert_int_equal(judged(&f, SCMP_ARCH_PPC, calls[i].nr, 0), -SIGSYS);
 		}
+}
+
+/* What others have of queues, semaphores and shared memory can be looked at alone. */
+static void test_ipc_ro(void **state)
+{
+	_cleanup_seccomp_filter_ struct seccomp_filter rw = {}, ro = {};
+	static const struct {
+		long nr, a;
+		int not ;
+	} calls[] = {
+		{SYS_msgsnd, 1, EPERM},
+		{SYS_msgrcv, 1, EPERM},
+		{SYS_semop, 1, EPERM},
+		{SYS_mq_unlink, 1, EPERM},
+		{SYS_mq_timedreceive, 1, EPERM},
+		{SYS_shmat, 1, EPERM},
+		{SYS_shmget, 0, EPERM},
+		{SYS_shmget, 1, 0},
+		{SYS_semctl, 1, 0},
+		{SYS_mq_open, 1, 0},
+		{SYS_mq_getsetattr, 1, 0},
+		{SYS_shmctl, 1, 0},
+	};
+
+	assert_int_equal(seccomp_filter_default(0, false, &rw), 0);
+	assert_int_equal(seccomp_filter_default(0, true, &ro), 0);
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		assert_int_equal(judged(&rw, seccomp_arch_native(), calls[i].nr, calls[i].a), 0);
+		assert_int_equal(judged(&ro, seccomp_arch_native(), calls[i].nr, calls[i].a),
+				 calls[i].not );
+	}
 }
 
 static void test_not_a_filter(void **state)
@@ -308,7 +339,7 @@ static void test_default_32(void **state)
 	_cleanup_seccomp_filter_ struct seccomp_filter f = {};
 	const uint32_t i386 = SCMP_ARCH_X86;
 
-	assert_int_equal(seccomp_filter_default(CAPS_DOCKER, &f), 0);
+	assert_int_equal(seccomp_filter_default(CAPS_DOCKER, false, &f), 0);
 	assert_int_equal(judged(&f, i386, 20, 0), 0);			       /* getpid */
 	assert_int_equal(judged(&f, i386, 11, 0), 0);			       /* execve */
 	assert_int_equal(judged(&f, i386, 21, 0), EPERM);		       /* mount */
@@ -327,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_docker),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_ipc_ro),
 		cmocka_unit_test(test_not_a_filter),
 		cmocka_unit_test(test_default),
 #if defined(__x86_64__)
