@@ -8,7 +8,7 @@ setup() {
 	DIR=$(test_dir)
 	NAME=$(uniq_name hm)
 	export PORTHOLE DIR NAME
-	export -f wait_until die refute
+	export -f wait_until busy_factor die refute
 }
 
 teardown() {
