@@ -6,7 +6,7 @@ MESON_ARGS ?=
 PREFIX ?= /usr/local
 VERSION = $(shell sed -n "s/^ *version: '\(.*\)',/\1/p" meson.build)
 
-.PHONY: all bin kit try check sweep bench lint install dist clean
+.PHONY: all bin kit try check sweep vm bench lint install dist clean
 # Without a working apt there is a binary all the same, and the reason why there is no kit.
 all: bin
 	@$(MAKE) --no-print-directory -q $(BUILD)/kit.erofs || $(KIT_BUILD) || \
@@ -40,6 +40,11 @@ check:
 # kill -9 on every system call of each verb that changes something; PART: of one. `check` takes samples of it.
 sweep:
 	@tools/deps build test && $(MAKE) --no-print-directory bin && PORTHOLE_BUILD=$(abspath $(BUILD)) tools/sweep $(if $(PART),'$(PART)')
+
+# A whole Debian 12 in qemu (docs/TESTING.md): some minutes.
+vm:
+	@tools/deps build test && $(MAKE) --no-print-directory kit && PORTHOLE_MUST=all PORTHOLE_BUILD=$(abspath $(BUILD)) \
+		bats --setup-suite-file tests/e2e/setup_suite.bash tests/vm/vm.bats
 
 bench:
 	@tools/deps build test && $(MAKE) --no-print-directory kit && bench/run

@@ -78,18 +78,24 @@ image_suite() {
 	chroot "$2" /sbin/ldconfig && chroot "$2" /bin/sh -c true
 }
 
+# image_source SUITE: its line for apt, of the mirror that this machine uses.
+image_source() {
+	local mirror
+	mirror=$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([^ ]+).*/\3/p' /etc/apt/sources.list \
+		/etc/apt/sources.list.d/*.{sources,list} 2>/dev/null | grep -E '/debian/?$' | head -n 1)
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
+		"${mirror:-http://deb.debian.org/debian} $1 main"
+}
+
 # image_unpack SUITE KEY DIR PACKAGE...: unpack packages and all they depend on, of any suite, from the
 # mirror this machine uses, also when that lags (sid's lists expire in a week; their signatures are
 # checked all the same). No package script is run.
 image_unpack() {
-	local suite=$1 apt=$PT_CACHE/apt-$1-$2 dir=$3 mirror deb
+	local suite=$1 apt=$PT_CACHE/apt-$1-$2 dir=$3 deb
 	shift 3
 	rm -rf "$apt"
 	mkdir -p "$apt"/{state/lists/partial,cache/archives/partial} && : >"$apt/status" || return 1
-	mirror=$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +([^ ]+).*/\3/p' /etc/apt/sources.list \
-		/etc/apt/sources.list.d/*.{sources,list} 2>/dev/null | grep -E '/debian/?$' | head -n 1)
-	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]" \
-		"${mirror:-http://deb.debian.org/debian} $suite main" >"$apt/sources"
+	image_source "$suite" >"$apt/sources"
 	local opts=(-qq -o Dir::Etc::sourcelist="$apt/sources" -o Dir::Etc::sourceparts=- -o Dir::State="$apt/state"
 		-o Dir::State::status="$apt/status" -o Dir::Cache="$apt/cache" -o pkgCacheGen::Essential=none
 		-o Acquire::Check-Valid-Until=false

@@ -7,28 +7,36 @@
 
 PT_KERNEL_MODULES="virtio_pci virtio_blk ext4 erofs overlay loop"
 
+# _kernel_modules BASE VERSION DIR MODULE...: those and what they need, of lib/modules below BASE, with
+# their `order`, for insmod.
+_kernel_modules() {
+	local base=$1 version=$2 dir=$3 m line ko
+	shift 3
+	depmod -b "$base" "$version" && mkdir "$dir" || return 1
+	for m; do
+		# what is built in has a line "builtin"
+		while read -r line ko _; do
+			[[ $line == insmod ]] || continue
+			case $ko in
+			*.xz) xz -dc "$ko" >"$dir/$(basename "$ko" .xz)" ;;
+			*) cp "$ko" "$dir/" ;;
+			esac || return 1
+			ko=$(basename "${ko%.xz}")
+			grep -qx "$ko" "$dir/order" 2>/dev/null || echo "$ko" >>"$dir/order"
+		done < <(modprobe -d "$base" -S "$version" --show-depends "$m" 2>/dev/null)
+	done
+}
+
 _kernel_fetch() {
-	local suite=$1 dir=$2 version mods m line ko
+	local suite=$1 dir=$2 version mods m
 	image_unpack "$suite" "$suite-kernel" "$dir/deb" linux-image-amd64 || return 1
 	mods=$(echo "$dir"/deb/{usr/,}lib/modules/[0-9]*/modules.order)
 	mods=$(for m in $mods; do [[ ! -e $m ]] || dirname "$m"; done | head -n 1)
 	version=$(basename "$mods")
 	cp "$(find "$dir/deb" -name "vmlinuz*" -type f | head -n 1)" "$dir/vmlinuz" || return 1
 	mkdir -p "$dir/deb/depmod/lib" && mv "$(dirname "$mods")" "$dir/deb/depmod/lib/modules" || return 1
-	depmod -b "$dir/deb/depmod" "$version" || return 1
-	mkdir "$dir/modules" || return 1
-	for m in $PT_KERNEL_MODULES; do
-		# what is built in has a line "builtin"
-		while read -r line ko _; do
-			[[ $line == insmod ]] || continue
-			case $ko in
-			*.xz) xz -dc "$ko" >"$dir/modules/$(basename "$ko" .xz)" ;;
-			*) cp "$ko" "$dir/modules/" ;;
-			esac || return 1
-			ko=$(basename "${ko%.xz}")
-			grep -qx "$ko" "$dir/modules/order" 2>/dev/null || echo "$ko" >>"$dir/modules/order"
-		done < <(modprobe -d "$dir/deb/depmod" -S "$version" --show-depends "$m" 2>/dev/null)
-	done
+	# shellcheck disable=SC2086 # words
+	_kernel_modules "$dir/deb/depmod" "$version" "$dir/modules" $PT_KERNEL_MODULES || return 1
 	echo "$version" >"$dir/version"
 	rm -rf "$dir/deb"
 }
@@ -77,22 +85,40 @@ kernel_prepare() {
 	cat "$dir/version"
 }
 
-kernel_run() {
-	local kernel=$PT_CACHE/kernel-$1 disk=$2 script=$3 d root size
-	d=$(mktemp -d "$PT_RUN/kernel.XXXXXX") || return 1
-	root=$d/root
-	mkdir -p "$root/bin" && cp "$(command -v busybox)" "$root/bin/busybox" && cp -r "$kernel/modules" "$root/" || return 1
-	_kernel_init >"$root/init"
-	chmod 755 "$root/init"
-	printf '%s\n' "$script" >"$root/script"
-	(cd "$root" && find . | cpio -o -H newc --quiet) >"$d/initrd" || return 1
-	size=$(($(du -sm "$disk" | cut -f1) * 5 / 4 + 16))
-	mke2fs -qq -t ext4 -d "$disk" "$d/disk" "${size}M" >/dev/null || return 1
-	timeout "${KERNEL_LIMIT:-240}" qemu-system-x86_64 -accel tcg -cpu max -m "${KERNEL_MEMORY:-2048}" -nodefaults -no-reboot \
-		-display none -kernel "$kernel/vmlinuz" -initrd "$d/initrd" -append "console=ttyS0 quiet panic=-1" \
-		-drive "file=$d/disk,format=raw,if=virtio,readonly=on" -serial "file:$d/console" -serial "file:$d/out" \
+# _kernel_disk DIR FILE: an ext4 of what is in DIR.
+_kernel_disk() {
+	local size
+	size=$(($(du -sm "$1" | cut -f1) * 5 / 4 + 16))
+	mke2fs -qq -t ext4 -d "$1" "$2" "${size}M" >/dev/null
+}
+
+# _kernel_initrd DIR FILE: what is in DIR, with busybox.
+_kernel_initrd() {
+	mkdir -p "$1/bin" && cp "$(command -v busybox)" "$1/bin/busybox" && chmod 755 "$1/init" &&
+		(cd "$1" && find . | cpio -o -H newc --quiet) >"$2"
+}
+
+# _kernel_boot D KERNEL INITRD CMDLINE QEMU-OPTION...: until it is off; prints what its second serial line
+# said, whose last line is to be "exit 0". D is a directory for its files, removed when all went well.
+_kernel_boot() {
+	local d=$1 kernel=$2 initrd=$3 line=$4
+	shift 4
+	TMPDIR=$d timeout "${KERNEL_LIMIT:-240}" qemu-system-x86_64 -accel tcg -cpu max -m "${KERNEL_MEMORY:-2048}" \
+		-nodefaults -no-reboot -display none -kernel "$kernel" -initrd "$initrd" \
+		-append "console=ttyS0 quiet panic=-1 $line" "$@" -serial "file:$d/console" -serial "file:$d/out" \
 		</dev/null >"$d/qemu" 2>&1 || { tail -n 20 "$d/qemu" "$d/console" >&2; return 1; }
 	tr -d '\r' <"$d/out" | sed '$d'
 	[[ $(tr -d '\r' <"$d/out" | tail -n 1) == "exit 0" ]] || { tail -n 20 "$d/console" "$d/out" >&2; return 1; }
 	rm -rf "$d"
+}
+
+kernel_run() {
+	local kernel=$PT_CACHE/kernel-$1 disk=$2 script=$3 d root
+	d=$(mktemp -d "$PT_RUN/kernel.XXXXXX") || return 1
+	root=$d/root
+	mkdir "$root" && cp -r "$kernel/modules" "$root/" || return 1
+	_kernel_init >"$root/init"
+	printf '%s\n' "$script" >"$root/script"
+	_kernel_initrd "$root" "$d/initrd" && _kernel_disk "$disk" "$d/disk" || return 1
+	_kernel_boot "$d" "$kernel/vmlinuz" "$d/initrd" "" -drive "file=$d/disk,format=raw,if=virtio,readonly=on"
 }

@@ -8,7 +8,7 @@ declare -gA PT_PROGRAMS=(
 	[podman-default]="podman conmon runc" [podman-rootless]="podman conmon runc newuidmap"
 	[containerd]="containerd ctr runc" [cri]="containerd ctr runc python3" [runc]=runc [crun]=crun
 	[lxc]="lxc-start lxc-stop" [nspawn]=systemd-nspawn [bwrap]=bwrap [flatpak]="flatpak bwrap dbus-daemon"
-	[qemu]="qemu-system-x86_64 depmod cpio mke2fs"
+	[qemu]="qemu-system-x86_64 depmod cpio mke2fs" [vm]="qemu-system-x86_64 depmod cpio mke2fs mmdebstrap"
 	[docker-newer]="docker jq" [podman-newer]=jq [incus]=jq
 	[machined]="systemd-nspawn dbus-daemon" [plain]=unshare [unshare]=unshare [btrfs]="mkfs.btrfs btrfs"
 	[zsh]=zsh [fish]=fish

@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# A whole Debian 12 in qemu (software emulation; up in half a minute): systemd, cgroup v2 alone, AppArmor, the
+# engines, each as its package sets it up.
+#
+#   vm_prepare           its disk and kernel, kept in $PT_CACHE (a minute or two, from the mirror)
+#   vm_run DIR SCRIPT    boots it with the directory DIR as a read-only /mnt, runs the bash script as a
+#                        service's process and prints what it printed; what it writes is forgotten
+
+PT_VM_PACKAGES="systemd-sysv dbus libpam-systemd dbus-user-session apparmor linux-image-amd64 kmod docker.io containerd
+	podman runc crun lxc systemd-container bubblewrap uidmap slirp4netns iproute2 iptables procps busybox-static jq"
+
+# What nobody needs of the kernel's modules here; most of a second's reading for udev, too.
+PT_VM_WITHOUT="sound drivers/gpu drivers/media drivers/iio drivers/infiniband drivers/bluetooth drivers/usb drivers/hid
+	drivers/scsi drivers/ata drivers/net/wireless drivers/net/ethernet drivers/staging drivers/input drivers/mtd
+	net/wireless net/bluetooth net/mac80211 fs/btrfs fs/xfs fs/ocfs2 fs/gfs2 fs/ceph fs/nfs fs/nfsd fs/smb"
+
+# A root disk is found, and its init takes over.
+_vm_init() {
+	cat <<-'EOF'
+		#!/bin/busybox sh
+		/bin/busybox --install -s /bin
+		export PATH=/bin
+		mkdir -p /proc /sys /dev /r
+		mount -t proc proc /proc
+		mount -t sysfs sys /sys
+		mount -t devtmpfs dev /dev
+		while read -r ko; do insmod "/modules/$ko"; done </modules/order
+		n=0
+		until [ -e /dev/vda ] || [ $n = 50 ]; do sleep 0.1; n=$((n + 1)); done
+		mount -t ext4 /dev/vda /r
+		umount /proc /sys
+		mount --move /dev /r/dev
+		exec switch_root /r /sbin/init
+	EOF
+}
+
+# What it runs at the end of its boot is all on the second disk.
+_vm_service() {
+	cat <<-'EOF'
+		[Unit]
+		Description=the test
+		After=multi-user.target
+		[Service]
+		ExecStartPre=mount -o ro,noload /dev/vdb /mnt
+		ExecStart=/bin/bash /mnt/.boot
+		Environment=HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+		WorkingDirectory=/root
+		[Install]
+		WantedBy=graphical.target
+	EOF
+}
+
+# Off only when the serial line has said all.
+_vm_boot() {
+	cat <<-'EOF'
+		exec >/dev/ttyS1 2>&1 </dev/null
+		bash /mnt/.script
+		echo "exit $?"
+		exec >/dev/null 2>&1
+		sleep 1
+		systemctl poweroff --force --force
+	EOF
+}
+
+_vm_make() {
+	local dir=$1 root=$1/root version d u
+	# shellcheck disable=SC2086 # words
+	d=$(printf '%s,' $PT_VM_PACKAGES)
+	image_source bookworm | INITRD=No unshare -m mmdebstrap --quiet --mode=root --variant=essential --include="${d%,}" \
+		--aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
+		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+		bookworm "$root" - >"$dir.log" 2>&1 || { tail -n 5 "$dir.log" >&2; return 1; }
+	version=$(ls "$root/lib/modules")
+	cp "$root/boot/vmlinuz-$version" "$dir/vmlinuz" || return 1
+	for d in $PT_VM_WITHOUT; do
+		rm -rf "$root/lib/modules/$version/kernel/$d"
+	done
+	mkdir "$dir/initrd.d" && _vm_init >"$dir/initrd.d/init" &&
+		_kernel_modules "$root" "$version" "$dir/initrd.d/modules" virtio_pci virtio_blk ext4 &&
+		_kernel_initrd "$dir/initrd.d" "$dir/initrd" || return 1
+	rm -rf "${root:?}"/boot/* "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$dir/initrd.d"
+	echo vm >"$root/etc/hostname"
+	printf '127.0.0.1 localhost vm\n' >"$root/etc/hosts"
+	chroot "$root" useradd -m -s /bin/bash ann && _vm_service >"$root/etc/systemd/system/vm-test.service" &&
+		chroot "$root" systemctl -q enable vm-test || return 1
+	for u in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
+		dpkg-db-backup.timer podman-auto-update.timer podman-auto-update.service podman-restart.service \
+		getty@tty1.service serial-getty@ttyS0.service serial-getty@ttyS1.service; do
+		ln -sf /dev/null "$root/etc/systemd/system/$u"
+	done
+	mke2fs -qq -t ext4 -d "$root" "$dir/disk" 4G >/dev/null && rm -rf "$root" "$dir.log"
+}
+
+vm_prepare() {
+	local dir=$PT_CACHE/vm
+	mkdir -p "$PT_CACHE" || return 1
+	(
+		flock 8
+		[[ -e $dir ]] && exit 0
+		rm -rf "$dir.new"
+		mkdir "$dir.new" && _vm_make "$dir.new" && mv "$dir.new" "$dir"
+	) 8>"$dir.lock" || die "cannot make the Debian for qemu" || return 1
+}
+
+vm_run() {
+	local dir=$1 vm=$PT_CACHE/vm d
+	printf '%s\n' "$2" >"$dir/.script"
+	_vm_boot >"$dir/.boot"
+	d=$(mktemp -d "$PT_RUN/vm.XXXXXX") && _kernel_disk "$dir" "$d/disk" || return 1
+	KERNEL_LIMIT=${KERNEL_LIMIT:-900} KERNEL_MEMORY=${KERNEL_MEMORY:-3072} _kernel_boot "$d" "$vm/vmlinuz" "$vm/initrd" \
+		systemd.show_status=0 -smp 2 -device virtio-rng-pci -drive "file=$vm/disk,format=raw,if=virtio,snapshot=on" \
+		-drive "file=$d/disk,format=raw,if=virtio,readonly=on"
+}
