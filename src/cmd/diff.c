@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "cmd/diff_report.h"
 #include "cmd/spot.h"
 
@@ -44,20 +45,13 @@ static bool is_among(const char *path, const char *const *list)
 	return false;
 }
 
-static bool is_below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return str_starts(path, dir) && (path[n] == '\0' || path[n] == '/');
-}
-
 /* Leave what is in `dir` and not among those. */
 static void narrow(struct differences *d, const char *dir, const char *const *without)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < d->n; i++)
-		if (is_below(d->v[i].path, dir) && !is_among(d->v[i].path, without))
+		if (path_below(d->v[i].path, dir) && !is_among(d->v[i].path, without))
 			d->v[n++] = d->v[i];
 		else
 			free(d->v[i].path);

@@ -26,13 +26,9 @@ static const char *mount_over(const struct link *k)
 {
 	const struct strv *m = &k->l->en->mounts;
 
-	for (size_t i = 0; i < m->n; i++) {
-		size_t n = strlen(m->v[i]);
-
-		if (n > 1 && strncmp(k->p.real, m->v[i], n) == 0 &&
-		    (k->p.real[n] == '/' || !k->p.real[n]))
+	for (size_t i = 0; i < m->n; i++)
+		if (!str_eq(m->v[i], "/") && path_below(k->p.real, m->v[i]))
 			return m->v[i];
-	}
 	return NULL;
 }
 

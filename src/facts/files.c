@@ -10,14 +10,6 @@
 #include "facts/facts.h"
 #include "facts/parse.h"
 
-/* Is `path` this directory or below it? */
-static bool below(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
-}
-
 static enum mount_class class_of(const struct mount_row *row)
 {
 	static const char *const system_types[] = {
@@ -34,13 +26,14 @@ static enum mount_class class_of(const struct mount_row *row)
 	if (str_eq(row->target, "/"))
 		return MOUNT_ROOT;
 	for (size_t i = 0; i < ARRAY_LEN(engine_files); i++)
-		if (below(row->target, engine_files[i]))
+		if (path_below(row->target, engine_files[i]))
 			return MOUNT_ENGINE;
-	if (below(row->target, "/proc") || below(row->target, "/sys") || below(row->target, "/dev"))
+	if (path_below(row->target, "/proc") || path_below(row->target, "/sys") ||
+	    path_below(row->target, "/dev"))
 		return MOUNT_SYSTEM;
 	for (size_t i = 0; i < ARRAY_LEN(system_types); i++)
 		if (str_eq(row->fstype, system_types[i]) && str_eq(row->root, "/") &&
-		    below(row->target, "/run"))
+		    path_below(row->target, "/run"))
 			return MOUNT_SYSTEM;
 	return MOUNT_OTHER;
 }
@@ -96,50 +89,19 @@ int facts_mounts_sort(struct facts_files *files)
 	return upper && !files->upper ? -ENOMEM : 0;
 }
 
-char *facts_host_path(const struct mountinfo *host, const struct mount_row *row)
-{
-	const struct mount_row *best = NULL;
-	const char *rest;
-	size_t n;
-
-	for (size_t i = 0; i < host->n; i++) {
-		const struct mount_row *h = &host->v[i];
-
-		if (h->major != row->major || h->minor != row->minor)
-			continue;
-		if (!str_eq(h->root, "/") && !below(row->root, h->root))
-			continue;
-		/* the one that shows the most, at the shortest path */
-		if (!best || strlen(h->root) < strlen(best->root) ||
-		    (strlen(h->root) == strlen(best->root) &&
-		     strlen(h->target) < strlen(best->target)))
-			best = h;
-	}
-	if (!best)
-		return NULL;
-	n = str_eq(best->root, "/") ? 0 : strlen(best->root);
-	rest = row->root + n;
-	if (str_eq(rest, "/"))
-		rest = "";
-	if (str_eq(best->target, "/"))
-		return strdup(*rest ? rest : "/");
-	return str_fmt("%s%s", best->target, rest);
-}
-
 /* Did a recursive bind of the host's tree at `top` bring `m` along? Then it shows the same part of
  * the host that the path below `top` says. */
 static bool came_with(const struct fact_mount *m, const struct fact_mount *top)
 {
-	size_t n = strlen(top->row->target), host;
+	const char *inside, *host;
 
 	if (top->nested)
 		return true;
 	if (top->class != MOUNT_OTHER || !top->host_path || !m->host_path)
 		return false;
-	host = str_eq(top->host_path, "/") ? 0 : strlen(top->host_path);
-	return below(m->row->target, top->row->target) &&
-	       strncmp(m->host_path, top->host_path, host) == 0 &&
-	       str_eq(m->host_path + host, m->row->target + n);
+	inside = path_below(m->row->target, top->row->target);
+	host = path_below(m->host_path, top->host_path);
+	return str_eq(inside, host);
 }
 
 static void mark_nested(struct facts_files *files, size_t n)
@@ -164,7 +126,7 @@ static int host_paths(const struct target_roots *r, struct facts_files *files)
 	for (i = 0; i < files->n && done < HOST_PATHS; i++) {
 		if (files->v[i].class == MOUNT_SYSTEM)
 			continue;
-		files->v[i].host_path = facts_host_path(&host, files->v[i].row);
+		files->v[i].host_path = mountinfo_host_path(&host, files->v[i].row);
 		done++;
 	}
 	mark_nested(files, i);

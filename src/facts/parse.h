@@ -45,10 +45,6 @@ char *facts_os_name(const char *text);
  * -ENOMEM. */
 int facts_mounts_sort(struct facts_files *files);
 
-/* Of the host's mounts, what the row shows: "/srv/data", the caller frees; NULL: not a part of a
- * mounted host file system. */
-char *facts_host_path(const struct mountinfo *host, const struct mount_row *row);
-
 /* Fill `out` from docker's config.v2.json and hostconfig.json (may be NULL). 0 or -ENOMEM. */
 int facts_docker_parse(json_t *config, json_t *host, struct facts_engine *out);
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 
+#include "base/path.h"
 #include "sys/caps.h"
 #include "sys/ns.h"
 
@@ -115,11 +116,8 @@ static const char *whole_host(const struct grants *g)
 /* Something of the host's lies at `dir` inside, or below it. */
 static bool has_below(const struct grants *g, const char *dir)
 {
-	size_t n = strlen(dir);
-
 	for (size_t i = 0; i < g->n_mounts; i++)
-		if (strncmp(g->mounts[i].inside, dir, n) == 0 &&
-		    (!g->mounts[i].inside[n] || g->mounts[i].inside[n] == '/'))
+		if (path_below(g->mounts[i].inside, dir))
 			return true;
 	return false;
 }

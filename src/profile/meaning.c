@@ -64,7 +64,7 @@ int meanings_of(const struct grants *g, struct meanings *out)
 /* /var/run is /run, on every system of this decade. */
 static const char *plain_path(const char *path)
 {
-	return str_starts(path, "/var/run/") || str_eq(path, "/var/run") ? path + 4 : path;
+	return path_below(path, "/var/run") ? path + 4 : path;
 }
 
 static bool has_mount(const struct grants *g, const struct grant_mount *m)

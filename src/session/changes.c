@@ -66,11 +66,8 @@ static const struct cow_mount *mount_at(const struct plan *p, const char *path)
 /* One of the view's mounts is at `path`, or somewhere below it. */
 static bool holds_mount(const struct plan *p, const char *path)
 {
-	size_t n = strlen(path);
-
 	for (size_t i = 0; i < p->cow.n; i++)
-		if (strncmp(p->cow.v[i].dest, path, n) == 0 &&
-		    (p->cow.v[i].dest[n] == '\0' || p->cow.v[i].dest[n] == '/'))
+		if (path_below(p->cow.v[i].dest, path))
 			return true;
 	return false;
 }

@@ -47,25 +47,6 @@ int graft_open(const struct target *t, struct graft *g, struct err *e)
 	return r < 0 ? err_set(e, r, "reading the mount table of '%s'", g->label) : 0;
 }
 
-char *graft_host_path(const struct mountinfo *ours, const struct mount_row *m)
-{
-	const struct mount_row *best = NULL;
-	const char *rest;
-
-	for (size_t i = 0; i < ours->n; i++) {
-		const struct mount_row *h = &ours->v[i];
-
-		if (h->major == m->major && h->minor == m->minor && path_below(m->root, h->root) &&
-		    (!best || strlen(h->root) > strlen(best->root)))
-			best = h;
-	}
-	if (!best)
-		return NULL;
-	rest = str_eq(m->root, best->root) ? "" : path_below(m->root, best->root);
-	return *rest ? str_fmt("%s%s", str_eq(best->target, "/") ? "" : best->target, rest)
-		     : strdup(best->target);
-}
-
 static const struct mount_row *row_of(const struct mountinfo *m, uint64_t id)
 {
 	for (size_t i = 0; i < m->n; i++)
@@ -90,7 +71,8 @@ static bool is_own(const struct mount_row *m)
 static bool is_continued(const struct graft *g, const struct mount_row *m, const char *host)
 {
 	const struct mount_row *below = row_of(&g->theirs, (uint64_t)m->parent);
-	_cleanup_free_ char *there = below ? graft_host_path(&g->ours, below) : NULL, *path = NULL;
+	_cleanup_free_ char *there = below ? mountinfo_host_path(&g->ours, below) : NULL,
+			    *path = NULL;
 	const char *rest = there ? path_below(m->target, below->target) : NULL;
 
 	if (!rest)
@@ -103,7 +85,7 @@ const struct mount_row *graft_next(const struct graft *g, size_t *at, char **hos
 {
 	while (*at < g->theirs.n) {
 		const struct mount_row *m = &g->theirs.v[(*at)++];
-		_cleanup_free_ char *path = is_own(m) ? NULL : graft_host_path(&g->ours, m);
+		_cleanup_free_ char *path = is_own(m) ? NULL : mountinfo_host_path(&g->ours, m);
 
 		/* devices are where they are, in any container */
 		if (path && path_below(path, "/dev") && str_eq(path, m->target))
@@ -158,7 +140,7 @@ static int check_place(const struct graft *g, const struct volume *v, int at, si
 {
 	bool whole = !v->inside[n], is_root;
 	const struct mount_row *m = mount_under(g, at, &is_root);
-	_cleanup_free_ char *host = m ? graft_host_path(&g->ours, m) : NULL;
+	_cleanup_free_ char *host = m ? mountinfo_host_path(&g->ours, m) : NULL;
 	const char *rest = host ? path_below(v->inside, m->target) : NULL;
 
 	if (whole && is_root) {
@@ -281,7 +263,7 @@ int graft_find(const struct graft *g, const char *path, const struct mount_row *
 	if (at < 0 && at != -ENOENT)
 		return err_set(e, at, "looking at %s of '%s'", path, g->label);
 	*out = at < 0 ? NULL : mount_under(g, at, &is_root);
-	host = *out && !is_own(*out) ? graft_host_path(&g->ours, *out) : NULL;
+	host = *out && !is_own(*out) ? mountinfo_host_path(&g->ours, *out) : NULL;
 	if (!*out || !is_root)
 		err_say(e, ENOENT, "nothing is mounted at %s of '%s'", path, g->label);
 	else if (!host)

@@ -28,10 +28,6 @@ void graft_done(struct graft *g);
 /* Look at a pinned target. 0 or -errno: -EPERM it has the host's own mounts. */
 int graft_open(const struct target *t, struct graft *g, struct err *e);
 
-/* What of the host's the row `m` of a mount table is: its path there, the caller's to free. NULL:
- * it is the container's own, or there is no memory. */
-char *graft_host_path(const struct mountinfo *ours, const struct mount_row *m);
-
 /* The next row of g->theirs, from *at on, which a path of the host's begins with (one that only
  * continues the mount it lies on is left out), and that path, the caller's. NULL: there is no more.
  */

@@ -72,12 +72,9 @@ char *visible_host_path(const struct mountinfo *ours, const struct mountinfo *th
 
 	for (size_t i = 0; in && in->master && i < ours->n; i++) {
 		const struct mount_row *h = &ours->v[i];
-		size_t n = str_eq(h->root, "/") ? 0 : strlen(h->root);
-		const char *rest = in->root + n;
+		const char *rest = h->shared == in->master ? path_below(in->root, h->root) : NULL;
 
-		if (h->shared != in->master || strncmp(in->root, h->root, n) != 0)
-			continue;
-		if (*rest == '/' || !*rest)
+		if (rest)
 			return str_fmt("%s%s", str_eq(h->target, "/") ? "" : h->target,
 				       str_eq(rest, "/") ? "" : rest);
 	}

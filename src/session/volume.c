@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 
+#include "base/path.h"
 #include "base/str.h"
 
 static int bad_spec(const char *spec, struct err *e)
@@ -66,16 +67,11 @@ int volume_parse(const char *spec, char **copy, struct volume *out, struct err *
 	return 0;
 }
 
-static bool is_of_dev(const char *path)
-{
-	return str_eq(path, "/dev") || str_starts(path, "/dev/");
-}
-
 uint64_t volume_attrs(const struct volume *v, bool devices)
 {
 	/* writing to a device is no writing to the file system it lies on; who has all of the
 	 * host's files to write to needs no node of his own */
-	bool nodes = is_of_dev(v->host) || (!v->ro && (devices || str_eq(v->host, "/")));
+	bool nodes = path_below(v->host, "/dev") || (!v->ro && (devices || str_eq(v->host, "/")));
 
 	return (v->ro ? MOUNT_ATTR_RDONLY : 0) | (nodes ? 0 : MOUNT_ATTR_NODEV);
 }

@@ -130,14 +130,11 @@ static int check_kind(const struct storage *s, const char *id, struct err *e)
 
 static bool has_layer(const struct store *out, size_t from, const struct storage *s, const char *id)
 {
-	size_t n = strlen(s->path);
-
 	for (size_t i = from; i < out->n_layers; i++) {
-		const char *p = out->layers[i].path;
+		const char *rest = path_below(out->layers[i].path, s->path);
 
-		if (strncmp(p, s->path, n) == 0 && p[n] == '/' &&
-		    strncmp(p + n + 1, id, strlen(id)) == 0 &&
-		    str_eq(p + n + 1 + strlen(id), "/diff"))
+		if (rest && *rest && str_starts(rest + 1, id) &&
+		    str_eq(rest + 1 + strlen(id), "/diff"))
 			return true;
 	}
 	return false;
@@ -173,10 +170,10 @@ static int add_short(struct chain *c, const char *name, size_t from, struct stor
 static const char *short_of(const struct chain *c, const char *entry)
 {
 	for (size_t i = 0; i < c->n && *entry == '/'; i++) {
-		size_t n = strlen(c->home[i].path);
+		const char *rest = path_below(entry, c->home[i].path);
 
-		if (strncmp(entry, c->home[i].path, n) == 0 && entry[n] == '/')
-			entry += n + 1;
+		if (rest && *rest)
+			entry = rest + 1;
 	}
 	return str_starts(entry, "l/") && path_is_component(entry + 2) ? entry + 2 : NULL;
 }

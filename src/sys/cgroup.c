@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 #include "sys/mountinfo.h"
 
@@ -146,18 +147,13 @@ void cgroup_cut_init(char *path)
 
 int cgroup_open(const struct cgroup_hier *h, const char *path)
 {
-	size_t n = strlen(h->root);
+	const char *rest = path_below(path, h->root); /* the mount may show a part of the tree */
 	_cleanup_free_ char *full = NULL;
 	int fd;
 
-	if (str_starts(path, "/.."))
+	if (str_starts(path, "/..") || !rest)
 		return -ENOENT;
-	if (n > 1) { /* the mount shows a part of the tree only */
-		if (strncmp(path, h->root, n) != 0 || (path[n] != '/' && path[n] != '\0'))
-			return -ENOENT;
-		path += n;
-	}
-	full = str_fmt("%s%s", h->mount, path);
+	full = str_fmt("%s%s", h->mount, rest);
 	if (!full)
 		return -ENOMEM;
 	fd = open(full, O_PATH | O_DIRECTORY | O_CLOEXEC);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "base/str.h"
 
 void mountinfo_done(struct mountinfo *m)
@@ -153,4 +154,31 @@ const char *mountinfo_value(const char *opts, const char *key, size_t *len)
 		return p;
 	}
 	return NULL;
+}
+
+char *mountinfo_host_path(const struct mountinfo *ours, const struct mount_row *row)
+{
+	const struct mount_row *best = NULL;
+	const char *rest;
+
+	for (size_t i = 0; i < ours->n; i++) {
+		const struct mount_row *h = &ours->v[i];
+
+		if (h->major != row->major || h->minor != row->minor ||
+		    !path_below(row->root, h->root))
+			continue;
+		/* the one that shows the most, at the shortest path */
+		if (!best || strlen(h->root) < strlen(best->root) ||
+		    (strlen(h->root) == strlen(best->root) &&
+		     strlen(h->target) < strlen(best->target)))
+			best = h;
+	}
+	if (!best)
+		return NULL;
+	rest = path_below(row->root, best->root);
+	if (str_eq(rest, "/"))
+		rest = "";
+	if (str_eq(best->target, "/"))
+		return strdup(*rest ? rest : "/");
+	return str_fmt("%s%s", best->target, rest);
 }

@@ -57,3 +57,8 @@ bool mountinfo_has(const char *opts, const char *word);
 /* The value of "key=value" in `opts`, up to a comma that is not escaped; NULL when it is not there.
  * *len is its length. */
 const char *mountinfo_value(const char *opts, const char *key, size_t *len);
+
+/* What the row of another table shows, as a path by one of our mounts: the one that shows the most
+ * of it, at the shortest path. A new string, the caller's; NULL: none of ours shows it (or there is
+ * no memory). */
+char *mountinfo_host_path(const struct mountinfo *ours, const struct mount_row *row);

@@ -300,11 +300,11 @@ static void test_mounts(void **state)
 	assert_true(files.v[6].row->unbindable);
 
 	assert_int_equal(mountinfo_parse(strdup(host_text), &host), 0);
-	files.v[3].host_path = facts_host_path(&host, files.v[3].row);
-	files.v[4].host_path = facts_host_path(&host, files.v[4].row);
+	files.v[3].host_path = mountinfo_host_path(&host, files.v[3].row);
+	files.v[4].host_path = mountinfo_host_path(&host, files.v[4].row);
 	assert_string_equal(files.v[3].host_path, "/srv/a b");
 	assert_string_equal(files.v[4].host_path, "/");
-	assert_null(facts_host_path(&host, files.v[6].row));
+	assert_null(mountinfo_host_path(&host, files.v[6].row));
 	free(files.v[3].host_path);
 	free(files.v[4].host_path);
 	free(files.v);
