@@ -96,6 +96,21 @@ char *str_printable_dup(const char *s)
 	return out;
 }
 
+const char *str_line(const char *text, const char *start)
+{
+	for (const char *p = text; p; p = strchr(p, '\n'), p += p != NULL)
+		if (str_starts(p, start))
+			return p + strlen(start);
+	return NULL;
+}
+
+const char *str_field(const char *text, const char *key)
+{
+	const char *v = str_line(text, key);
+
+	return v ? v + strspn(v, " \t") : NULL;
+}
+
 int str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out)
 {
 	uint64_t v = 0;
@@ -363,4 +378,21 @@ int str_to_seconds(const char *s, uint64_t *out)
 		s += *s != '\0';
 	} while (*s);
 	return *out && *out <= max ? 0 : -EINVAL;
+}
+
+ssize_t strv_find_var(const struct strv *s, const char *name)
+{
+	size_t n = strcspn(name, "=");
+
+	for (size_t i = 0; i < s->n; i++)
+		if (strncmp(s->v[i], name, n) == 0 && s->v[i][n] == '=')
+			return (ssize_t)i;
+	return -1;
+}
+
+const char *strv_var(const struct strv *s, const char *name)
+{
+	ssize_t at = strv_find_var(s, name);
+
+	return at < 0 ? NULL : strchr(s->v[at], '=') + 1;
 }

@@ -36,6 +36,13 @@ size_t str_printable(const char *s, size_t len, char *out, size_t size);
 /* The same in a new string the caller frees; NULL only when memory is out. */
 char *str_printable_dup(const char *s);
 
+/* What follows `start` in the first line of `text` that begins with it, to the end of the text;
+ * NULL: there is no such line. */
+const char *str_line(const char *text, const char *start);
+
+/* The same without the blanks there: the value of "Key:\tvalue", by "Key:". */
+const char *str_field(const char *text, const char *key);
+
 /* Whole decimal number in [min, max], no sign, no blanks. 0, or -EINVAL, -ERANGE. */
 int str_to_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out);
 
@@ -91,3 +98,8 @@ int strv_add_all(struct strv *s, const struct strv *from);
 /* Split at any byte of `seps`, empty pieces left out. 0 or -ENOMEM. */
 int strv_split(struct strv *s, const char *str, const char *seps);
 bool strv_has(const struct strv *s, const char *str);
+/* Of an environment ("NAME=value" each): where the variable is that `name` begins with, which ends
+ * there or at a '='; -1: nowhere. */
+ssize_t strv_find_var(const struct strv *s, const char *name);
+/* The value of the variable `name`, borrowed; NULL: it is not set. */
+const char *strv_var(const struct strv *s, const char *name);

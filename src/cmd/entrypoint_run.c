@@ -24,16 +24,6 @@ enum { FAILED_SHOWN = 6, LINE_BYTES = 512, GRACE = 3, TIMED_OUT = 124 };
 
 /* ---- the plan ---- */
 
-static bool has_var(const struct strv *env, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < env->n; i++)
-		if (strncmp(env->v[i], name, n) == 0 && env->v[i][n] == '=')
-			return true;
-	return false;
-}
-
 /* What makes a loader load something: for the command, not for strace. */
 static bool is_loader_var(const char *var)
 {
@@ -43,7 +33,7 @@ static bool is_loader_var(const char *var)
 static int set_env(const struct entrypoint *ep, bool strace, struct plan *p)
 {
 	const struct strv *env = &ep->entry.env;
-	const char *path = entry_env(&ep->entry, "PATH");
+	const char *path = strv_var(&ep->entry.env, "PATH");
 	const char *home = ep->report.home ? ep->report.home : "/";
 	int r = 0;
 
@@ -53,7 +43,7 @@ static int set_env(const struct entrypoint *ep, bool strace, struct plan *p)
 			r = strv_add(&p->env, env->v[i]);
 	if (r == 0 && !path)
 		r = strv_push(&p->env, str_fmt("PATH=%s", entry_default_path));
-	if (r == 0 && !has_var(env, "HOME"))
+	if (r == 0 && !strv_var(env, "HOME"))
 		r = strv_push(&p->env, str_fmt("HOME=%s", home));
 	if (r == 0) /* by which what it leaves is found */
 		r = strv_push(&p->env, str_fmt("PORTHOLE_SESSION=%s", p->cookie));

@@ -23,16 +23,6 @@ void entry_done(struct entry *en)
 	*en = (struct entry){};
 }
 
-const char *entry_env(const struct entry *en, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (size_t i = 0; i < en->env.n; i++)
-		if (strncmp(en->env.v[i], name, n) == 0 && en->env.v[i][n] == '=')
-			return en->env.v[i] + n + 1;
-	return NULL;
-}
-
 void entry_idmap_parse(const char *text, struct idmap *m)
 {
 	m->n = 0;

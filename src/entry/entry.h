@@ -67,8 +67,5 @@ int entry_of_store(const struct store *s, const struct store *image, const char 
 int entry_of_target(const struct target *t, const struct facts *f, const struct store *s,
 		    const struct store *image, struct entry *en);
 
-/* The value of a variable in its environment, borrowed; NULL: not set. */
-const char *entry_env(const struct entry *en, const char *name);
-
 /* The text of uid_map lines as ranges; what is no such line is left out. */
 void entry_idmap_parse(const char *text, struct idmap *m);

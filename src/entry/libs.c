@@ -473,7 +473,7 @@ void lint_libraries(struct lint *l, const char *path, int fd, const struct elf_h
 		return;
 	}
 	c.n = 1;
-	c.library_path = entry_env(l->en, "LD_LIBRARY_PATH");
+	c.library_path = strv_var(&l->en->env, "LD_LIBRARY_PATH");
 	own_dirs(&c, h->interp);
 	if (!c.musl)
 		cache_read(&c);

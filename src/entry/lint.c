@@ -216,7 +216,7 @@ int entry_lint(int root, const struct entry *en, const struct entry_host *host,
 {
 	struct lint l = {.root = root, .en = en, .host = host, .out = out};
 	struct facts_files files = {};
-	const char *path = entry_env(en, "PATH");
+	const char *path = strv_var(&en->env, "PATH");
 
 	*out = (struct entry_report){};
 	l.path = path && *path ? path : entry_default_path;

@@ -44,17 +44,14 @@ const char *machine_platform(const char *machine)
 
 /* ---- binfmt_misc ---- */
 
-/* What follows "KEY " at the start of a line; NULL: there is no such line. *len to its end. */
+/* What follows `key`, a word and a blank, at the start of a line; NULL: there is no such line. *len
+ * to its end. */
 static const char *line_of(const char *text, const char *key, size_t *len)
 {
-	size_t n = strlen(key);
+	const char *p = str_line(text, key);
 
-	for (const char *p = text; *p; p += strcspn(p, "\n"), p += *p == '\n')
-		if (strncmp(p, key, n) == 0 && p[n] == ' ') {
-			*len = strcspn(p + n + 1, "\n");
-			return p + n + 1;
-		}
-	return NULL;
+	*len = p ? strcspn(p, "\n") : 0;
+	return p;
 }
 
 static int hex(char c)
@@ -83,14 +80,14 @@ static bool magic_fits(const char *text, const unsigned char *head, size_t n)
 	const char *m, *k, *o;
 	size_t len, mask_len, size, at = 0;
 
-	m = line_of(text, "magic", &len);
+	m = line_of(text, "magic ", &len);
 	if (!m)
 		return false;
 	size = bytes_of(m, len, magic);
-	k = line_of(text, "mask", &mask_len);
+	k = line_of(text, "mask ", &mask_len);
 	if (!k || bytes_of(k, mask_len, mask) != size)
 		memset(mask, 0xff, sizeof(mask));
-	o = line_of(text, "offset", &len);
+	o = line_of(text, "offset ", &len);
 	if (o)
 		at = strtoul(o, NULL, 10);
 	if (!size || at > n || size > n - at)
@@ -106,7 +103,7 @@ static bool name_fits(const char *text, const char *name)
 	const char *dot = strrchr(name, '.'), *p;
 	size_t len;
 
-	p = line_of(text, "extension", &len);
+	p = line_of(text, "extension ", &len);
 	return p && dot && len && *p == '.' && strlen(dot) == len && memcmp(dot, p, len) == 0;
 }
 
@@ -135,9 +132,9 @@ char *machine_handler(const struct lint *l, const unsigned char *head, size_t n,
 		    !str_starts(text, "enabled") ||
 		    (!magic_fits(text, head, n) && !name_fits(text, name)))
 			continue;
-		p = line_of(text, "flags:", &len);
+		p = line_of(text, "flags: ", &len);
 		*fixed = p && memchr(p, 'F', len);
-		p = line_of(text, "interpreter", &len);
+		p = line_of(text, "interpreter ", &len);
 		return p ? strndup(p, len) : NULL;
 	}
 	return NULL;

@@ -137,22 +137,18 @@ char *facts_os_name(const char *text)
 {
 	static const char *const keys[] = {"PRETTY_NAME=", "NAME="};
 
-	for (size_t k = 0; k < ARRAY_LEN(keys); k++)
-		for (const char *line = text; *line;) {
-			size_t n = strcspn(line, "\n"), key = strlen(keys[k]);
+	for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+		const char *v = str_line(text, keys[k]);
+		size_t len = v ? strcspn(v, "\n") : 0;
 
-			if (n > key && str_starts(line, keys[k])) {
-				const char *v = line + key;
-				size_t len = n - key;
-
-				if (len >= 2 && (*v == '"' || *v == '\'') && v[len - 1] == *v) {
-					v++;
-					len -= 2;
-				}
-				return strndup(v, len < 200 ? len : 200);
-			}
-			line += n + (line[n] == '\n');
+		if (!len)
+			continue;
+		if (len >= 2 && (*v == '"' || *v == '\'') && v[len - 1] == *v) {
+			v++;
+			len -= 2;
 		}
+		return strndup(v, len < 200 ? len : 200);
+	}
 	return NULL;
 }
 

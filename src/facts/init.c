@@ -71,9 +71,9 @@ static int interp_read(int proc_fd, struct facts_init *i)
 
 static uint64_t status_number(const char *status, const char *key)
 {
-	const char *p = strstr(status, key);
+	const char *p = str_field(status, key);
 
-	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+	return p ? strtoull(p, NULL, 10) : 0;
 }
 
 static int64_t age_of(uint64_t start)
@@ -87,9 +87,9 @@ static int64_t age_of(uint64_t start)
 
 static uint64_t fd_limit(const char *limits)
 {
-	const char *p = strstr(limits, "Max open files");
+	const char *p = str_field(limits, "Max open files");
 
-	return p ? strtoull(p + strlen("Max open files"), NULL, 10) : 0;
+	return p ? strtoull(p, NULL, 10) : 0;
 }
 
 /* How many descriptors are open: the size of the directory since Linux 6.2, else its entries. */
@@ -148,8 +148,8 @@ int facts_init_read(const struct target_roots *r, const struct target *t, struct
 		i->age = age_of(st.start);
 	}
 	if (file_read_small_at(t->proc_fd, "status", text, sizeof(text)) > 0) {
-		i->tracer = (pid_t)status_number(text, "\nTracerPid:");
-		i->swap = status_number(text, "\nVmSwap:") * 1024;
+		i->tracer = (pid_t)status_number(text, "TracerPid:");
+		i->swap = status_number(text, "VmSwap:") * 1024;
 	}
 	if (i->tracer > 0)
 		tracer_read(r, i);

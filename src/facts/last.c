@@ -92,8 +92,8 @@ static void core_limit(struct last *l, int proc_fd)
 
 	if (file_read_small_at(proc_fd, "limits", text, sizeof(text)) <= 0)
 		return;
-	line = strstr(text, "Max core file size");
-	if (!line || sscanf(line, "Max core file size %31s", soft) != 1)
+	line = str_field(text, "Max core file size");
+	if (!line || sscanf(line, "%31s", soft) != 1)
 		return;
 	l->core_limit_known = true;
 	l->core_limit = str_eq(soft, "unlimited") ? UINT64_MAX : strtoull(soft, NULL, 10);

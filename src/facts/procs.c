@@ -18,9 +18,9 @@ struct rule {
 
 static const char *field(const char *status, const char *key)
 {
-	const char *p = strstr(status, key);
+	const char *v = str_field(status, key);
 
-	return p ? p + strlen(key) + strspn(p + strlen(key), " \t") : "";
+	return v ? v : "";
 }
 
 /* The last number of "NSpid:\t4711\t12": the pid in the innermost namespace. */
@@ -67,11 +67,11 @@ static int proc_fill(int fd, pid_t pid, struct fact_proc *p)
 		return -ESRCH;
 	*p = (struct fact_proc){.pid = pid};
 	sscanf(status, "Name:\t%63[^\n]", p->comm);
-	p->state = *field(status, "\nState:");
-	p->ppid = atoi(field(status, "\nPPid:"));
-	p->inside = last_number(field(status, "\nNSpid:"));
-	p->threads = (unsigned)atoi(field(status, "\nThreads:"));
-	p->uid = (uint32_t)strtoul(field(status, "\nUid:"), NULL, 10);
+	p->state = *field(status, "State:");
+	p->ppid = atoi(field(status, "PPid:"));
+	p->inside = last_number(field(status, "NSpid:"));
+	p->threads = (unsigned)atoi(field(status, "Threads:"));
+	p->uid = (uint32_t)strtoul(field(status, "Uid:"), NULL, 10);
 	return 0;
 }
 

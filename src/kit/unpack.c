@@ -256,15 +256,14 @@ int kit_unpack_shown(const struct kit *k, int dir_fd, const struct kit_steps *pr
 /* Bytes of memory that programs can still have; 0: unknown. */
 static uint64_t memory_available(void)
 {
-	static const char key[] = "MemAvailable:";
 	unsigned long long kib = 0;
 	char text[4096];
 	const char *p;
 
 	if (file_read_small_at(AT_FDCWD, "/proc/meminfo", text, sizeof(text)) <= 0)
 		return 0;
-	p = strstr(text, key);
-	if (!p || sscanf(p + sizeof(key) - 1, "%llu", &kib) != 1)
+	p = str_field(text, "MemAvailable:");
+	if (!p || sscanf(p, "%llu", &kib) != 1)
 		return 0;
 	return kib << 10;
 }

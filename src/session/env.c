@@ -110,18 +110,9 @@ static bool name_is_hostile(const char *var, size_t n)
 	return false;
 }
 
-/* Where NAME of "NAME=value" stands in the environment, or -1. */
-static ssize_t env_find(const struct strv *env, const char *var, size_t name_len)
-{
-	for (size_t i = 0; i < env->n; i++)
-		if (strncmp(env->v[i], var, name_len) == 0 && env->v[i][name_len] == '=')
-			return (ssize_t)i;
-	return -1;
-}
-
 int env_set(struct strv *env, const char *var)
 {
-	ssize_t at = env_find(env, var, strcspn(var, "="));
+	ssize_t at = strv_find_var(env, var);
 	char *copy;
 
 	if (at < 0)
@@ -139,13 +130,6 @@ static int env_setf(struct strv *env, const char *name, const char *value)
 	_cleanup_free_ char *var = str_fmt("%s=%s", name, value);
 
 	return var ? env_set(env, var) : -ENOMEM;
-}
-
-static const char *env_get(const struct strv *env, const char *name)
-{
-	ssize_t at = env_find(env, name, strlen(name));
-
-	return at < 0 ? NULL : env->v[at] + strlen(name) + 1;
 }
 
 /* Take over one variable of the target; what execve(2) would refuse is dropped: single ones of 128
@@ -333,7 +317,7 @@ static int env_file(struct plan *p, const char *path, struct err *e)
 /* PATH: the kit first, so that a hostile target's `ls` is not run as root. */
 static int set_path(struct plan *p)
 {
-	const char *theirs = env_get(&p->env, "PATH");
+	const char *theirs = strv_var(&p->env, "PATH");
 	static const char dflt[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 	if (!theirs || !*theirs)
@@ -414,7 +398,7 @@ static int set_prompt(struct plan *p)
 {
 	_cleanup_buf_ struct buf b = {};
 
-	if (!p->tty || p->view == VIEW_NONE || env_get(&p->env, "PS1"))
+	if (!p->tty || p->view == VIEW_NONE || strv_var(&p->env, "PS1"))
 		return 0;
 	if (p->kit.kind == KIT_NONE && !p->shell)
 		return 0;

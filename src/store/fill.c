@@ -145,12 +145,10 @@ int fill_names(struct store *s, const struct target *t, const char *kind, ...)
 
 int fill_env_default(struct strv *env, const char *key, const char *value)
 {
-	size_t n = strlen(key);
 	char *own;
 
-	for (size_t i = 0; i < env->n; i++)
-		if (strncmp(env->v[i], key, n) == 0 && env->v[i][n] == '=')
-			return 0;
+	if (strv_var(env, key))
+		return 0;
 	if (strv_push(env, str_fmt("%s=%s", key, value)) < 0)
 		return -ENOMEM;
 	own = env->v[env->n - 1];

@@ -6,6 +6,7 @@
 
 #include "base/etc.h"
 #include "base/path.h"
+#include "base/toml.h"
 #include "store/lower.h"
 
 void graph_close(struct graph *g)
@@ -22,18 +23,11 @@ void graph_close(struct graph *g)
  * line; what is in a comment may be among them, and is looked for like the others. 0 or -ENOMEM. */
 static int toml_strings(const char *text, const char *key, struct strv *out)
 {
-	size_t n = strlen(key);
+	const char *v;
 
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
-		const char *v = p + strspn(p, " \t"), *end;
+	while ((v = toml_next(&text, key))) {
+		const char *end = v + strcspn(v, *v == '[' ? "]" : "\n");
 
-		if (strncmp(v, key, n) != 0)
-			continue;
-		v += n + strspn(v + n, " \t");
-		if (*v++ != '=')
-			continue;
-		v += strspn(v, " \t");
-		end = *v == '[' ? v + strcspn(v, "]") : v + strcspn(v, "\n");
 		while ((v = memchr(v, '"', (size_t)(end - v)))) {
 			const char *close = memchr(v + 1, '"', (size_t)(end - v - 1));
 

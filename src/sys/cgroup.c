@@ -193,15 +193,12 @@ int cgroup_key(int dirfd, const char *file, const char *key, uint64_t *v)
 {
 	char text[8192];
 	ssize_t n = file_read_small_at(dirfd, file, text, sizeof(text));
-	size_t len = strlen(key);
+	const char *number;
+	char start[64];
 
 	if (n < 0)
 		return (int)n;
-	for (const char *p = text; *p;) {
-		if (strncmp(p, key, len) == 0 && p[len] == ' ')
-			return parse_number(p + len + 1, v);
-		p += strcspn(p, "\n");
-		p += *p == '\n';
-	}
-	return -ENOENT;
+	snprintf(start, sizeof(start), "%s ", key);
+	number = str_line(text, start);
+	return number ? parse_number(number, v) : -ENOENT;
 }

@@ -9,29 +9,16 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-/* The value of one "Key:\tvalue" line of a status file, or NULL. */
-static const char *field(const char *status, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (const char *p = status; p; p = strchr(p, '\n')) {
-		p += *p == '\n';
-		if (strncmp(p, key, n) == 0 && p[n] == ':')
-			return p + n + 1 + strspn(p + n + 1, " \t");
-	}
-	return NULL;
-}
-
 static uint64_t hex(const char *status, const char *key)
 {
-	const char *v = field(status, key);
+	const char *v = str_field(status, key);
 
 	return v ? strtoull(v, NULL, 16) : 0;
 }
 
 static int number(const char *status, const char *key, int missing)
 {
-	const char *v = field(status, key);
+	const char *v = str_field(status, key);
 
 	return v ? atoi(v) : missing;
 }
@@ -69,25 +56,25 @@ int cred_read(int proc_fd, struct cred *c)
 	if (!status)
 		return -errno;
 	*c = (struct cred){};
-	v = field(status, "Uid");
+	v = str_field(status, "Uid:");
 	if (!v || sscanf(v, "%u %u %*u %u", &c->uid, &c->euid, &c->fsuid) != 3)
 		return -EBADMSG;
-	v = field(status, "Gid");
+	v = str_field(status, "Gid:");
 	if (!v || sscanf(v, "%u %u %*u %u", &c->gid, &c->egid, &c->fsgid) != 3)
 		return -EBADMSG;
-	v = field(status, "Groups");
+	v = str_field(status, "Groups:");
 	while (v && *v >= '0' && *v <= '9' && c->ngroups < CRED_GROUPS_MAX) {
 		c->groups[c->ngroups++] = (gid_t)strtoul(v, &end, 10);
 		v = end + (*end == ' ');
 	}
-	c->cap_inh = hex(status, "CapInh");
-	c->cap_prm = hex(status, "CapPrm");
-	c->cap_eff = hex(status, "CapEff");
-	c->cap_bnd = hex(status, "CapBnd");
-	c->cap_amb = hex(status, "CapAmb");
-	c->no_new_privs = number(status, "NoNewPrivs", 0) == 1;
-	c->seccomp = number(status, "Seccomp", -1);
-	c->seccomp_filters = number(status, "Seccomp_filters", -1);
+	c->cap_inh = hex(status, "CapInh:");
+	c->cap_prm = hex(status, "CapPrm:");
+	c->cap_eff = hex(status, "CapEff:");
+	c->cap_bnd = hex(status, "CapBnd:");
+	c->cap_amb = hex(status, "CapAmb:");
+	c->no_new_privs = number(status, "NoNewPrivs:", 0) == 1;
+	c->seccomp = number(status, "Seccomp:", -1);
+	c->seccomp_filters = number(status, "Seccomp_filters:", -1);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/toml.h"
 #include "target/docker.h"
 #include "target/scan.h"
 

@@ -156,9 +156,6 @@ extern const struct engine engine_docker, engine_podman, engine_containerd, engi
  */
 int place_add(struct target_places *out, const char *engine, int fd, const char *path, uid_t owner);
 
-/* The value of `key = "VALUE"` in TOML at the start of a line; a new string or NULL. */
-char *toml_str(const char *text, const char *key);
-
 /* Whether the process that a state file names is there and is it: by its start time, else by its
  * monitor, else by its id or `mark` (may be NULL) as a component of its cgroup. Fills t->start and
  * t->started, and makes t->state TARGET_PAUSED where a freezer holds it; what does not hold turns

@@ -40,22 +40,15 @@ static void unescape(char *s)
 	*o = '\0';
 }
 
-/* The value of KEY= in a file of lines; a new string, NULL: none. */
+/* The value after `key`, "KEY=", in a file of lines; a new string, NULL: none. */
 static char *value(const char *text, const char *key)
 {
-	size_t n = strlen(key);
+	const char *at = str_line(text, key);
+	char *v = at ? strndup(at, strcspn(at, "\n")) : NULL;
 
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
-		char *v;
-
-		if (strncmp(p, key, n) != 0 || p[n] != '=')
-			continue;
-		v = strndup(p + n + 1, strcspn(p + n + 1, "\n"));
-		if (v)
-			unescape(v);
-		return v;
-	}
-	return NULL;
+	if (v)
+		unescape(v);
+	return v;
 }
 
 static int load_machine(struct look *l, const struct want *w, int dir, const char *name,
@@ -70,10 +63,10 @@ static int load_machine(struct look *l, const struct want *w, int dir, const cha
 	if (strchr(name, ':') || !path_is_component(name) ||
 	    look_read(l, dir, "/" MACHINES, name, STATE_FILE_MAX, &text) < 0)
 		return 0;
-	class = value(text.p, "CLASS");
-	service = value(text.p, "SERVICE");
-	leader = value(text.p, "LEADER");
-	scope = value(text.p, "SCOPE");
+	class = value(text.p, "CLASS=");
+	service = value(text.p, "SERVICE=");
+	leader = value(text.p, "LEADER=");
+	scope = value(text.p, "SCOPE=");
 	if (str_eq(class, "vm") || str_to_u64(leader, 1, INT32_MAX, &pid) < 0) {
 		if (!leader)
 			look_warn(l, "/" MACHINES "/%s is damaged: skipped", name);
@@ -81,7 +74,7 @@ static int load_machine(struct look *l, const struct want *w, int dir, const cha
 	}
 	t.engine = service && !str_eq(service, "systemd-nspawn") ? "machined" : "nspawn";
 	t.name = strdup(name);
-	t.image = value(text.p, "ROOT");
+	t.image = value(text.p, "ROOT=");
 	t.state_file = str_fmt("/" MACHINES "/%s", name);
 	t.exit_code = -1;
 	t.pid = (pid_t)pid;

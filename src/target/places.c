@@ -42,28 +42,6 @@ int place_add(struct target_places *out, const char *engine, int fd, const char 
 	return 0;
 }
 
-char *toml_str(const char *text, const char *key)
-{
-	size_t n = strlen(key);
-
-	for (const char *p = text; p && *p; p = strchr(p, '\n'), p += p != NULL) {
-		const char *v = p + strspn(p, " \t"), *end;
-
-		if (strncmp(v, key, n) != 0)
-			continue;
-		v += n;
-		v += strspn(v, " \t");
-		if (*v++ != '=')
-			continue;
-		v += strspn(v, " \t");
-		if (*v++ != '"')
-			continue;
-		end = v + strcspn(v, "\"\n");
-		return *end == '"' && end > v ? strndup(v, (size_t)(end - v)) : NULL;
-	}
-	return NULL;
-}
-
 int target_places(const struct target_roots *r, enum target_where where, struct target_places *out,
 		  struct err *e)
 {

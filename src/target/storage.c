@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/toml.h"
 #include "target/oci.h"
 #include "target/scan.h"
 #include "target/storage.h"

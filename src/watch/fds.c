@@ -47,13 +47,6 @@ static enum fd_kind kind_of(mode_t mode)
 	}
 }
 
-static const char *value(const char *text, const char *key)
-{
-	const char *p = strstr(text, key);
-
-	return p ? p + strlen(key) + strspn(p + strlen(key), " \t") : NULL;
-}
-
 static unsigned count(const char *text, const char *word)
 {
 	unsigned n = 0;
@@ -66,7 +59,7 @@ static unsigned count(const char *text, const char *word)
 /* What fdinfo says of descriptors that are no files. */
 static char *detail_of(const char *info)
 {
-	const char *v = value(info, "eventfd-count:");
+	const char *v = str_field(info, "eventfd-count:");
 	unsigned n = count(info, "\ntfd:");
 
 	if (v)
@@ -76,10 +69,10 @@ static char *detail_of(const char *info)
 	n = count(info, "\ninotify ");
 	if (n)
 		return str_fmt("watches %u path%s", n, n == 1 ? "" : "s");
-	v = value(info, "\nsigmask:");
+	v = str_field(info, "sigmask:");
 	if (v)
 		return str_fmt("signals 0x%llx", strtoull(v, NULL, 16));
-	v = value(info, "\nPid:");
+	v = str_field(info, "Pid:");
 	if (v)
 		return str_fmt("process %ld", strtol(v, NULL, 10));
 	return NULL;
@@ -94,9 +87,9 @@ static void read_info(int dir, struct fd_info *x)
 	snprintf(name, sizeof(name), "fdinfo/%d", x->fd);
 	if (file_read_small_at(dir, name, text, sizeof(text)) <= 0)
 		return;
-	v = value(text, "pos:");
+	v = str_field(text, "pos:");
 	x->pos = v ? strtoull(v, NULL, 10) : 0;
-	v = value(text, "flags:");
+	v = str_field(text, "flags:");
 	flags = v ? strtoul(v, NULL, 8) : 0;
 	x->reads = (flags & O_ACCMODE) != O_WRONLY;
 	x->writes = (flags & O_ACCMODE) != O_RDONLY;
@@ -204,7 +197,7 @@ static void match(int dir, pid_t pid, int fd, struct fds *l)
 		snprintf(name, sizeof(name), "fdinfo/%d", fd);
 		if (file_read_small_at(dir, name, text, sizeof(text)) <= 0)
 			return;
-		flags = value(text, "flags:");
+		flags = str_field(text, "flags:");
 		writes = flags && (strtoul(flags, NULL, 8) & O_ACCMODE) != O_RDONLY;
 		reads = flags && (strtoul(flags, NULL, 8) & O_ACCMODE) != O_WRONLY;
 		if (!(x->writes ? reads : writes))

@@ -129,14 +129,15 @@ static void task_drop(struct tracer *t, pid_t tid)
 
 static int refused(const struct tracer *t, int num, struct err *e)
 {
-	char status[4096], *by;
+	const char *by;
+	char status[4096];
 	long tracer = 0;
 
 	if (num == ESRCH)
 		return err_say(e, ESRCH, "process %d ended meanwhile", (int)t->p->pid);
 	if (file_read_small_at(t->p->dir, "status", status, sizeof(status)) > 0) {
-		by = strstr(status, "\nTracerPid:");
-		tracer = by ? strtol(by + strlen("\nTracerPid:"), NULL, 10) : 0;
+		by = str_field(status, "TracerPid:");
+		tracer = by ? strtol(by, NULL, 10) : 0;
 	}
 	if (tracer > 0) {
 		err_say(e, EBUSY, "process %d is traced already, by process %ld", (int)t->p->pid,
