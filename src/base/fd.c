@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 
 int fd_read_all(int fd, size_t max, char **out, size_t *len)
 {
@@ -119,6 +120,31 @@ int fd_write_all(int fd, const void *data, size_t len)
 	return 0;
 }
 
+DIR *dir_open(int dirfd, const char *path)
+{
+	return dir_take(openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+DIR *dir_take(int fd)
+{
+	_cleanup_close_ int own = fd;
+	DIR *d = own < 0 ? NULL : fdopendir(own);
+
+	if (d)
+		TAKE_FD(own);
+	return d;
+}
+
+struct dirent *dir_next(DIR *d)
+{
+	struct dirent *de;
+
+	do
+		de = readdir(d);
+	while (de && (str_eq(de->d_name, ".") || str_eq(de->d_name, "..")));
+	return de;
+}
+
 int fd_nonblock(int fd, bool on)
 {
 	int flags = fcntl(fd, F_GETFL);
@@ -131,14 +157,11 @@ int fd_nonblock(int fd, bool on)
 
 int fd_close_inherited(int proc_fd)
 {
-	_cleanup_dir_ DIR *d = NULL;
-	_cleanup_close_ int list = openat(proc_fd, "self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = dir_open(proc_fd, "self/fd");
 	struct dirent *de;
 
-	d = list < 0 ? NULL : fdopendir(list);
 	if (!d)
 		return -errno;
-	TAKE_FD(list);
 	while ((de = readdir(d))) {
 		int fd = atoi(de->d_name), flags = fd > 2 ? fcntl(fd, F_GETFD) : -1;
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +32,15 @@ int fd_write_all(int fd, const void *data, size_t len);
 
 /* Is it a directory? 0; -ELOOP: a link (O_PATH | O_NOFOLLOW), -ENOTDIR, or -errno of fstat(2). */
 int fd_dir_check(int fd);
+
+/* The entries of the directory `path` below `dirfd` ("." for its own; the final link is followed),
+ * or of the directory `fd`, which is taken, also on error. For closedir(3); NULL with errno, which
+ * a negative `fd` leaves as it is. */
+DIR *dir_open(int dirfd, const char *path);
+DIR *dir_take(int fd);
+
+/* readdir(3) without "." and "..". */
+struct dirent *dir_next(DIR *d);
 
 /* Set or clear O_NONBLOCK. 0 or -errno. */
 int fd_nonblock(int fd, bool on);

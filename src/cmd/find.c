@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "cli/cli.h"
 #include "cmd/file_row.h"
 #include "cmd/find_top.h"
@@ -103,21 +104,12 @@ static int print(struct find *f, const struct walk_entry *e)
 
 static bool is_empty(const struct walk_entry *e)
 {
-	_cleanup_close_ int fd = -EBADF;
 	_cleanup_dir_ DIR *d = NULL;
-	struct dirent *de;
 
 	if (e->fd < 0)
 		return true; /* match_is() has seen to it */
-	fd = openat(e->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d)
-		return false;
-	TAKE_FD(fd);
-	while ((de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-			return false;
-	return true;
+	d = dir_open(e->fd, ".");
+	return d && !dir_next(d);
 }
 
 static int visit(struct walk_entry *e, void *data)

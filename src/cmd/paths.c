@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "cli/cli.h"
 #include "cmd/spot.h"
 
@@ -42,17 +43,14 @@ static bool is_plain(const char *name)
 static void print_names(const struct place *p, const char *typed, size_t len, const char *dir,
 			const char *start)
 {
-	_cleanup_close_ int fd = place_open(p, *dir ? dir : "/", O_RDONLY | O_DIRECTORY);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_take(place_open(p, *dir ? dir : "/", O_RDONLY | O_DIRECTORY));
 	struct dirent *de;
 	int left = ENTRIES_MAX, found = 0;
 
 	if (!d)
 		return;
-	TAKE_FD(fd);
-	while (left-- > 0 && found < FOUND_MAX && (de = readdir(d))) {
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, "..") ||
-		    !str_starts(de->d_name, start) || (*de->d_name == '.' && !*start) ||
+	while (left-- > 0 && found < FOUND_MAX && (de = dir_next(d))) {
+		if (!str_starts(de->d_name, start) || (*de->d_name == '.' && !*start) ||
 		    !is_plain(de->d_name))
 			continue;
 		printf("%.*s%s%s\n", (int)len, typed, de->d_name, is_dir(p, dir, de) ? "/" : "");

@@ -114,14 +114,9 @@ char *machine_handler(const struct lint *l, const unsigned char *head, size_t n,
 	struct dirent *entry;
 	char text[HANDLER_BYTES];
 	int left = HANDLERS_MAX;
-	int fd = l->host->proc_fd < 0 ? -1
-				      : openat(l->host->proc_fd, "sys/fs/binfmt_misc",
-					       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	*fixed = false;
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d && fd >= 0)
-		close(fd);
+	d = l->host->proc_fd < 0 ? NULL : dir_open(l->host->proc_fd, "sys/fs/binfmt_misc");
 	while (d && left-- && (entry = readdir(d))) {
 		const char *p;
 		size_t len;

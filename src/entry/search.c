@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "entry/lint_priv.h"
 
@@ -133,15 +134,11 @@ static bool nearest_in(void *data, const char *dir)
 	_cleanup_dir_ DIR *d = NULL;
 	struct dirent *entry;
 	_cleanup_place_ struct place p = PLACE_INIT;
-	int fd;
 
 	place_find(s->l, dir, &p);
 	if (p.err < 0 || !S_ISDIR(p.st.st_mode))
 		return false;
-	fd = openat(p.fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d && fd >= 0)
-		close(fd);
+	d = dir_open(p.fd, ".");
 	while (d && s->left && (entry = readdir(d))) {
 		unsigned n;
 

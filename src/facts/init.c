@@ -107,11 +107,9 @@ static int fd_count(int proc_fd, uint64_t *n)
 		*n = (uint64_t)st.st_size;
 		return 0;
 	}
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
+	dir = dir_take(fd);
+	if (!dir)
 		return -ENOMEM;
-	}
 	for (struct dirent *d = readdir(dir); d; d = readdir(dir))
 		*n += d->d_name[0] != '.';
 	return 0;

@@ -233,13 +233,11 @@ static int dns_read(int proc_fd, struct facts_net *net)
 /* Note the owner of every socket that is among this process's descriptors. Returns links read. */
 static size_t own(const struct fact_proc *p, int fd_dir, struct facts_net *net, size_t *missing)
 {
-	_cleanup_dir_ DIR *dir = fdopendir(fd_dir);
+	_cleanup_dir_ DIR *dir = dir_take(fd_dir);
 	size_t n = 0;
 
-	if (!dir) {
-		close(fd_dir);
+	if (!dir)
 		return 0;
-	}
 	for (struct dirent *d = readdir(dir); d && *missing && n < LINKS_READ_MAX;
 	     d = readdir(dir), n++) {
 		char link[64];

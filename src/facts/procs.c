@@ -192,7 +192,7 @@ int facts_procs_read(const struct target_roots *r, const struct target *t, struc
 	struct fact_proc first;
 	struct dirent *d;
 	struct rule rule;
-	int err, fd;
+	int err;
 
 	err = proc_fill(t->proc_fd, t->pid, &first);
 	if (err == 0)
@@ -200,13 +200,9 @@ int facts_procs_read(const struct target_roots *r, const struct target *t, struc
 	if (err < 0)
 		return err;
 	rule = rule_of(t, f, first.inside);
-	fd = openat(r->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		err = -errno;
-		cleanup_close(&fd);
-		return err;
-	}
+	dir = dir_open(r->proc_fd, ".");
+	if (!dir)
+		return -errno;
 	while (err == 0 && (d = readdir(dir))) {
 		uint64_t pid;
 

@@ -126,16 +126,12 @@ static int by_name(const void *x, const void *y)
 
 static int list(struct walk *w, int dir, struct strv *names)
 {
-	_cleanup_close_ int fd = openat(dir, ".", DIR_FLAGS);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(dir, ".");
 	struct dirent *de;
 
 	if (!d)
 		return -errno;
-	TAKE_FD(fd);
-	while ((de = readdir(d))) {
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
+	while ((de = dir_next(d))) {
 		if (names->n >= COMPARE_NAMES) {
 			w->out->cut = true;
 			return 0;

@@ -63,17 +63,14 @@ static int by_name(const void *a, const void *b)
 
 int listing_read(int fd, bool hidden, struct listing *out)
 {
-	_cleanup_close_ int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = own < 0 ? NULL : fdopendir(own);
+	_cleanup_dir_ DIR *d = dir_open(fd, ".");
 	struct dirent *de;
 	int r = 0;
 
 	if (!d)
 		return -errno;
-	TAKE_FD(own);
-	while (errno = 0, r != -ENOMEM && (de = readdir(d))) {
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, "..") ||
-		    (!hidden && *de->d_name == '.'))
+	while (errno = 0, r != -ENOMEM && (de = dir_next(d))) {
+		if (!hidden && *de->d_name == '.')
 			continue;
 		r = listing_add(out, fd, de->d_name);
 		if (r < 0 && r != -ENOENT)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/str.h"
 
 #ifndef MQUEUE_MAGIC
@@ -97,10 +98,8 @@ static const char *next_name(struct level *l)
 
 	if (l->names.v)
 		return l->at < l->names.n ? l->names.v[l->at++] : NULL;
-	do {
-		errno = 0;
-		de = readdir(l->d);
-	} while (de && (str_eq(de->d_name, ".") || str_eq(de->d_name, "..")));
+	errno = 0;
+	de = dir_next(l->d);
 	return de ? de->d_name : NULL;
 }
 
@@ -135,9 +134,9 @@ static int go_down(struct walk *w, const struct walk_entry *e)
 		w->size = size;
 	}
 	l = &w->v[w->n];
-	*l = (struct level){.d = fdopendir(e->fd), .path = w->path_len, .e = *e};
+	*l = (struct level){.d = dir_take(e->fd), .path = w->path_len, .e = *e};
 	if (!l->d)
-		return close(e->fd), -errno;
+		return -errno;
 	w->n++;
 	return w->how->sorted ? load_sorted(l) : 0;
 }

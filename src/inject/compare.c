@@ -246,11 +246,9 @@ static int add_links(struct walk *w, const struct entry *n, const char *dir, str
 	if (!d)
 		return err_set(e, to < 0 ? -to : fd < 0 ? -fd : errno, "reading %s", dir);
 	TAKE_FD(fd);
-	while (r == 0 && (de = readdir(d))) {
+	while (r == 0 && (de = dir_next(d))) {
 		struct item i = {.kind = 'l', .mode = 0777, .seq = w->c->items.n};
 
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
 		if (fstatat(to, de->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 			w->c->kept++;
 			continue;
@@ -394,8 +392,7 @@ static int look(struct walk *w, const struct spot *s, const char *name, struct e
 
 static int visit(struct walk *w, const struct spot *s, struct err *e)
 {
-	int fd = openat(s->from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(s->from, ".");
 	struct dirent *de;
 	int r = 0;
 
@@ -404,9 +401,8 @@ static int visit(struct walk *w, const struct spot *s, struct err *e)
 	if (s->depth > DEPTH_MAX)
 		return err_say(e, EFBIG, "what is to be put in is more than %d directories deep",
 			       DEPTH_MAX);
-	while (r == 0 && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-			r = look(w, s, de->d_name, e);
+	while (r == 0 && (de = dir_next(d)))
+		r = look(w, s, de->d_name, e);
 	return r;
 }
 

@@ -100,19 +100,18 @@ static bool is_original(const struct out *o, int at, size_t i)
 static int find_later(struct out *o, const struct item *it, int at)
 {
 	int fd = tree_open(at, "", O_RDONLY | O_DIRECTORY);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_take(fd);
 	struct dirent *de;
 	size_t n = 0;
 
 	if (!d)
 		return fd < 0 ? fd : -ENOMEM;
-	while ((de = readdir(d))) {
+	while ((de = dir_next(d))) {
 		_cleanup_free_ char *path = str_fmt("%s/%s", it->path, de->d_name);
 
 		if (!path)
 			return -ENOMEM;
-		n += !str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
-		     !items_find(&o->j->items, path);
+		n += !items_find(&o->j->items, path);
 	}
 	o->x->later += n;
 	return n ? strv_add(&o->x->busy, it->path) ?: 1 : 0;

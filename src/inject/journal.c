@@ -205,7 +205,7 @@ int journal_list(struct strv *out, struct err *e)
 
 	if (fd == -ENOENT)
 		return 0;
-	d = fd < 0 ? NULL : fdopendir(fd);
+	d = dir_take(fd);
 	if (!d) {
 		*e = why;
 		return -why.num;

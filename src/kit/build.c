@@ -38,14 +38,10 @@ int build_remove(int dirfd, const char *name)
 	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
+	d = dir_take(fd);
+	if (!d)
 		return -ENOMEM;
-	}
-	while ((de = readdir(d))) {
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
+	while ((de = dir_next(d))) {
 		r = build_remove(fd, de->d_name);
 		if (r < 0)
 			return r;
@@ -75,15 +71,11 @@ static void place_done(struct place *p)
 /* Remove what killed builds of this output left: their locks are free. */
 static void clear_old(struct place *p, const char *prefix)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = dir_open(p->parent_fd, ".");
 	struct dirent *de;
-	int fd = openat(p->parent_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d) {
-		cleanup_close(&fd);
+	if (!d)
 		return;
-	}
 	while ((de = readdir(d))) {
 		_cleanup_close_ int old = -EBADF;
 

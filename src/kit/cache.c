@@ -113,27 +113,22 @@ static void remove_tree(int at, const char *name, int depth)
 	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fchmod(fd, 0700) < 0)
 		return;
-	d = fdopendir(fd);
+	d = dir_take(TAKE_FD(fd));
 	if (!d)
 		return;
-	TAKE_FD(fd);
-	while ((de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-			remove_tree(dirfd(d), de->d_name, depth + 1);
+	while ((de = dir_next(d)))
+		remove_tree(dirfd(d), de->d_name, depth + 1);
 	unlinkat(at, name, AT_REMOVEDIR);
 }
 
 /* With the lock held nobody is at work: what is partial was left by somebody who was killed. */
 static void remove_partial(int cache)
 {
-	_cleanup_dir_ DIR *d = NULL;
-	_cleanup_close_ int fd = openat(cache, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = dir_open(cache, ".");
 	struct dirent *de;
 
-	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
 		return;
-	TAKE_FD(fd);
 	while ((de = readdir(d)))
 		if (str_starts(de->d_name, PARTIAL))
 			remove_tree(cache, de->d_name, 0);

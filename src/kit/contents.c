@@ -77,19 +77,15 @@ static int add_program(void *arg, const struct erofs_dirent *d, struct err *e)
 
 static int programs_of_dir(const struct kit *k, struct strv *out, struct err *e)
 {
-	_cleanup_close_ int fd = openat(k->fd, "b", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(k->fd, "b");
 	struct dirent *entry;
 
 	if (!d)
 		return err_set(e, errno, "cannot read b/ of %s", k->path);
-	fd = -EBADF; /* the stream's now */
-	while ((entry = readdir(d))) {
+	while ((entry = dir_next(d))) {
 		struct erofs_dirent as = {};
 		int r;
 
-		if (str_eq(entry->d_name, ".") || str_eq(entry->d_name, ".."))
-			continue;
 		memcpy(as.name, entry->d_name, strlen(entry->d_name));
 		r = add_program(out, &as, e);
 		if (r < 0)

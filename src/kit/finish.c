@@ -82,17 +82,12 @@ static int place_loader(int rootfd, const char *dir, const char *name)
 
 static int find_loader(int rootfd)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = dir_open(rootfd, "l");
 	struct dirent *de;
-	int fd = openat(rootfd, "l", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	int r = 0;
 
-	if (fd < 0)
+	if (!d)
 		return errno == ENOENT ? 0 : -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
 	for (size_t i = 0; r == 0 && i < ARRAY_LEN(loaders); i++) {
 		r = place_loader(rootfd, "l", loaders[i]);
 		rewinddir(d);
@@ -115,20 +110,13 @@ static int by_text(const void *a, const void *b)
 /* Names in a directory that end with `suffix` (NULL: all), sorted. */
 static int list(int rootfd, const char *path, const char *suffix, struct strv *out)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = dir_open(rootfd, path);
 	struct dirent *de;
-	int fd = openat(rootfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0)
+	if (!d)
 		return errno == ENOENT ? 0 : -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while ((de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
-		    (!suffix || str_ends(de->d_name, suffix)) && strv_add(out, de->d_name) < 0)
+	while ((de = dir_next(d)))
+		if ((!suffix || str_ends(de->d_name, suffix)) && strv_add(out, de->d_name) < 0)
 			return -ENOMEM;
 	if (out->n)
 		qsort(out->v, out->n, sizeof(*out->v), by_text);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fd.h"
 #include "base/str.h"
 
 /* First match wins: longer before shorter. */
@@ -96,23 +97,15 @@ bool names_has(const struct names *n, const char *kit_path, size_t len)
 
 static int collect(struct names *n, int dirfd, const char *prefix, unsigned depth)
 {
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_dir_ DIR *d = dir_open(dirfd, *prefix ? prefix : ".");
 	struct dirent *de;
-	int fd = openat(dirfd, *prefix ? prefix : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (fd < 0)
+	if (!d)
 		return -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while ((de = readdir(d))) {
+	while ((de = dir_next(d))) {
 		_cleanup_free_ char *path = NULL;
 		int r;
 
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
 		path = str_fmt("%s%s%s", prefix, *prefix ? "/" : "", de->d_name);
 		if (!path)
 			return -ENOMEM;

@@ -216,17 +216,14 @@ static bool is_being_made(const char *name)
 
 void launch_sweep(void)
 {
-	_cleanup_close_ int top = open_top();
-	_cleanup_dir_ DIR *d = top < 0 ? NULL : fdopendir(top);
+	_cleanup_dir_ DIR *d = dir_take(open_top());
 	struct dirent *de;
 	int left = DIRS_MAX;
 
 	if (!d)
 		return;
-	TAKE_FD(top);
-	while (left-- > 0 && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
-		    !is_being_made(de->d_name))
+	while (left-- > 0 && (de = dir_next(d)))
+		if (!is_being_made(de->d_name))
 			clear(dirfd(d), de->d_name);
 	rmdir(RUN); /* the last one goes with its directory */
 }

@@ -239,13 +239,11 @@ bool session_cgroup_end(int proc_dir, const char *cookie)
 /* Another session's is still there. */
 static bool is_shared(int parent)
 {
-	_cleanup_close_ int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(parent, ".");
 	struct dirent *de;
 
 	if (!d)
 		return true;
-	TAKE_FD(fd);
 	while ((de = readdir(d)))
 		if (str_starts(de->d_name, CGROUP_NAME))
 			return true;

@@ -226,18 +226,13 @@ static int with_name(struct walk *w, const char *name, int upper, int lower, boo
  * in `upper`. */
 static int each_name(struct walk *w, int upper, int lower, bool only_deleted)
 {
-	_cleanup_close_ int fd =
-		openat(only_deleted ? lower : upper, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(only_deleted ? lower : upper, ".");
 	struct dirent *de;
 	int n = 0, r = 0;
 
 	if (!d)
 		return -errno;
-	TAKE_FD(fd);
-	while (r == 0 && (de = readdir(d))) {
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
+	while (r == 0 && (de = dir_next(d))) {
 		if (only_deleted && ++n > NAMES_MAX) {
 			w->cut = true;
 			break;
@@ -313,15 +308,13 @@ static int walk_piece(struct walk *w, int scratch, const char *name)
 /* The names of all pieces, and where each is. */
 static int list_pieces(const struct plan *p, int scratch, struct strv *names, struct strv *mounts)
 {
-	_cleanup_close_ int fd = openat(scratch, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(scratch, ".");
 	char dest[PATH_MAX];
 	struct dirent *de;
 	int r = 0;
 
 	if (!d)
 		return -errno;
-	TAKE_FD(fd);
 	while (r == 0 && (de = readdir(d))) {
 		if (de->d_name[0] < '0' || de->d_name[0] > '9')
 			continue;

@@ -24,19 +24,16 @@ static int each(int dir, int depth, int (*fn)(int dir, const char *name, int dep
 		void *data)
 {
 	_cleanup_dir_ DIR *d = NULL;
-	_cleanup_close_ int fd = open_dir(dir, ".");
 	struct dirent *de;
 	int r = 0;
 
 	if (depth > DEPTH_MAX)
 		return -EFBIG;
-	d = fd < 0 ? NULL : fdopendir(fd);
+	d = dir_take(open_dir(dir, "."));
 	if (!d)
 		return -errno;
-	TAKE_FD(fd);
-	while (r == 0 && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, ".."))
-			r = fn(dir, de->d_name, depth, data);
+	while (r == 0 && (de = dir_next(d)))
+		r = fn(dir, de->d_name, depth, data);
 	return r;
 }
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "sys/proc.h"
 #include "target/target.h"
 
@@ -191,15 +192,12 @@ static int stop_one(struct freeze_table *table, const struct members *m, pid_t p
 /* One look at all processes. How many still run, or -errno. */
 static int stop_round(struct freeze_table *table, const struct members *m, pid_t spare)
 {
-	_cleanup_dir_ DIR *d = NULL;
-	_cleanup_close_ int fd = openat(m->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = dir_open(m->proc, ".");
 	struct dirent *de;
 	int running = 0;
 
-	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
 		return -errno;
-	TAKE_FD(fd);
 	while ((de = readdir(d))) {
 		pid_t pid = atoi(de->d_name);
 		int r = pid > 0 && pid != spare ? stop_one(table, m, pid) : 0;

@@ -133,15 +133,12 @@ static bool is_ours(int pid_dir, const void *arg)
 
 static int sweep_once(int host_proc, bool (*is)(int pid_dir, const void *arg), const void *arg)
 {
-	_cleanup_dir_ DIR *d = NULL;
-	_cleanup_close_ int fd = openat(host_proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = dir_open(host_proc, ".");
 	struct dirent *de;
 	int killed = 0;
 
-	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
 		return 0;
-	TAKE_FD(fd);
 	while ((de = readdir(d))) {
 		_cleanup_close_ int dir = -EBADF;
 

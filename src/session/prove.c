@@ -67,13 +67,11 @@ static int entries_of(int dirfd, struct strv *out)
 		return -errno;
 	r = strv_push(out, str_fmt(". changed at %lld.%09ld", (long long)st.st_mtim.tv_sec,
 				   st.st_mtim.tv_nsec));
-	d = fdopendir(fd);
+	d = dir_take(TAKE_FD(fd));
 	if (!d)
 		return -errno;
-	TAKE_FD(fd);
-	while (r == 0 && out->n < ENTRIES_MAX && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") &&
-		    fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
+	while (r == 0 && out->n < ENTRIES_MAX && (de = dir_next(d)))
+		if (fstatat(dirfd, de->d_name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) == 0)
 			r = strv_push(out, str_fmt("%s mode %o owner %u:%u device %llx inode %llu",
 						   de->d_name, st.st_mode, st.st_uid, st.st_gid,
 						   (unsigned long long)st.st_rdev,

@@ -142,20 +142,15 @@ static int copy_entry(int from, int to, const char *name, int depth, struct work
 
 static void copy_dir(int from, int to, int depth, struct work *w)
 {
-	_cleanup_dir_ DIR *d = NULL;
-	_cleanup_close_ int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = dir_open(from, ".");
 	struct dirent *de;
 	size_t len = w->path.len;
 
-	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d) {
 		miss(w);
 		return;
 	}
-	TAKE_FD(fd);
-	for (int left = RESCUE_ENTRIES_MAX; left > 0 && (de = readdir(d)); left--) {
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
+	for (int left = RESCUE_ENTRIES_MAX; left > 0 && (de = dir_next(d)); left--) {
 		buf_putc(&w->path, '/');
 		buf_puts(&w->path, de->d_name);
 		if (w->path.oom) {

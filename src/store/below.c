@@ -285,16 +285,12 @@ int below_find(const struct below *t, const char *path)
  * is left in `name`. 1; 0 when it is empty now, -errno. */
 static int empty_dir(int fd, char name[NAME_MAX + 1])
 {
-	_cleanup_dir_ DIR *d = fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_take(fd);
 	struct dirent *de;
 
-	if (!d) {
-		cleanup_close(&fd);
+	if (!d)
 		return -errno;
-	}
-	while ((de = readdir(d))) {
-		if (str_eq(de->d_name, ".") || str_eq(de->d_name, ".."))
-			continue;
+	while ((de = dir_next(d))) {
 		if (unlinkat(dirfd(d), de->d_name, 0) == 0 || errno == ENOENT)
 			continue;
 		if (errno == EISDIR && unlinkat(dirfd(d), de->d_name, AT_REMOVEDIR) == 0)

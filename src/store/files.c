@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/path.h"
 #include "base/str.h"
@@ -178,12 +179,9 @@ bool files_any(const struct files *f, bool (*is)(const char *name))
 	}
 	if (f->tar >= 0)
 		return false;
-	fd = openat(f->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	d = fd < 0 ? NULL : fdopendir(fd);
-	if (d)
-		TAKE_FD(fd);
-	while (d && (de = readdir(d)))
-		if (!str_eq(de->d_name, ".") && !str_eq(de->d_name, "..") && is(de->d_name))
+	d = dir_open(f->dir, ".");
+	while (d && (de = dir_next(d)))
+		if (is(de->d_name))
 			return true;
 	return false;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "store/digest.h"
 #include "store/docker.h"
@@ -36,7 +37,7 @@ static int add_names(struct image_refs *out, struct image_ref *ref, json_t *repo
 /* All that have a configuration: most of them have a name, too. */
 static int add_ids(struct image_refs *out, struct image_ref *ref, int dir)
 {
-	_cleanup_dir_ DIR *d = dir < 0 ? NULL : fdopendir(dir);
+	_cleanup_dir_ DIR *d = dir_take(dir);
 	struct dirent *de;
 
 	ref->name = ref->digest = NULL;
@@ -71,14 +72,12 @@ static int add_driver(const struct target_place *p, const char *driver, struct i
 int docker_images(const struct target_place *p, struct image_refs *out)
 {
 	int fd = path_open_in_root(p->fd, "image", O_RDONLY | O_DIRECTORY), r = 0;
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_take(fd);
 	struct dirent *de;
 
 	for (int left = 100; d && r == 0 && left > 0 && (de = readdir(d)); left--)
 		if (de->d_name[0] != '.')
 			r = add_driver(p, de->d_name, out);
-	if (!d)
-		cleanup_close(&fd);
 	return r;
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "store/graph.h"
 #include "store/idmap.h"
@@ -33,7 +34,7 @@ static int add_entry(struct image_refs *out, struct image_ref *ref, json_t *entr
 int graph_images(const struct target_place *p, struct image_refs *out)
 {
 	int fd = path_open_in_root(p->fd, ".", O_RDONLY | O_DIRECTORY), r = 0;
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_take(fd);
 	struct storage top = {.fd = p->fd, .path = p->path};
 	struct dirent *de;
 

@@ -49,7 +49,7 @@ static char *cut_target(char *to)
 static int shorts_read(const struct storage *s, struct shorts *out)
 {
 	int fd = path_open_in_root(s->fd, ".", O_RDONLY | O_DIRECTORY);
-	_cleanup_dir_ DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	_cleanup_dir_ DIR *d = dir_take(fd);
 	const struct dirent *ent;
 
 	out->read = true;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "store/lxc.h"
 #include "sys/caps.h"
@@ -150,7 +151,7 @@ static void read_file(struct lxc *l, const char *path);
 static void on_include(struct lxc *l, const char *v)
 {
 	int fd = path_open_in_root(l->roots->root_fd, v, O_RDONLY | O_DIRECTORY | O_NOATIME);
-	_cleanup_dir_ DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	_cleanup_dir_ DIR *d = dir_take(fd);
 	const struct dirent *ent;
 
 	if (!d) {

@@ -9,6 +9,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
+#include "base/fd.h"
 #include "base/path.h"
 #include "store/store.h"
 #include "sys/fsmount.h"
@@ -132,14 +133,11 @@ static int clone_mounted(const struct store *s, int proc_fd, struct err *e)
 static int check_unused(const struct store *s, int proc_fd, struct err *e)
 {
 	_cleanup_(seen_done) struct seen seen = {};
-	int copy = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	_cleanup_dir_ DIR *d = dir_open(proc_fd, ".");
 	struct dirent *de;
 
-	if (!d) {
-		cleanup_close(&copy);
+	if (!d)
 		return err_set(e, errno, "looking for who has '%s' mounted", s->label);
-	}
 	while ((de = readdir(d))) {
 		_cleanup_close_ int pid = -EBADF;
 		_cleanup_free_ char *at = NULL;

@@ -140,15 +140,12 @@ static int procs_of(int dir, struct walk *w)
 
 static int walk_dir(int dir, int depth, struct walk *w)
 {
-	_cleanup_dir_ DIR *d = NULL;
-	_cleanup_close_ int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *de;
 	int r = depth == DEPTH_MAX ? -E2BIG : procs_of(dir, w);
+	_cleanup_dir_ DIR *d = dir_open(dir, ".");
+	struct dirent *de;
 
-	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
 		return -errno;
-	TAKE_FD(fd);
 	while (r == 0 && (de = readdir(d))) {
 		_cleanup_close_ int sub = -EBADF;
 

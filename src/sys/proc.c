@@ -130,8 +130,7 @@ int proc_stat_read_at(int proc_fd, pid_t pid, struct proc_stat *out)
 
 int proc_thread_open(int dir)
 {
-	int fd = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(dir, "task");
 	struct dirent *ent;
 
 	while (d && (ent = readdir(d))) {

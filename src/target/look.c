@@ -162,12 +162,7 @@ pid_t look_pid_file(int dir, const char *path)
 
 DIR *look_opendir(struct look *l, int dir, const char *path)
 {
-	_cleanup_close_ int fd = look_dir(l, dir, path);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (d)
-		TAKE_FD(fd);
-	return d;
+	return dir_take(look_dir(l, dir, path));
 }
 
 const char *look_entry(struct look *l, DIR *d, unsigned *left)

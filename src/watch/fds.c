@@ -140,16 +140,12 @@ static int by_number(const void *a, const void *b)
 
 int fds_read(int dir, struct fds *l)
 {
-	int fd = openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(dir, "fd");
 	struct dirent *entry;
 	int r = 0;
 
-	if (!d) {
-		r = -errno;
-		cleanup_close(&fd);
-		return r;
-	}
+	if (!d)
+		return -errno;
 	while (r == 0 && (entry = readdir(d))) {
 		struct fd_info x;
 		uint64_t number;
@@ -211,17 +207,12 @@ static void match(int dir, pid_t pid, int fd, struct fds *l)
 static bool look_in(int proc_fd, pid_t pid, struct fds *l)
 {
 	_cleanup_close_ int dir = proc_dir_open(proc_fd, pid);
-	int fd = dir < 0 ? -EBADF : openat(dir, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir < 0 ? NULL : dir_open(dir, "fd");
 	struct dirent *entry;
 	uint64_t number;
 
-	if (!d) {
-		bool gone = dir < 0 || errno == ENOENT || errno == ESRCH;
-
-		cleanup_close(&fd);
-		return gone;
-	}
+	if (!d)
+		return dir < 0 || errno == ENOENT || errno == ESRCH;
 	for (unsigned n = 0; n < FDS_MAX && (entry = readdir(d)); n++)
 		if (str_to_u64(entry->d_name, 0, INT_MAX, &number) == 0)
 			match(dir, pid, (int)number, l);
@@ -230,18 +221,13 @@ static bool look_in(int proc_fd, pid_t pid, struct fds *l)
 
 int fds_find_peers(int proc_fd, pid_t self, struct fds *l)
 {
-	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(proc_fd, ".");
 	struct dirent *entry;
 	uint64_t pid;
 	bool all = true;
 
-	if (!d) {
-		int r = -errno;
-
-		cleanup_close(&fd);
-		return r;
-	}
+	if (!d)
+		return -errno;
 	while ((entry = readdir(d)))
 		if (str_to_u64(entry->d_name, 1, INT_MAX, &pid) == 0 && (pid_t)pid != self)
 			all &= look_in(proc_fd, (pid_t)pid, l);

@@ -176,8 +176,7 @@ static int seize_all(struct tracer *t, struct err *e)
 	int r = seize(t, t->p->pid, e);
 
 	do {
-		int fd = openat(t->p->dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+		_cleanup_dir_ DIR *d = dir_open(t->p->dir, "task");
 		struct dirent *entry;
 		uint64_t tid;
 

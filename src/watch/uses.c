@@ -112,14 +112,12 @@ static bool is_again(const struct visit *v, int dir, const char *link)
 
 static int take_all(struct visit *v, const char *which, enum use_how how)
 {
-	_cleanup_close_ int fd = openat(v->dir, which, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(v->dir, which);
 	int left = ENTRIES_MAX, r = 0;
 	struct dirent *de;
 
 	if (!d)
-		return fd < 0 && errno == EACCES ? -EACCES : 0;
-	TAKE_FD(fd);
+		return errno == EACCES ? -EACCES : 0;
 	while (r == 0 && left-- > 0 && (de = readdir(d))) {
 		if (de->d_name[0] == '.')
 			continue;
@@ -153,14 +151,12 @@ static int visit_one(struct visit *v)
 
 int each_process(int proc_fd, int (*look)(void *data, int dir, pid_t pid), void *data)
 {
-	_cleanup_close_ int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *d = dir_open(proc_fd, ".");
 	struct dirent *de;
 	int r = 0;
 
 	if (!d)
 		return 0;
-	TAKE_FD(fd);
 	while (r == 0 && (de = readdir(d))) {
 		_cleanup_close_ int dir = -EBADF;
 		uint64_t pid;
