@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -143,6 +144,19 @@ struct dirent *dir_next(DIR *d)
 		de = readdir(d);
 	while (de && (str_eq(de->d_name, ".") || str_eq(de->d_name, "..")));
 	return de;
+}
+
+int fd_signals(const int *signals, size_t n, sigset_t *before, struct err *e)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < n; i++)
+		sigaddset(&set, signals[i]);
+	sigprocmask(SIG_BLOCK, &set, before);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_set(e, errno, "making a signal descriptor") : fd;
 }
 
 int fd_nonblock(int fd, bool on)

@@ -6,10 +6,13 @@
 #pragma once
 
 #include <dirent.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include "base/err.h"
 
 /* Read at most `max` bytes of `fd` to the end into a new NUL-terminated buffer the caller frees.
  * Returns 0, or -EFBIG when there is more than `max`, or -errno. `len` may be NULL. */
@@ -41,6 +44,10 @@ DIR *dir_take(int fd);
 
 /* readdir(3) without "." and "..". */
 struct dirent *dir_next(DIR *d);
+
+/* Block these signals and be told of them instead: a descriptor (signalfd(2), non-blocking) the
+ * caller owns, or -errno. *before: what was blocked; may be NULL. */
+int fd_signals(const int *signals, size_t n, sigset_t *before, struct err *e);
 
 /* Set or clear O_NONBLOCK. 0 or -errno. */
 int fd_nonblock(int fd, bool on);

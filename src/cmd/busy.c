@@ -97,7 +97,7 @@ static int print_table(const struct out_style *style, const struct uses *u, cons
 		table_add(&t, OUT_PLAIN, one->path);
 		table_add(&t, OUT_PLAIN, !is_mount ? NULL : one->same_mount ? "mount" : "device");
 	}
-	return table_print(stdout, &t, style) < 0 ? err_set(e, ENOMEM, "printing the table") : 0;
+	return table_print(stdout, &t, style, e);
 }
 
 static int print_json(const struct out_style *style, const struct uses *u, const struct owners *o,

@@ -120,16 +120,10 @@ static void find_layers(struct catcher *c)
 
 static int block_signals(struct catcher *c, struct err *e)
 {
-	sigset_t set;
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	c->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return c->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
+	c->sigfd = fd_signals(ending, ARRAY_LEN(ending), NULL, e);
+	return c->sigfd < 0 ? c->sigfd : 0;
 }
 
 static int arm(struct catcher *c, struct err *e)

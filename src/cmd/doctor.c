@@ -258,8 +258,8 @@ static int print_verbs(const struct out_style *style, const struct here *h, unsi
 		any |= missing;
 	}
 	putchar('\n');
-	if (table_print(stdout, &t, style) < 0)
-		return err_set(e, ENOMEM, "printing the table");
+	if (table_print(stdout, &t, style, e) < 0)
+		return -ENOMEM;
 	words_of(h, any, &all_what, &all_add);
 	if (any && all_add.len)
 		printf("\nFor all of them%s, add: %s\n",

@@ -125,7 +125,6 @@ int top_print(struct top *t, struct ctx *ctx, const char *base, struct err *e)
 				      json_pack("{s:o,s:s,s:I}", "path", json_text(path), "type",
 						kind, "disk", (json_int_t)row->bytes));
 	}
-	if (ctx->json)
-		return out_json(stdout, list, &style, e);
-	return table_print(stdout, &table, &style) < 0 ? err_set(e, ENOMEM, "printing") : 0;
+	return ctx->json ? out_json(stdout, list, &style, e)
+			 : table_print(stdout, &table, &style, e);
 }

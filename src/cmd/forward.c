@@ -231,17 +231,11 @@ static void on_cmd_end(void *data)
 
 static int take_signals(struct run *x, struct err *e)
 {
-	sigset_t set;
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGQUIT);
-	sigprocmask(SIG_BLOCK, &set, &x->before);
-	x->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return x->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
+	x->sigfd = fd_signals(ending, ARRAY_LEN(ending), &x->before, e);
+	return x->sigfd < 0 ? x->sigfd : 0;
 }
 
 /* PORTHOLE_PORT: of the first rule that listens on one; PORTHOLE_PORTS: all of them. */

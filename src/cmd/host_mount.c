@@ -53,8 +53,8 @@ static int list(struct ctx *ctx, const struct graft *g, struct err *e)
 		return out_json(stdout, all, &style, e);
 	if (!json_array_size(all))
 		printf("'%s' has no path of the host.\n", g->label);
-	else if (table_print(stdout, &t, &style) < 0)
-		return err_set(e, ENOMEM, "printing the table");
+	else
+		return table_print(stdout, &t, &style, e);
 	return 0;
 }
 

@@ -139,8 +139,6 @@ int inject_list(struct ctx *ctx, struct err *e)
 	}
 	if (r < 0)
 		return r;
-	if (ctx->json)
-		return out_json(stdout, all, &style, e);
-	return table_print(stdout, &table, &style) < 0 ? err_set(e, ENOMEM, "printing the table")
-						       : 0;
+	return ctx->json ? out_json(stdout, all, &style, e)
+			 : table_print(stdout, &table, &style, e);
 }

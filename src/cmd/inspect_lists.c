@@ -82,7 +82,7 @@ static void mounts(struct page *p)
 	else if (hidden)
 		page_line(p, "mounts", "only the %zu usual ones (--all shows them)", hidden);
 	if (shown)
-		p->oom = table_print(p->out, &t, p->style) < 0 || p->oom;
+		p->oom = table_print(p->out, &t, p->style, NULL) < 0 || p->oom;
 }
 
 static const char *libc_words(enum libc_kind kind)
@@ -168,7 +168,7 @@ static void sockets(struct page *p)
 	}
 	if (shown) {
 		page_title(p);
-		p->oom = table_print(p->out, &t, p->style) < 0 || p->oom;
+		p->oom = table_print(p->out, &t, p->style, NULL) < 0 || p->oom;
 	} else {
 		page_line(p, "listening",
 			  n->n_others ? "nobody in this container" : "nobody listens");

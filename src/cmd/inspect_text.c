@@ -82,7 +82,7 @@ static void process_table(struct page *p)
 		else
 			table_addf(&t, OUT_DIM, "[%s]", q->comm);
 	}
-	if (table_print(p->out, &t, p->style) < 0)
+	if (table_print(p->out, &t, p->style, NULL) < 0)
 		p->oom = true;
 	if (l->total > shown)
 		fprintf(p->out, "  and %zu more\n", l->total - shown);

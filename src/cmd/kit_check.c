@@ -43,7 +43,7 @@ static int print_json(const struct check_report *r, struct err *e)
 	return out_json(stdout, j, &(struct out_style){}, e);
 }
 
-static int print_text(struct ctx *ctx, const struct check_report *r, bool verbose)
+static int print_text(struct ctx *ctx, const struct check_report *r, bool verbose, struct err *e)
 {
 	static const struct column columns[] = {
 		{"PROGRAM"}, {"CHECK"}, {"RESULT"}, {"TIME", COL_RIGHT}, {"WHY", COL_SHRINK}};
@@ -64,7 +64,7 @@ static int print_text(struct ctx *ctx, const struct check_report *r, bool verbos
 		table_add(&t, OUT_PLAIN, c->why);
 	}
 	if (t.n_cells)
-		k = table_print(stdout, &t, &style);
+		k = table_print(stdout, &t, &style, e);
 	printf("%s%zu checks, %zu of them of what the program does; %zu failed\n",
 	       t.n_cells ? "\n" : "", r->n, r->deep, r->failed);
 	return k;
@@ -84,7 +84,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	if (progress)
 		fprintf(stderr, "\r\033[K");
 	if (r == 0)
-		r = ctx->json ? print_json(&report, e) : print_text(ctx, &report, o->verbose);
+		r = ctx->json ? print_json(&report, e) : print_text(ctx, &report, o->verbose, e);
 	return r < 0 ? r : report.failed > 0;
 }
 

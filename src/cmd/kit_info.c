@@ -163,12 +163,12 @@ static int print_text(struct ctx *ctx, const struct info *i, struct err *e)
 	print_numbers(&t, i->manifest);
 	print_mount(&t, &i->probe);
 	add_packages(&p, i->manifest);
-	r = table_print(stdout, &t, &style);
+	r = table_print(stdout, &t, &style, e);
 	if (r == 0 && p.n_cells) {
 		putchar('\n');
-		r = table_print(stdout, &p, &style);
+		r = table_print(stdout, &p, &style, e);
 	}
-	return r < 0 ? err_set(e, r, "describing the kit") : 0;
+	return r;
 }
 
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)

@@ -68,8 +68,7 @@ static int list_programs(struct ctx *ctx, const struct kit *k, json_t *manifest,
 		return r;
 	if (ctx->json)
 		return out_json(stdout, list, &style, e);
-	r = table_print(stdout, &t, &style);
-	return r < 0 ? err_set(e, r, "listing the kit") : 0;
+	return table_print(stdout, &t, &style, e);
 }
 
 static int list_packages(struct ctx *ctx, json_t *manifest, struct err *e)
@@ -86,7 +85,6 @@ static int list_packages(struct ctx *ctx, json_t *manifest, struct err *e)
 	_cleanup_json_ json_t *none = json_array();
 	char size[HUMAN_MAX];
 	size_t i;
-	int r;
 
 	if (ctx->json)
 		return out_json(stdout, list ? list : none, &style, e);
@@ -100,8 +98,7 @@ static int list_packages(struct ctx *ctx, json_t *manifest, struct err *e)
 		table_addf(&t, OUT_PLAIN, "%lld", (long long)json_int(pkg, "files", 0));
 		table_add(&t, OUT_PLAIN, human_size(bytes > 0 ? (uint64_t)bytes : 0, size));
 	}
-	r = table_print(stdout, &t, &style);
-	return r < 0 ? err_set(e, r, "listing the kit") : 0;
+	return table_print(stdout, &t, &style, e);
 }
 
 static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e)

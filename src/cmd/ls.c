@@ -84,7 +84,7 @@ static int print_long(struct show *w, const struct listing *l, struct err *e)
 
 	for (size_t i = 0; i < l->n; i++)
 		add_long(w, &t, &l->v[i]);
-	return table_print(stdout, &t, &style) < 0 ? err_set(e, ENOMEM, "printing the list") : 0;
+	return table_print(stdout, &t, &style, e);
 }
 
 static void print_name(const struct show *w, const struct listed *l, int pad)

@@ -87,9 +87,9 @@ static int print_table(const struct ps_rows *rows, bool no_trunc, struct out_sty
 			ps_fields[k].text(&rows->v[i], &text);
 			table_add(&t, state ? ps_color(&rows->v[i]) : OUT_PLAIN, text.data);
 		}
-	r = table_print(stdout, &t, style);
+	r = table_print(stdout, &t, style, e);
 	table_done(&t);
-	return r < 0 ? err_set(e, r, "printing the table") : 0;
+	return r;
 }
 
 static int print_rows(struct ctx *ctx, const struct ps_opts *o, const struct ps_rows *rows,

@@ -138,9 +138,9 @@ static int print_table(const struct pieces *ps, const struct ps_row *rows, size_
 				table_add(&t, OUT_PLAIN, cell);
 		}
 	}
-	r = table_print(stdout, &t, &style);
+	r = table_print(stdout, &t, &style, e);
 	table_done(&t);
-	return r < 0 ? err_set(e, r, "printing the table") : 0;
+	return r;
 }
 
 static bool is_table(const char **format)

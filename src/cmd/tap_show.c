@@ -94,7 +94,7 @@ int tap_list(struct ctx *ctx, const struct fact_proc *p, const struct fds *l, bo
 	else
 		printf("process %d (%s)\n", (int)p->pid, comm ? comm : "?");
 	if (r == 0)
-		r = table_print(stdout, &table, &style);
+		r = table_print(stdout, &table, &style, NULL);
 	if (l->more)
 		printf("and more: only the first %d are shown\n", FDS_MAX);
 	return r < 0 ? err_set(e, r, "printing the table") : 0;

@@ -228,15 +228,10 @@ static int come_in(struct seat *s, int dir, struct err *e)
 static int catch_signals(struct seat *s, struct err *e)
 {
 	static const int caught[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGWINCH};
-	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(caught); i++)
-		sigaddset(&set, caught[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	s->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
+	s->sigfd = fd_signals(caught, ARRAY_LEN(caught), NULL, e);
+	return s->sigfd < 0 ? s->sigfd : 0;
 }
 
 /* Ours becomes its terminal's; where it has none we only see to it that the keys are heard: Ctrl-Q

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fd.h"
 #include "launch/hostwire.h"
 #include "session/channels.h"
 #include "session/wire.h"
@@ -72,15 +73,10 @@ static int open_signals(struct asker *x, struct err *e)
 {
 	static const int all[] = {SIGTERM, SIGINT,  SIGHUP,   SIGQUIT, SIGUSR1,
 				  SIGUSR2, SIGTSTP, SIGWINCH, SIGCONT, SIGALRM};
-	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(all); i++)
-		sigaddset(&set, all[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	x->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return x->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
+	x->sigfd = fd_signals(all, ARRAY_LEN(all), NULL, e);
+	return x->sigfd < 0 ? x->sigfd : 0;
 }
 
 static int add_passed(struct strv *env)

@@ -156,16 +156,14 @@ static void print_header(FILE *f, const struct table *t, const int *width,
 	fputc('\n', f);
 }
 
-int table_print(FILE *f, struct table *t, const struct out_style *style)
+int table_print(FILE *f, struct table *t, const struct out_style *style, struct err *e)
 {
 	_cleanup_free_ int *width = calloc(t->n_cols + 1, sizeof(int));
 
-	if (!width)
-		return -ENOMEM;
-	while (!t->oom && t->n_cells % t->n_cols)
+	while (width && !t->oom && t->n_cells % t->n_cols)
 		table_add(t, OUT_PLAIN, "");
-	if (t->oom)
-		return -ENOMEM;
+	if (!width || t->oom)
+		return err_set(e, ENOMEM, "printing the table");
 	measure(t, width);
 	if (style->width)
 		shrink(t, width, style->width);

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/err.h"
 #include "out/text.h"
 
 enum col_flags {
@@ -51,5 +52,5 @@ void table_addf(struct table *t, enum out_color color, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Print header and rows, cut to style->width where that is not 0. A last row that is not complete
- * is filled with empty cells. 0, or -ENOMEM when a cell could not be stored. */
-int table_print(FILE *f, struct table *t, const struct out_style *style);
+ * is filled with empty cells. 0, or -ENOMEM when a cell could not be stored; `e` may be NULL. */
+int table_print(FILE *f, struct table *t, const struct out_style *style, struct err *e);

@@ -70,17 +70,11 @@ static void crowd_done(struct crowd *w)
 
 static int crowd_init(struct crowd *w, const struct many *m, struct err *e)
 {
-	sigset_t set;
-
 	*w = (struct crowd){.m = m, .sigfd = -EBADF};
 	for (size_t k = 0; k < MANY_MAX; k++)
 		w->child[k] = CHILD_INIT;
-	sigemptyset(&set);
-	for (size_t k = 0; k < ARRAY_LEN(signals); k++)
-		sigaddset(&set, signals[k]);
-	sigprocmask(SIG_BLOCK, &set, &w->before);
-	w->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return w->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
+	w->sigfd = fd_signals(signals, ARRAY_LEN(signals), &w->before, e);
+	return w->sigfd < 0 ? w->sigfd : 0;
 }
 
 /* In the child: nothing of the others', its own output, and the session. */

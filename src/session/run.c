@@ -81,15 +81,10 @@ static void supervisor_done(struct supervisor *s)
 static int block_signals(struct supervisor *s, struct err *e)
 {
 	static const int passed[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
-	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_LEN(passed); i++)
-		sigaddset(&set, passed[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	s->sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->sigfd < 0 ? err_set(e, errno, "making a signal descriptor") : 0;
+	s->sigfd = fd_signals(passed, ARRAY_LEN(passed), NULL, e);
+	return s->sigfd < 0 ? s->sigfd : 0;
 }
 
 static int start_agent(struct supervisor *s, struct err *e)

@@ -168,7 +168,6 @@ bool files_has(const struct files *f, const char *name)
 bool files_any(const struct files *f, bool (*is)(const char *name))
 {
 	_cleanup_dir_ DIR *d = NULL;
-	_cleanup_close_ int fd = -EBADF;
 	struct dirent *de;
 	char top[NAME_MAX + 1];
 

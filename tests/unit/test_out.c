@@ -43,7 +43,7 @@ static char *print_table(struct table *t, int width, bool color)
 	FILE *f = open_memstream(&text, &len);
 
 	assert_non_null(f);
-	assert_int_equal(table_print(f, t, &style), 0);
+	assert_int_equal(table_print(f, t, &style, NULL), 0);
 	fclose(f);
 	table_done(t);
 	return text;
