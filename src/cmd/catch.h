@@ -28,9 +28,6 @@ struct caught {
 	bool restarted;		     /* it runs again */
 };
 
-/* One sentence: what happened. A new string, NULL when memory is out. */
-char *caught_words(const struct caught *c);
-
 /* The report for a person. 0 or -ENOMEM. */
 int caught_text(FILE *out, const struct caught *c, const struct out_style *style);
 

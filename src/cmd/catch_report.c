@@ -33,7 +33,8 @@ static bool oom_killed(const struct caught *c)
 	return oom_kills(c) && (signal_of(c) == SIGKILL || c->how.code == 128 + SIGKILL);
 }
 
-char *caught_words(const struct caught *c)
+/* One sentence: what happened. A new string, NULL when memory is out. */
+static char *caught_words(const struct caught *c)
 {
 	char words[128], limit[HUMAN_MAX];
 	uint64_t max = c->last->f.limits.memory.limit;

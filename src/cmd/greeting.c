@@ -5,7 +5,9 @@
 #include "out/human.h"
 #include "sys/exitcode.h"
 
-char *state_words(const struct target *t)
+/* "exited with code 137 (SIGKILL) 3 minutes ago", "was created and never started"; printable. A new
+ * string, NULL when memory is out. */
+static char *state_words(const struct target *t)
 {
 	_cleanup_buf_ struct buf b = {};
 	char age[HUMAN_MAX], sig[24];

@@ -14,7 +14,3 @@ void greeting(const struct plan *p, bool color, struct buf *b);
  * not run. `keep`: where the changes are saved, or NULL. Nothing for what runs, nor for an image,
  * archive or directory, which was named as such. */
 void greeting_forgets(const struct plan *p, const char *keep, struct buf *b);
-
-/* "exited with code 137 (SIGKILL) 3 minutes ago", "was created and never started"; printable. A new
- * string, NULL when memory is out. */
-char *state_words(const struct target *t);

@@ -25,7 +25,8 @@ static size_t graft_of(const struct items *l, size_t i)
 	return i;
 }
 
-char *inject_stage_path(const struct items *l, size_t i)
+/* Where an item is in the hidden directory: a new string, NULL when memory is out. */
+static char *stage_path(const struct items *l, size_t i)
 {
 	size_t g = graft_of(l, i);
 
@@ -35,7 +36,7 @@ char *inject_stage_path(const struct items *l, size_t i)
 /* The directory in which it is built, and its name there. */
 static int open_spot(const struct build *b, size_t i, char **path)
 {
-	*path = inject_stage_path(&b->c->items, i);
+	*path = stage_path(&b->c->items, i);
 	return *path ? tree_parent(b->stage, *path) : -ENOMEM;
 }
 
@@ -68,7 +69,7 @@ static int build_same(struct build *b, struct item *it, int dir, const char *nam
 
 	if (!first || first == it || first->kind != 'f')
 		return 1;
-	path = inject_stage_path(&b->c->items, (size_t)(first - b->c->items.v));
+	path = stage_path(&b->c->items, (size_t)(first - b->c->items.v));
 	at = path ? tree_parent(b->stage, path) : -ENOMEM;
 	if (at < 0)
 		return 1;
@@ -175,7 +176,7 @@ int inject_build(struct compare *c, int stage, const struct inject_steps *steps,
 
 		if (c->items.v[i].kind != 'd')
 			continue;
-		path = inject_stage_path(&c->items, i);
+		path = stage_path(&c->items, i);
 		r = path ? tree_set_time(stage, path, c->items.v[i].mtime) : -ENOMEM;
 		if (r < 0)
 			return fail(&b, i, r, e);

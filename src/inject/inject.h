@@ -75,8 +75,5 @@ void inject_set_times(int root, const struct items *l);
  * graft, what is in it below. Fills the items' sums. 0 or -errno with `e`. */
 int inject_build(struct compare *c, int stage, const struct inject_steps *steps, struct err *e);
 
-/* Where an item is in the hidden directory: a new string, NULL when memory is out. */
-char *inject_stage_path(const struct items *l, size_t i);
-
 /* A signal asked us to end. */
 bool inject_is_stopped(void);

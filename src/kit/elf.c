@@ -64,7 +64,8 @@ const char *elf_section_name(const struct elf *f, const Elf64_Shdr *s)
 	return s->sh_name < f->names_size ? f->names + s->sh_name : "";
 }
 
-size_t elf_offset(const struct elf *f, uint64_t vaddr)
+/* File offset of a virtual address, or SIZE_MAX. */
+static size_t elf_offset(const struct elf *f, uint64_t vaddr)
 {
 	for (size_t i = 0; i < f->eh->e_phnum; i++) {
 		const Elf64_Phdr *p = &f->ph[i];

@@ -41,8 +41,7 @@ int elf_open(struct elf *f, void *data, size_t size);
 void *elf_section(const struct elf *f, const Elf64_Shdr *s, size_t *size);
 const char *elf_section_name(const struct elf *f, const Elf64_Shdr *s);
 
-/* File offset of a virtual address, or SIZE_MAX. And back, 0 when not mapped. */
-size_t elf_offset(const struct elf *f, uint64_t vaddr);
+/* The virtual address of a file offset, 0 when not mapped. */
 uint64_t elf_address(const struct elf *f, size_t offset);
 
 /* Strings of the dynamic section with this tag, in turn: start with *at = 0; NULL after the last.

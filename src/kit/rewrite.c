@@ -42,7 +42,10 @@ static size_t by_rule(const struct rules *r, const char *p, size_t len, char *ou
 	return 0;
 }
 
-size_t rewrite_path(const struct rewriter *w, const char *p, size_t len, char *out)
+/* Where path `p` (`len` bytes, begins with '/') lives in the kit: relative path to `out`
+ * (NAMES_PATH_MAX bytes). Returns its length, or 0 when it is not the kit's. `%`, `*`, `?` and `$`
+ * start a pattern: then the directory before it decides. */
+static size_t rewrite_path(const struct rewriter *w, const char *p, size_t len, char *out)
 {
 	size_t dir = len, k;
 

@@ -30,11 +30,6 @@ struct rewrite_fars {
 
 void rewrite_fars_done(struct rewrite_fars *f);
 
-/* Where path `p` (`len` bytes, begins with '/') lives in the kit: relative path to `out`
- * (NAMES_PATH_MAX bytes). Returns its length, or 0 when it is not the kit's. `%`, `*`, `?` and `$`
- * start a pattern: then the directory before it decides. */
-size_t rewrite_path(const struct rewriter *w, const char *p, size_t len, char *out);
-
 /* Write "/dev/p", as many slashes as needed, and `kit` into exactly `len` bytes (no NUL). False
  * when it does not fit. */
 bool rewrite_pad(const char *kit, size_t len, char *out);

@@ -137,7 +137,8 @@ enum unit_owner unit_owner(const char *text)
 
 /* --- the file --- */
 
-char *unit_file(const char *name)
+/* The file of the container called `name`: a new string; NULL: memory is out. */
+static char *unit_file(const char *name)
 {
 	return str_fmt(UNIT_DIR "/porthole-%s.service", name);
 }

@@ -26,9 +26,6 @@ int unit_text(const char *name, const struct strv *words, bool guests, char **ou
 enum unit_owner { UNIT_OTHER, UNIT_CHANGED, UNIT_OURS };
 enum unit_owner unit_owner(const char *text);
 
-/* The file of the container called `name`: a new string; NULL: memory is out. */
-char *unit_file(const char *name);
-
 /* Write the text: at once, or not at all. One that is not ours is never replaced, one that was
  * changed only with `force`: -EEXIST. -ENOENT: there is no systemd. */
 int unit_write(const char *name, const char *text, bool force, struct err *e);

@@ -95,7 +95,8 @@ static bool in_ranges(const struct range *r, size_t n, uint32_t c)
 	return false;
 }
 
-int out_char_width(uint32_t c)
+/* Terminal columns of one code point: 0 (combining), 1 or 2 (East Asian wide, emoji). */
+static int out_char_width(uint32_t c)
 {
 	if (c < 0xad)
 		return 1;

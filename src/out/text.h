@@ -35,9 +35,6 @@ struct out_style out_style_of(int fd, bool color);
 const char *out_on(bool on, enum out_color c);
 const char *out_off(bool on, enum out_color c);
 
-/* Terminal columns of one code point: 0 (combining), 1 or 2 (East Asian wide, emoji). */
-int out_char_width(uint32_t c);
-
 /* Terminal columns of UTF-8 text; an invalid byte counts 1. */
 int out_width(const char *s);
 

@@ -11,14 +11,6 @@
 
 #define EVENTS (IN_CREATE | IN_DELETE | IN_MOVE | IN_ONLYDIR)
 
-void devices_done(struct devices *d)
-{
-	cleanup_close(&d->watch);
-	cleanup_close(&d->from);
-	cleanup_close(&d->to);
-	*d = DEVICES_INIT;
-}
-
 int devices_mount(const struct view_parts *parts, struct devices *d)
 {
 	const struct overlay o = {

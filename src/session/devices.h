@@ -19,7 +19,6 @@ struct devices {
 };
 
 #define DEVICES_INIT ((struct devices){.watch = -EBADF, .from = -EBADF, .to = -EBADF})
-void devices_done(struct devices *d);
 
 /* Begin to watch the host's /dev, and lay an overlay over it, with its changes in the scratch.
  * Called while the host's files are ours. Returns a detached mount, or -errno: its entries have to

@@ -112,9 +112,6 @@ struct want {
 bool want_maybe(const struct want *w, struct slice text);
 /* Whether an id can be it, for engines that look by id before they read. */
 bool want_id(const struct want *w, const char *id);
-/* Whether it is what is wanted: by id, name (or `alias`, may be NULL) and pod; a sandbox only by id
- * or as POD/NAME. */
-bool want_hit(const struct want *w, const struct target *t, const char *alias);
 /* 64 lower-case hex digits. */
 bool id_is_full(const char *id);
 

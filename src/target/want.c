@@ -67,7 +67,9 @@ static bool pod_hit(const struct want *w, const struct target *t)
 	return str_eq(w->pod, t->pod) && (!w->pod_ns || str_eq(w->pod_ns, t->pod_ns));
 }
 
-bool want_hit(const struct want *w, const struct target *t, const char *alias)
+/* Whether it is what is wanted: by id, name (or `alias`, may be NULL) and pod; a sandbox only by id
+ * or as POD/NAME. */
+static bool want_hit(const struct want *w, const struct target *t, const char *alias)
 {
 	if (w->how == WANT_ALL)
 		return true;
