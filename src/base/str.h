@@ -23,6 +23,7 @@ static inline bool str_starts(const char *s, const char *prefix)
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
+/* `s` ends with `suffix`; "" ends everything. */
 bool str_ends(const char *s, const char *suffix);
 
 /* `word` is one of the words of `list`, which blanks and newlines separate. */
@@ -69,6 +70,7 @@ struct buf {
 #define _cleanup_buf_ _cleanup_(buf_done)
 
 void buf_done(struct buf *b);
+/* Append bytes, a string, one byte, or formatted text. Nothing happens once `oom` is set. */
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_puts(struct buf *b, const char *s);
 void buf_putc(struct buf *b, char c);
@@ -97,6 +99,7 @@ int strv_push(struct strv *s, char *str);
 int strv_add_all(struct strv *s, const struct strv *from);
 /* Split at any byte of `seps`, empty pieces left out. 0 or -ENOMEM. */
 int strv_split(struct strv *s, const char *str, const char *seps);
+/* One of the strings is `str`. */
 bool strv_has(const struct strv *s, const char *str);
 /* Of an environment ("NAME=value" each): where the variable is that `name` begins with, which ends
  * there or at a '='; -1: nowhere. */

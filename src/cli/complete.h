@@ -24,6 +24,7 @@ void complete_quoted(FILE *out, const char *s, const char *also);
 
 extern const char complete_text_bash[]; /* complete.bash */
 
+/* Print the completion of that shell: what `porthole completion SHELL` says. */
 void complete_bash(FILE *out);
 void complete_zsh(FILE *out);
 void complete_fish(FILE *out);

@@ -1,5 +1,5 @@
 /*
- * The lines for a person who just came in, and words for the state of what does not run.
+ * The lines for a person who just came in.
  *
  * Layer: cmd.
  */
@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "session/plan.h"
 
+/* Append them: where that is, what is missing or stands still there, where the tools are. `color`:
+ * for a terminal with colours. `b` tells when memory is out. */
 void greeting(const struct plan *p, bool color, struct buf *b);
 
 /* Where nobody is greeted: the line that tells whoever writes to a container's files that it does

@@ -24,6 +24,7 @@ extern const struct unusual_rule unusual_rights[];  /* what it may, and may not 
 /* Is nothing of it its own? Then it is just a process, and saying what it shares would be noise. */
 bool unusual_no_container(const struct facts *f);
 
+/* The namespace of this CLONE_NEW* `flag` is known, and of that kind. */
 bool unusual_ns_is(const struct facts *f, unsigned flag, enum ns_kind kind);
 
 /* Whole percent, 0 where there is no whole. */

@@ -45,6 +45,7 @@ struct owners {
 void owners_done(struct owners *o);
 #define _cleanup_owners_ _cleanup_(owners_done)
 
+/* Read the two; one that cannot be read is none. `p` is borrowed for as long as `out` is used. */
 void owners_read(const struct place *p, struct owners *out);
 
 /* The name, or the number, of a file's owner and group as the target sees them; borrowed until the

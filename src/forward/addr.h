@@ -43,6 +43,7 @@ socklen_t fwd_addr_len(const union fwd_addr *a);
 /* 0 for what has no port. */
 uint16_t fwd_addr_port(const union fwd_addr *a);
 
+/* Of 127.0.0.0/8, or ::1. */
 bool fwd_addr_is_loopback(const union fwd_addr *a);
 
 /* "127.0.0.1:80", "[::1]:80". Returns `out`. */

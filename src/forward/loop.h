@@ -87,6 +87,7 @@ struct listener {
 	size_t n_peers;
 };
 
+/* Listen at the path, or at each address, of the rule. 0 or -errno with `e`. */
 int listener_open(struct forward *f, struct fwd_rule *r, struct err *e);
 /* They rest (no descriptors are left), or go on. */
 void listeners_rest(struct forward *f, bool rest);
@@ -152,6 +153,7 @@ void proxy_answer(struct stream *s, int num);
 
 /* --- UDP (udp.c) --- */
 
+/* Datagrams have come to a listener: they are passed on. */
 void udp_ready(struct watch *w, uint32_t events);
 /* Peers that are silent for long are forgotten; `all`: every one. Not while events are dealt with.
  */

@@ -64,6 +64,7 @@ struct item *items_find(const struct items *l, const char *path);
 /* Remember a directory and its time, once. 0 or -ENOMEM. */
 int items_add_parent(struct items *l, const char *path, struct timespec mtime);
 
+/* Forget all of those. */
 void items_drop_parents(struct items *l);
 
 /* The path's directory ("" is the root): length of it in `path`. */

@@ -40,6 +40,7 @@ struct changes {
 
 #define _cleanup_changes_ _cleanup_(changes_done)
 void changes_done(struct changes *c);
+/* All of them, sorted; the caller owns *out. 0 or -errno with `e`. */
 int changes_read(const struct plan *p, const struct overlay_scratch *s, struct changes *out,
 		 struct err *e);
 

@@ -33,6 +33,8 @@ struct host_request {
 
 /* --- parts of the plan, as those of beside.h --- */
 
+/* Which namespaces it has of its own (-EPERM: CAP_SYS_ADMIN is missing); its root directory. 0 or
+ * -errno with `e`. */
 int host_plan_ns(struct plan *p, const struct request *req, struct err *e);
 int host_plan_root(struct plan *p, const struct request *req, struct err *e);
 /* `added`: what was asked for by name, which others than root have too. */

@@ -15,6 +15,7 @@ struct digest {
 	struct sha256_ctx ctx;
 };
 
+/* Begin; take in `len` bytes more. */
 void digest_init(struct digest *d);
 void digest_add(struct digest *d, const void *data, size_t len);
 /* The text of all that was added, NUL-terminated; the digest starts again. */

@@ -1,5 +1,6 @@
 /*
  * The readers of storages: one an engine. Each fills *out, which its caller releases also on error.
+ * 0, or -errno with `e` (-ENOTSUP: files of a kind that Porthole cannot put together).
  *
  * Layer: store, private to it.
  */

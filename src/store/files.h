@@ -34,6 +34,7 @@ void files_done(struct files *f);
  * -EBADMSG when it is no tar (but maybe a compressed one), -errno. */
 int files_of_tar(int fd, struct budget *budget, struct files *out, struct err *e);
 
+/* There is a regular file of that name. */
 bool files_has(const struct files *f, const char *name);
 
 /* One file of it. 0, -ENOENT, -ENOTSUP (no regular file), -ELOOP, -errno. */

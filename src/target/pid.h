@@ -19,6 +19,7 @@ int target_not_found(struct look *l, const struct spec *s, struct err *e);
 /* target_list() of a look that is already under way. 0 or -ENOMEM. */
 int targets_collect(struct look *l, bool all, struct targets *out);
 
+/* It has a process: it runs, or is paused. */
 bool target_is_live(const struct target *t);
 /* Take one out, the order stays. */
 void targets_drop(struct targets *l, size_t i);

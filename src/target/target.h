@@ -139,6 +139,7 @@ enum target_where {
 int target_places(const struct target_roots *r, enum target_where where, struct target_places *out,
 		  struct err *e);
 
+/* "running", "paused", "exited", ...: static. */
 const char *target_state_name(enum target_state s);
 
 /* The shortest text that target_resolve() takes for l->v[i] and for no other of the list: its name,
