@@ -121,7 +121,7 @@ inside() {
 		check 'a host container' 'unconfined root.*exit 0' porthole host run -q sh -c \
 			'cat /proc/self/attr/current; grep -o ^root /host/etc/shadow'
 		check 'that reads only' 'Read-only.*Read-only.*Read-only.*Read-only' porthole host run -q --profile inspect sh -c \
-			'cd /host; touch x proc/sys/kernel/hostname sys/kernel/security/x; mkdir sys/fs/cgroup/x'
+			'cd /host; touch x sys/kernel/security/x; mkdir sys/fs/cgroup/x; echo x >proc/sys/kernel/hostname'
 		check 'and back' '^active .*tmpfs.*exit 0' porthole host run -q porthole host exec sh -c \
 			'systemctl is-active docker; mount -t tmpfs t /srv && findmnt -n /srv && umount /srv'
 		check 'modules' '^dummy .*exit 0' porthole host run -q --profile kmod sh -c \
