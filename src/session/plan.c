@@ -132,9 +132,8 @@ static int plan_ns(struct plan *p, const struct request *req, struct err *e)
 	p->view = want & CLONE_NEWNS ? VIEW_LIVE : VIEW_NONE;
 	if (p->ns_join || p->ns_new || req->force)
 		return 0;
-	err_say(e, EPERM,
-		"process %d (%s) is in the host's own namespaces, so there is nothing to enter",
-		p->target->pid, p->label);
+	err_say(e, EPERM, "process %d (%s) is in %s own namespaces, so there is nothing to enter",
+		p->target->pid, p->label, power_is_host_pidns(self) ? "the host's" : "our");
 	err_hint(e,
 		 req->ns.n
 			 ? "it shares what --ns asks for with us; --force runs the command anyway"

@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "store/engines.h"
 #include "store/fill.h"
+#include "sys/proc.h"
 
 struct machine {
 	const struct target_roots *roots;
@@ -165,11 +166,28 @@ static int no_directory(const struct target *t, struct err *e)
 	return -ENOTSUP;
 }
 
+/* What it was started with is in no file: while it runs, its first process says so, and else it is
+ * taken to have been booted. */
+static int fill_command(const struct machine *m, const struct target *t, struct err *e)
+{
+	struct strv *cmd = &m->out->config.cmd;
+	char args[4096];
+	ssize_t len = t->pid > 0 && m->roots
+			      ? proc_cmdline_read(m->roots->proc_fd, t->pid, args, sizeof(args))
+			      : 0;
+	int r = 0;
+
+	for (ssize_t at = 0; at < len && r == 0; at += (ssize_t)strlen(args + at) + 1)
+		r = strv_add(cmd, args + at);
+	if (r == 0 && cmd->n == 0)
+		r = strv_add(cmd, "/sbin/init");
+	return r < 0 ? err_set(e, ENOMEM, "opening '%s'", t->name) : 0;
+}
+
 int nspawn_store(const struct target_roots *r, const struct target *t, struct store *out,
 		 struct err *e)
 {
 	_cleanup_(machine_done) struct machine m = {.roots = r, .out = out, .boot = true};
-	struct strv *cmd = &out->config.cmd;
 	int err;
 
 	if (!t->image || !path_is_component(t->name))
@@ -185,7 +203,7 @@ int nspawn_store(const struct target_roots *r, const struct target *t, struct st
 		err = maps(out, e);
 	if (err == 0)
 		err = read_settings(&m, t->name, t->image, e);
-	if (err == 0 && m.boot && cmd->n == 0 && strv_add(cmd, "/sbin/init") < 0)
-		err = err_set(e, ENOMEM, "opening '%s'", t->name);
+	if (err == 0 && m.boot && out->config.cmd.n == 0)
+		err = fill_command(&m, t, e);
 	return err < 0 ? err : add_mounts(&m, e);
 }

@@ -173,6 +173,15 @@ origins() {
 	ep --json "$1" | jq -r '.run | "\(.entrypoint_from) \(.cmd_from) \(.user_from)"'
 }
 
+@test "a machine that runs: what it was started with, which is in no file" {
+	local name
+	name=$(uniq_name machine)
+	target_start nspawn "$name" busybox >/dev/null
+	run -0 "$PORTHOLE" entrypoint --json "$name"
+	[[ $(jq -r .run.command <<<"$output") == /app ]] || die "$output"
+	target_stop nspawn "$name"
+}
+
 @test "what comes from the image, and what from whoever made the container" {
 	require docker-default
 	local n
