@@ -1,6 +1,10 @@
 /* Whose fault it is that a command could not be run. */
+#include <poll.h>
+
 #include "kit/contents.h"
 #include "session/session.h"
+
+enum { ENDING_MS = 100 };
 
 int session_blame_kit(const struct plan *p, int code, struct err *e)
 {
@@ -22,4 +26,13 @@ int plan_exited(const struct plan *p, struct err *e)
 	err_hint(e, "the same again opens what it left, or its next start; in a crash loop "
 		    "'porthole catch' holds its end");
 	return -ESRCH;
+}
+
+int plan_denied(const struct plan *p, int r, struct err *e)
+{
+	struct pollfd pfd = {.fd = p->target->pidfd, .events = POLLIN};
+
+	if ((r == -EACCES || r == -EPERM) && poll(&pfd, 1, ENDING_MS) > 0)
+		return plan_exited(p, e);
+	return r;
 }

@@ -463,7 +463,7 @@ int plan_make(struct plan *p, const struct target *t, const struct request *req,
 {
 	*p = PLAN_INIT;
 	p->target = t;
-	return make_named(p, name_of(t), NULL, req, e);
+	return plan_denied(p, make_named(p, name_of(t), NULL, req, e), e);
 }
 
 int plan_make_store(struct plan *p, const struct target *t, const struct store *store,
@@ -482,7 +482,8 @@ int plan_make_beside(struct plan *p, const struct target *t, const struct store 
 	p->target = t;
 	p->store = store;
 	p->beside.on = true;
-	return make_named(p, name_of(t), store ? store->label : "the kit", req, e);
+	return plan_denied(p, make_named(p, name_of(t), store ? store->label : "the kit", req, e),
+			   e);
 }
 
 int plan_make_host(struct plan *p, const struct target *t, const struct store *store,
