@@ -66,12 +66,16 @@ bool cli_is_group(const char *word)
 static const char *nearest(const char *word)
 {
 	const char *best = NULL;
-	unsigned best_d = 3;
+	size_t len = strlen(word);
+	unsigned best_d = len < 3 ? (unsigned)len : 3; /* not each letter another one */
 
 	for (size_t i = 0; cli_verbs[i]; i++) {
 		unsigned d = str_distance(word, cli_verbs[i]->name);
 
-		if (!(cli_verbs[i]->flags & VERB_HIDDEN) && d < best_d) {
+		/* of equals the longer: umount is unmount, not mount */
+		if (!(cli_verbs[i]->flags & VERB_HIDDEN) &&
+		    (d < best_d ||
+		     (best && d == best_d && strlen(cli_verbs[i]->name) > strlen(best)))) {
 			best = cli_verbs[i]->name;
 			best_d = d;
 		}
@@ -92,12 +96,28 @@ static void second_words(const char *word, struct buf *out)
 	}
 }
 
+/* The verb that "host umount" or "host kill" may have meant, or NULL. */
+static const char *nearest_second(char **argv)
+{
+	_cleanup_free_ char *two = str_fmt("%s %s", argv[0], argv[1]);
+	const char *best = two ? nearest(two) : NULL;
+	int used;
+
+	if (best && strncmp(best, two, strlen(argv[0]) + 1) == 0)
+		return best;
+	return cli_find(1, argv + 1, &used) ? argv[1] : NULL;
+}
+
 int cli_unknown(int argc, char **argv, struct err *e)
 {
 	_cleanup_buf_ struct buf second = {};
-	const char *best = nearest(argv[0]);
+	const char *best = NULL;
 
 	second_words(argv[0], &second);
+	if (!second.len)
+		best = nearest(argv[0]);
+	else if (argc > 1)
+		best = nearest_second(argv);
 	if (second.len && argc > 1)
 		err_say(e, EINVAL, "'%s' has no '%s': it takes one of %s", argv[0], argv[1],
 			second.data);
@@ -107,7 +127,7 @@ int cli_unknown(int argc, char **argv, struct err *e)
 		err_say(e, EINVAL, "'%s' where a verb is expected: options follow it", argv[0]);
 	else
 		err_say(e, EINVAL, "there is no verb '%s'", argv[0]);
-	if (best && !second.len)
+	if (best)
 		err_hint(e, "did you mean 'porthole %s'? 'porthole help' lists all verbs", best);
 	else
 		err_hint(e, "'porthole help' lists all verbs");

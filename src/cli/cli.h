@@ -68,6 +68,11 @@ enum complete {
 	COMPLETE_COPY, /* the same, and files of the host's */
 };
 
+/* An option of docker's and podman's that a verb does not have, and what to say to it instead. */
+struct elsewhere {
+	const char *name, *hint;
+};
+
 struct verb {
 	const char *name;     /* "exec", or two words: "kit build" */
 	const char *args;     /* "TARGET [CMD [ARG...]]" */
@@ -75,7 +80,8 @@ struct verb {
 	const char *details;  /* paragraphs for --help and the man page */
 	const char *examples; /* lines "command\0"-free: "porthole exec web\n    what it does\n" */
 	const struct opt *opts;
-	size_t opts_size; /* sizeof(struct X_opts); zeroed before parsing */
+	const struct elsewhere *elsewhere; /* up to a NULL name; NULL: none */
+	size_t opts_size;		   /* sizeof(struct X_opts); zeroed before parsing */
 	unsigned flags;
 	enum complete complete;
 	int min_args, max_args; /* positionals; max -1: any number */

@@ -15,6 +15,13 @@ static const struct opt *by_name(const struct verb *v, const char *name, size_t 
 {
 	const struct opt *found = NULL;
 
+	/* before the starts of ours: --pid is not --pids */
+	for (const struct elsewhere *x = v->elsewhere; x && x->name; x++)
+		if (strncmp(x->name, name, n) == 0 && x->name[n] == '\0') {
+			err_say(e, EINVAL, "there is no option --%s", x->name);
+			err_hint(e, "%s", x->hint);
+			return NULL;
+		}
 	for (const struct opt *o = v->opts; n && o && o->type; o++) {
 		if (strncmp(o->name, name, n) != 0)
 			continue;
@@ -267,7 +274,7 @@ int cli_parse(const struct verb *v, struct ctx *ctx, void *opts, int argc, char 
 	if (r == 0 && v->max_args >= 0 && *nargs > v->max_args)
 		r = err_say(e, EINVAL, "'porthole %s' does not take '%s'", v->name,
 			    argv[v->max_args]);
-	if (r < 0)
+	if (r < 0 && !e->hint[0])
 		err_hint(e, "see 'porthole %s --help'", v->name);
 	return r;
 }

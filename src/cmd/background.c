@@ -22,8 +22,13 @@ int background_start(const struct plan *p, const struct launch *l, bool given, s
 			return err_set(e, ENOMEM, "starting it in the background");
 		named.name = name;
 		r = launch_detached(p, &named, e);
-		if (r == 0)
-			printf("%s\n", name);
+		if (r == 0 && (printf("%s\n", name) < 0 || fflush(stdout) != 0)) {
+			r = err_set(e, errno,
+				    "'%s' runs, but its name cannot be written to "
+				    "standard output",
+				    name);
+			err_hint(e, "'porthole kill %s' ends it", name);
+		}
 	}
 	return r;
 }

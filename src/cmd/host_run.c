@@ -407,6 +407,21 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	return h.o->detach ? detach(&h, &p, e) : run_plan(&h, &p, ctx, e);
 }
 
+#define NS_HINT "--ns says whose those are: --ns +net keeps the host's, --ns -net gives it its own"
+
+static const struct elsewhere elsewhere[] = {
+	{"privileged", "leave it out: without --profile it has all that the host's root can do"},
+	{"pid", NS_HINT},
+	{"net", NS_HINT},
+	{"network", NS_HINT},
+	{"ipc", NS_HINT},
+	{"uts", NS_HINT},
+	{"cgroupns", NS_HINT},
+	{"mount", "-v HOST:PATH[:ro] shows a file or directory of the host"},
+	{"restart", "'porthole host install' has systemd start it, and start it again"},
+	{},
+};
+
 const struct verb verb_host_run = {
 	.name = "host run",
 	.args = "[--] [CMD [ARG...]]",
@@ -441,6 +456,7 @@ const struct verb verb_host_run = {
 		    "shows it\n"
 		    "  porthole host run --profile inspect --mask /host/home --explain\n",
 	.opts = options,
+	.elsewhere = elsewhere,
 	.opts_size = sizeof(struct host_run_opts),
 	.flags = VERB_STOP_AT_ARG | VERB_RUNS_CMD | VERB_GROUP,
 	.max_args = -1,

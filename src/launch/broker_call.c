@@ -265,9 +265,26 @@ static int ask(struct caller *x, struct err *e)
 	return err_exit(e, EXIT_CANNOT_RUN);
 }
 
+/* The pattern (rules.h) that allows just that: what it cannot spell is any one letter. */
+static char *command_pattern(const struct plan *p)
+{
+	_cleanup_buf_ struct buf b = {};
+
+	for (size_t i = 0; i < p->argv.n; i++) {
+		const char *word = p->argv.v[i];
+
+		buf_printf(&b, "%s%s", i ? " " : "", *word ? "" : "*");
+		for (; *word; word++)
+			buf_printf(&b, "%c",
+				   *word <= ' ' || strchr("'\"\\*?[\177", *word) ? '?' : *word);
+	}
+	return buf_take(&b);
+}
+
 static int refused(const struct caller *x, const char *why, struct err *e)
 {
 	_cleanup_free_ char *text = command_text(&x->p);
+	_cleanup_free_ char *pattern = command_pattern(&x->p);
 
 	if (why)
 		err_say(e, EPERM,
@@ -278,7 +295,7 @@ static int refused(const struct caller *x, const char *why, struct err *e)
 		err_say(e, EPERM, "'%s' is not among what this container may run on the host",
 			text ?: "?");
 	if (!why)
-		err_hint(e, "whoever launches it can add --allow '%s'", text ?: "?");
+		err_hint(e, "whoever launches it can add --allow '%s'", pattern ?: "?");
 	return err_exit(e, EXIT_CANNOT_RUN);
 }
 

@@ -170,6 +170,10 @@ static int exec_in_path(const struct plan *p, struct err *e)
 		err_hint(e, "without --kit none the kit's tools would be there too");
 	else if (p->kit.kind != KIT_NONE && str_eq(name, "bash"))
 		err_hint(e, "this kit has no shell: name a command, or leave out --kit");
+	else if (p->beside.host)
+		err_hint(e,
+			 "the host's own, if it has one: porthole host run porthole host exec %s",
+			 name);
 	return err_exit(e, EXIT_NOT_FOUND);
 }
 

@@ -74,6 +74,11 @@ refused() {
 	[[ $("$PORTHOLE" help kit) == "$out" ]]
 	refused 2 "needs a second word: one of build, " kit
 	refused 2 "'kit' has no 'zap': it takes one of build, " kit zap
+	[[ $err != *"did you mean"* ]]
+	refused 2 "'host' has no 'umount'" host umount web /x
+	[[ $err == *"did you mean 'porthole host unmount'?"* ]]
+	refused 2 "'host' has no 'kill'" host kill web
+	[[ $err == *"did you mean 'porthole kill'?"* ]]
 }
 
 @test "wrong usage: one sentence and the right exit code" {
@@ -81,10 +86,18 @@ refused() {
 	refused 2 "there is no verb ''" ''
 	refused 2 "there is no verb 'inspekt'" inspekt web
 	[[ $err == *"did you mean 'porthole inspect'?"* ]]
+	refused 2 "there is no verb 'umount'" umount web
+	[[ $err == *"did you mean 'porthole unmount'?"* ]]
+	refused 2 "there is no verb 'rm'" rm web
+	[[ $err != *"did you mean"* ]]
 	refused 2 "'--bogus' where a verb is expected" --bogus
 	refused 2 "there is no verb 'nosuch'" help nosuch
 	refused 2 "does not take 'more'" help exec more
 	refused 2 "there is no option --bogus" ps --bogus
+	refused 125 "there is no option --pid" host run --pid=host true # nor --pids shortened
+	[[ $err == *"--ns +net keeps the host's"* ]]
+	refused 125 "there is no option --privileged" host run --privileged true
+	[[ $err == *"leave it out"* ]]
 	refused 2 "there is no option -Z" ps -aZ
 	refused 2 "could be --filter or --format" ps --f x
 	refused 2 "option --format needs a value" ps --format

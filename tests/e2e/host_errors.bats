@@ -135,6 +135,8 @@ sentences() {
 	[[ $output == *"no capability 'FOO'"*"capabilities(7)"* && $output != *bpf* ]] || die "$output"
 	run -125 timeout 30 "$PORTHOLE" host run --cap-add NETADMIN true
 	[[ $output == *"did you mean 'net_admin'?"* ]] || die "$output"
+	run -127 timeout 30 "$PORTHOLE" host run no-such-command ps
+	[[ $output == *"if it has one: porthole host run porthole host exec no-such-command" ]] || die "$output"
 	run -125 timeout 30 "$PORTHOLE" host run --profile monitor -u nosuch true
 	sentences 1 "no user 'nosuch'" "a number such as -u 1000"
 	[[ $output != *target* ]] || die "$output"

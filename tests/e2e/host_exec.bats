@@ -111,6 +111,17 @@ setup() {
 	[[ $output == *"not among what this container may run on the host"* ]] || die "$output"
 }
 
+@test "--allow: what is refused is told with the pattern that allows it, and no more" {
+	local words=(sh -c "id -u; printf %s 'a\\b*'" '' é) pattern
+	run hr --allow id porthole host exec "${words[@]}"
+	[[ $status == 126 && $output == *"add --allow '"* ]] || die "$output"
+	pattern=${output##*add --allow \'} pattern=${pattern%\'}
+	run -0 hr --allow "$pattern" porthole host exec "${words[@]}"
+	[[ $output == *"0"*"a\\b*" ]] || die "$pattern: $output"
+	run hr --allow "$pattern" porthole host exec sh -c id
+	[[ $status == 126 ]] || die "$pattern: $output"
+}
+
 @test "--deny: every link and path of it, and nothing else" {
 	ln -s /bin/cat "$DIR/dog"
 	run -0 hr --deny cat --deny 'id -g' bash -c '

@@ -98,3 +98,11 @@ guest() {
 	run -125 hr --profile libvirt --memory 64m true
 	[[ $output == *"virtual machines"* ]] || die "$output"
 }
+
+@test "-d: a name that cannot be written is told, with how to end what runs" {
+	local err status=0
+	err=$(timeout -k 2 30 "$PORTHOLE" host run -d --name "$NAME" sleep 1000 2>&1 >/dev/full) || status=$?
+	[[ $status == 125 && $err == *"'$NAME' runs, but "*"No space left on device"* ]] || die "$status: $err"
+	[[ $err == *"'porthole kill $NAME' ends it"* ]] || die "$err"
+	"$PORTHOLE" kill "$NAME"
+}
