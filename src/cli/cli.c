@@ -69,6 +69,8 @@ static const char *nearest(const char *word)
 	size_t len = strlen(word);
 	unsigned best_d = len < 3 ? (unsigned)len : 3; /* not each letter another one */
 
+	if (str_eq(word, "stop")) /* docker's word */
+		return "kill";
 	for (size_t i = 0; cli_verbs[i]; i++) {
 		unsigned d = str_distance(word, cli_verbs[i]->name);
 

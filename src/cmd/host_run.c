@@ -1,4 +1,5 @@
 /* porthole host run: a container of the host's, with as much of it as its profile says. */
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 #include "out/json_print.h"
 #include "session/seal.h"
 #include "session/session.h"
+#include "sys/caps.h"
 #include "sys/ns.h"
 
 #define O(field) offsetof(struct host_run_opts, field)
@@ -225,6 +227,20 @@ static void greet(const struct host_run *h, const struct plan *p, bool color, st
 			   h->engine.line.name);
 }
 
+/* It is taken for a boundary. */
+static void warn_ro(const struct host_run *h, const struct plan *p)
+{
+	bool admin = p->caps & CAPS_BIT(CAP_SYS_ADMIN), back = h->spec.profile.host_exec;
+
+	if (!h->o->ro || h->o->quiet || !(admin || back))
+		return;
+	fprintf(stderr,
+		"porthole: --ro keeps from mistakes only: who means to can %s%s%s. "
+		"Profile inspect is a boundary.\n",
+		admin ? "mount the host's files again, to be written to" : "",
+		admin && back ? ", and " : "", back ? "run commands on the host" : "");
+}
+
 static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct err *e)
 {
 	_cleanup_buf_ struct buf hello = {};
@@ -234,6 +250,7 @@ static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct 
 	if (p->shell && !h->o->quiet)
 		greet(h, p, ctx->color_err, &hello);
 	exec_warn(p);
+	warn_ro(h, p);
 	talk.greeting = hello.data;
 	return session_blame_kit(
 		p,
@@ -257,6 +274,7 @@ static int detach(struct host_run *h, struct plan *p, struct err *e)
 				 .data = &h->back};
 
 	exec_warn(p);
+	warn_ro(h, p);
 	return background_start(p, &l, h->o->name, e);
 }
 

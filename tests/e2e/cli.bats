@@ -88,6 +88,8 @@ refused() {
 	[[ $err == *"did you mean 'porthole inspect'?"* ]]
 	refused 2 "there is no verb 'umount'" umount web
 	[[ $err == *"did you mean 'porthole unmount'?"* ]]
+	refused 2 "there is no verb 'stop'" stop web
+	[[ $err == *"did you mean 'porthole kill'?"* ]]
 	refused 2 "there is no verb 'rm'" rm web
 	[[ $err != *"did you mean"* ]]
 	refused 2 "'--bogus' where a verb is expected" --bogus

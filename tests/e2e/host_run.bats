@@ -157,6 +157,9 @@ caps() {
 	[[ $status != 0 && $output == *one* && ! -e $DIR/ro ]] || die "$output"
 	run hr --ro sh -c "cat /host$DIR/file; echo two >/host$DIR/ro"
 	[[ $status != 0 && $output == *one* && ! -e $DIR/ro ]] || die "$output"
+	[[ $output == *"--ro keeps from mistakes only"*"Profile inspect is a boundary"* ]] || die "$output"
+	run -0 hr --ro --cap-drop sys_admin --profile disk true
+	[[ $output != *"mount the host's files again"* ]] || die "$output"
 	run -0 hr --mask "/host$DIR" sh -c "ls -A /host$DIR; ls /host/tmp | wc -l"
 	[[ $output != *file* ]] || die "$output"
 	run -0 --separate-stderr hr --mask "/host$DIR/nosuch" --mask "/host$DIR" true
