@@ -463,4 +463,5 @@ program_of() {
 	run -0 "$PORTHOLE" exec --kit none "$init" /bin/sh -c 'echo $WHO $PWD'
 	[[ $output == "app /tmp" ]] || die "$output"
 	end_pid "$init" KILL
+	wait_until 10 umount "$d/rootfs"
 }

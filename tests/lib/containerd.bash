@@ -16,6 +16,7 @@ _containerd_conf() {
 		restrict_oom_score_adj = true
 		sandbox_image = "docker.io/pt/scratch:1"
 		disable_tcp_service = true
+		netns_mounts_under_state_dir = true
 		[plugins."io.containerd.grpc.v1.cri".cni]
 		bin_dir = "$1/cni"
 		conf_dir = "$1/cni"
