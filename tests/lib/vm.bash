@@ -62,11 +62,21 @@ _vm_boot() {
 	EOF
 }
 
+# without_fds CMD...: with no descriptor but the first three.
+without_fds() (
+	local i
+	for i in {3..30}; do
+		eval "exec $i>&-"
+	done
+	exec "$@"
+)
+
 _vm_make() {
 	local dir=$1 root=$1/root version d u
 	# shellcheck disable=SC2086 # words
 	d=$(printf '%s,' $PT_VM_PACKAGES)
-	image_source bookworm | INITRD=No unshare -m mmdebstrap --quiet --mode=root --variant=essential --include="${d%,}" \
+	# it has a shell write to a descriptor of its own, which dash can only if that has one digit
+	image_source bookworm | INITRD=No without_fds unshare -m mmdebstrap --quiet --mode=root --variant=essential --include="${d%,}" \
 		--aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
 		bookworm "$root" - >"$dir.log" 2>&1 || { tail -n 5 "$dir.log" >&2; return 1; }
