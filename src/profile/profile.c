@@ -240,6 +240,8 @@ int profile_find(const char *name, struct profile *out, struct err *e)
 				      : -ENOENT;
 	if (r == 0 || (r == -EINVAL && e->num))
 		return r;
+	if (r == -ENOTSUP)
+		return err_say(e, ENOTSUP, "the profile %s is no file", is_path ? name : file);
 	if (is_path || r != -ENOENT)
 		return err_set(e, -r, "reading the profile %s", is_path ? name : file);
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)

@@ -24,6 +24,8 @@ static bool set_option(struct volume *v, const char *word)
 		    {"rprivate", MS_PRIVATE}, {"shared", 0},	    {"rshared", 0},
 		    {"follow", MS_SLAVE}};
 
+	if (str_has_word("z Z", word)) /* another label: nothing of ours is confined by one */
+		return true;
 	if (str_has_word("ro rw", word)) {
 		v->ro = str_eq(word, "ro");
 		return true;

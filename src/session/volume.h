@@ -23,8 +23,8 @@ struct volume {
 };
 
 /* HOST:PATH[:OPTIONS] as docker takes it: ro, rw, rslave, slave, rprivate, private, rshared,
- * shared; and follow (session/follow.h). `copy` is the caller's to free and lives as long as `out`.
- * 0 or -errno with `e`. */
+ * shared; z and Z, which change nothing; and follow (session/follow.h). `copy` is the caller's to
+ * free and lives as long as `out`. 0 or -errno with `e`. */
 int volume_parse(const char *spec, char **copy, struct volume *out, struct err *e);
 
 /* MOUNT_ATTR_* that clones of it have, besides those of the host's own mounts. Device nodes below

@@ -200,6 +200,9 @@ caps() {
 	[[ $output == *"/nosuch/dir of the host"* && ! -e /nosuch ]] || die "$output"
 	run -125 hr -v "$DIR:/x:strange" true
 	[[ $output == *"-v '$DIR:/x:strange': there is no option 'strange'"* ]] || die "$output"
+	run -0 hr -v "$DIR:/x:ro,Z" -v "$DIR:/y:z" true
+	run -125 hr --profile "$DIR/" true
+	[[ $output == *"the profile $DIR/ is no file"* ]] || die "$output"
 	run -125 hr -v "$DIR:relative" true
 	[[ $output == *"-v takes HOST:PATH"*"PATH is absolute"* ]] || die "$output"
 	run -125 hr -v "$DIR:/x" -v /etc:/y -v "/usr:/x:ro" true
