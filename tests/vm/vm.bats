@@ -157,7 +157,7 @@ inside() {
 		systemctl disable -q porthole-agent
 		check 'removed' 'Removed.*exit 0' porthole host uninstall agent
 		check 'nobody was denied anything' '^exit 1$' sh -c "dmesg | grep 'apparmor=\"DENIED\"' | grep -v 'comm=\"lxc-start\"'"
-		check 'nothing of ours runs' '^exit 1$' pgrep -l 'porthole|ph-guard'
+		check 'nothing of ours runs' '^exit 1$' pgrep -l 'porth|ph-gua'
 		check 'nor is mounted' '^exit 1$' grep porthole /proc/self/mountinfo
 		echo end
 		sed 's/^/# /' /tmp/start
