@@ -139,7 +139,7 @@ static void expect_root(const char *path)
 /* Both ways: openat2(2), and the walk. */
 static void test_in_root(void **state)
 {
-	_cleanup_free_ char *text = NULL, *deep = NULL;
+	_cleanup_free_ char *deep = NULL;
 	_cleanup_close_ int link = -EBADF;
 	struct buf b = {};
 	struct stat st;

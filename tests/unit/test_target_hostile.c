@@ -80,7 +80,6 @@ static size_t look(const char *what)
 {
 	_cleanup_targets_ struct targets all = {};
 	_cleanup_strv_ struct strv warnings = {};
-	_cleanup_target_ struct target t = TARGET_INIT;
 	struct err e = {};
 	bool far = false;
 
