@@ -274,6 +274,18 @@ char *buf_take(struct buf *b)
 	return s;
 }
 
+int str_copy_bytes(const void *from, size_t n, char **out, size_t *len)
+{
+	*out = malloc(n + 1);
+	if (!*out)
+		return -ENOMEM;
+	memcpy(*out, from, n);
+	(*out)[n] = '\0';
+	if (len)
+		*len = n;
+	return 0;
+}
+
 char *str_fmt(const char *fmt, ...)
 {
 	char *s = NULL;

@@ -83,6 +83,10 @@ char *buf_take(struct buf *b);
 /* asprintf that returns the string, or NULL when memory is out. */
 char *str_fmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* A copy of bytes, in which there may be NULs, with one behind them: *out is the caller's, *len
+ * (which may be NULL) becomes `n`. 0 or -ENOMEM. */
+int str_copy_bytes(const void *from, size_t n, char **out, size_t *len);
+
 /* A NULL-terminated array of strings that owns them. */
 struct strv {
 	char **v;

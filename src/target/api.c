@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/path.h"
+#include "base/str.h"
 
 #define ANSWER_MAX ((size_t)32 << 20)
 
@@ -135,11 +136,5 @@ int api_get(struct look *l, const char *sock, const char *path, char **body, siz
 	if (status != 200 || !text)
 		return status == 404 ? -ENOENT : -EBADMSG;
 	text += 4;
-	*len = b.len - (size_t)(text - b.data);
-	*body = malloc(*len + 1);
-	if (!*body)
-		return -ENOMEM;
-	memcpy(*body, text, *len);
-	(*body)[*len] = '\0';
-	return 0;
+	return str_copy_bytes(text, b.len - (size_t)(text - b.data), body, len);
 }

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/str.h"
 
 #define MAGIC	  0xED0CDAEDu
 #define CHUNK_MAX ((uint64_t)16 << 20) /* of one page with its overflow */
@@ -243,14 +244,7 @@ int bolt_get(const struct bolt *b, const char *const *keys, size_t n, char **out
 		return r;
 	if (e.bucket)
 		return -ENOENT;
-	*out = malloc(e.val_len + 1);
-	if (!*out)
-		return -ENOMEM;
-	memcpy(*out, e.val, e.val_len);
-	(*out)[e.val_len] = '\0';
-	if (len)
-		*len = e.val_len;
-	return 0;
+	return str_copy_bytes(e.val, e.val_len, out, len);
 }
 
 static int walk(const struct bolt *b, const struct page *pg, int depth,

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/path.h"
+#include "base/str.h"
 
 #define MAGIC	    "SQLite format 3" /* with its NUL */
 #define PAYLOAD_MAX ((uint64_t)16 << 20)
@@ -372,12 +373,5 @@ int sqlite_get(const struct sqlite *s, const char *table, const char *key, unsig
 		return -EBADMSG;
 	if (v.type < 12)
 		return -ENOENT;
-	*out = malloc(v.n + 1);
-	if (!*out)
-		return -ENOMEM;
-	memcpy(*out, v.p, v.n);
-	(*out)[v.n] = '\0';
-	if (len)
-		*len = v.n;
-	return 0;
+	return str_copy_bytes(v.p, v.n, out, len);
 }
