@@ -96,12 +96,12 @@ static const char *old_place(const struct plan *p)
 }
 
 /* What was the root before has its place below the new one. */
-static int keep_old(const struct beside *b, const char *at, struct err *e)
+static int keep_old(const struct beside *b, struct err *e)
 {
 	struct mount_attr attr = b->old_attr;
 
 	if ((attr.attr_set || attr.propagation == MS_PRIVATE) &&
-	    mount_setattr(AT_FDCWD, at, AT_RECURSIVE, &attr, sizeof(attr)) < 0)
+	    mount_setattr(AT_FDCWD, b->old + 1, AT_RECURSIVE, &attr, sizeof(attr)) < 0)
 		return err_set(e, errno, "preparing '/', which is to be at %s", b->old);
 	return chdir("/") < 0 ? err_set(e, errno, "going to the session's root") : 0;
 }
@@ -110,15 +110,15 @@ static int keep_old(const struct beside *b, const char *at, struct err *e)
 static int pivot(const struct plan *p, int top, struct err *e)
 {
 	_cleanup_close_ int old = open("/", ROOT_DIR_FLAGS);
-	const char *keep = old_place(p), *at = keep ? keep + 1 : ".";
+	const char *keep = old_place(p);
 
 	if (old < 0 || fchdir(top) < 0)
 		return err_set(e, errno, "going to the session's root");
 	if (keep)
-		return syscall(SYS_pivot_root, ".", at) == 0
-			       ? keep_old(&p->beside, at, e)
+		return syscall(SYS_pivot_root, ".", keep + 1) == 0
+			       ? keep_old(&p->beside, e)
 			       : err_set(e, errno, "putting '/' at %s", keep);
-	if (syscall(SYS_pivot_root, ".", at) < 0) {
+	if (syscall(SYS_pivot_root, ".", ".") < 0) {
 		if (errno != EINVAL) /* of an initramfs, which nobody can leave */
 			return err_set(e, errno, "changing to the session's root");
 		return chroot(".") < 0 ? err_set(e, errno, "changing to the session's root") : 0;
