@@ -272,20 +272,22 @@ back() {
 }
 
 @test "inspect: queues, semaphores and shared memory of the host are looked at, and not changed" {
-	local ids way py=$BATS_TEST_DIRNAME/../tools/ipc.py name=/pt-$$-$RANDOM
-	ids=$(python3 "$py" make "$name")
-	# shellcheck disable=SC2086 # three numbers
-	run -0 hr --profile inspect -v "$py:/ipc.py:ro" -- python3 /ipc.py try "$name" $ids
-	[[ $output == $'read shm\nread msg\nread sem\nread mq' ]] || die "$output"
+	local way
+	# the host's IPC here is a namespace of the test's, of small queues: what a user may have of them is one sum for all
+	# shellcheck disable=SC2016
+	run -0 unshare --ipc timeout -k 2 60 bash -euc '
+		echo 1 >/proc/sys/fs/mqueue/msg_default
+		echo 128 >/proc/sys/fs/mqueue/msgsize_default
+		ids=$(python3 "$0" make /q)
+		for p in inspect trace; do
+			echo "$p"
+			"$PORTHOLE" host run -q --profile $p -v "$0:/ipc.py:ro" -- python3 /ipc.py try /q $ids 2>/dev/null
+		done' "$BATS_TEST_DIRNAME/../tools/ipc.py"
+	[[ $output == $'inspect\nread shm\nread msg\nread sem\nread mq\ntrace\n'* ]] || die "$output"
 	# the control: profile trace shares it, and can
-	# shellcheck disable=SC2086
-	run -0 hr --profile trace -v "$py:/ipc.py:ro" -- python3 /ipc.py try "$name" $ids
-	# shellcheck disable=SC2086
-	python3 "$py" remove "$name" $ids
 	for way in shmat shmget msgsnd msgrcv msgget semop setval semget "mq write" "mq both" "mq receive" "mq make" "mq file" "mq unlink"; do
-		grep -qx "$way" <<<"$output" || die "$way: $output"
+		grep -qx "$way" <<<"${output#*trace}" || die "$way: $output"
 	done
-	rm -f "/dev/mqueue$name-file"
 }
 
 @test "inspect: every mount below /host is read-only and without devices, also what the host mounts later" {
