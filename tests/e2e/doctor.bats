@@ -39,7 +39,7 @@ agrees_of_files() {
 	agrees "$files" in_it ls "pid:$WEB_PID:/"
 	agrees "$files" in_it cat "pid:$WEB_PID:/etc/passwd"
 	agrees "$files" in_it cp "pid:$WEB_PID:/etc/passwd" /tmp/
-	agrees "$files" in_it cp /etc/hostname "pid:$WEB_PID:/dev/shm/"
+	agrees "$files" in_it cp /etc/passwd "pid:$WEB_PID:/dev/shm/"
 	# it goes on until it is told to end
 	agrees tap "${CLI[@]}" exec "$T_NAME" sh -c "timeout -s INT 1 /b/porthole tap -q pid:$WEB_PID; [ \$? = 124 ]"
 	agrees forward in_it forward -q "pid:$WEB_PID" -L 0:8080 -- true

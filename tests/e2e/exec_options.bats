@@ -51,14 +51,16 @@ ns_of() {
 }
 
 @test "--ns net: the host's tools and files in the target's network" {
+	app_in "$BARE_PID" "$BATS_TEST_TMPDIR"
 	run -0 x --ns net "$BARE_PID" -- ss -Htln
-	[[ $output == *127.0.0.1:8080* ]]
+	[[ $output == *"127.0.0.1:$APP_PORT"* ]]
 	run -0 x --ns net "$BARE_PID" bash -c 'readlink /proc/self/ns/net /proc/self/ns/mnt; echo $$ $PATH $PWD'
 	[[ ${lines[0]} == "$(ns "$BARE_PID" net)" && ${lines[1]} == "$(ns self mnt)" ]]
 	[[ ${lines[2]} == *" $PATH $PWD" ]]
 	kill -0 "${lines[2]%% *}" 2>/dev/null || true
-	run ss -Htln 'sport = :8080'
-	[[ $output != *"127.0.0.1:8080"* ]]
+	run -0 ss -Htln
+	[[ $output != *"127.0.0.1:$APP_PORT"* ]]
+	end_spawned "$BATS_TEST_TMPDIR/app.pid"
 }
 
 @test "--ns uts,ipc and --ns pid,mnt; names in every way" {
@@ -73,8 +75,8 @@ ns_of() {
 	[[ $(x --ns pid,mnt "$WEB" cat /etc/passwd) == *app:x:1000* ]]
 	[[ $(x --ns pid,mnt "$WEB" cat /proc/1/comm) == app ]]
 	# processes of the target, files of the host
-	run -0 x --ns pid "$WEB" cat /etc/hostname
-	[[ $output == "$(cat /etc/hostname)" ]]
+	run -0 x --ns pid "$WEB" cat /etc/passwd
+	[[ $output == "$(cat /etc/passwd)" ]]
 	# its files, our processes: /proc is of our own pid namespace
 	run -0 x --ns mnt "$WEB" bash -c 'readlink /proc/self/ns/pid; cat /etc/group | wc -l'
 	[[ ${lines[0]} == "$(ns self pid)" && ${lines[1]} == 3 ]]

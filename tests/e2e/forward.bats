@@ -113,14 +113,15 @@ port() {
 	local p
 	mkdir -p "/proc/$T_PID/root/etc"
 	echo '127.0.0.1 self web.local # a name' >"/proc/$T_PID/root/etc/hosts"
+	app_in "$T_PID" "$BATS_TEST_TMPDIR"
 	forward_start "$T" -D 0
 	p=$(port 1)
 	for way in socks4 socks4a socks5 socks5h; do
-		[[ $(curl -sf -m 10 -x "$way://127.0.0.1:$p" http://127.0.0.1:8080) == "hello from scratch app" ]]
+		[[ $(curl -sf -m 10 -x "$way://127.0.0.1:$p" "http://127.0.0.1:$APP_PORT") == "hello from scratch app" ]]
 	done
-	[[ $(curl -sf -m 10 -x "socks5h://127.0.0.1:$p" http://web.local:8080) == "hello from scratch app" ]]
-	refute curl -sf -m 10 http://127.0.0.1:8080/ -o /dev/null
-	run -97 curl -s -m 10 -x "socks5h://127.0.0.1:$p" http://other.example:8080
+	[[ $(curl -sf -m 10 -x "socks5h://127.0.0.1:$p" "http://web.local:$APP_PORT") == "hello from scratch app" ]]
+	refute curl -sf -m 10 "http://127.0.0.1:$APP_PORT/" -o /dev/null
+	run -97 curl -s -m 10 -x "socks5h://127.0.0.1:$p" "http://other.example:$APP_PORT"
 	[[ $(<"$FWD_LOG") == *"'other.example' is no address, and is not in /etc/hosts of "* ]]
 	rm "/proc/$T_PID/root/etc/hosts"
 }

@@ -126,8 +126,8 @@ setup() {
 	ln -s /bin/cat "$DIR/dog"
 	run -0 hr --deny cat --deny 'id -g' bash -c '
 		try() { porthole host exec "$@" >/tmp/o 2>&1; echo "= $*: $?"; }
-		try cat /etc/hostname; try /usr/../bin/cat /etc/hostname; try '"$DIR/dog"' /etc/hostname; try id -g
-		try id -u; try head -c1 /etc/hostname'
+		try cat /etc/passwd; try /usr/../bin/cat /etc/passwd; try '"$DIR/dog"' /etc/passwd; try id -g
+		try id -u; try head -c1 /etc/passwd'
 	[[ $(grep -c ': 126' <<<"$output") == 4 && $(grep -c ': 0' <<<"$output") == 2 ]] || die "$output"
 	run -126 hr --deny '*' porthole host exec true
 }

@@ -51,10 +51,10 @@ pt_run_start() {
 	pt_run_sweep
 	PT_RUN=$(mktemp -d /tmp/pt.XXXXXX) || return 1
 	readlink /proc/self/ns/pid >"$PT_RUN/pidns"
-	echo "$$ $(pid_start $$)" >"$PT_RUN/owner"
 	chmod 755 "$PT_RUN"
 	mkdir -p "$PT_RUN/e" "$PT_RUN/root"
 	_had >"$PT_RUN/had"
+	echo "$$ $(pid_start $$)" >"$PT_RUN/owner" # the last: others read what is there
 	export PT_RUN PT_RUN_OWNER=$$
 }
 
@@ -77,6 +77,7 @@ _had() {
 
 engine_paths_remove() {
 	local p
+	other_runs "$PT_RUN" | grep -q . && return 0 # empty is not unused
 	for p in "${PT_ENGINE_PATHS[@]}"; do
 		[[ -d $p ]] && ! grep -qxF "$p" "$PT_RUN/had" && find "$p" -depth -type d -empty -delete
 	done

@@ -164,3 +164,10 @@ storm_kill() {
 at_home() {
 	[[ $(</proc/2/comm) == kthreadd && $(readlink /proc/self/ns/mnt) == "$(readlink /proc/2/ns/mnt)" ]]
 }
+
+# app_in PID DIR: tests/tools/app in that network namespace, at APP_PORT, which is nobody's here; to be ended by DIR/app.pid.
+app_in() {
+	until APP_PORT=$((20000 + RANDOM % 10000)) && [[ -z $(ss -Htln "sport = :$APP_PORT") ]]; do :; done
+	spawn "$2/app.pid" "$2/app.log" nsenter -t "$1" -n -- "$PT_TOOLS/app" --port "$APP_PORT"
+	wait_until 10 nsenter -t "$1" -n -- "$PT_TOOLS/app" --get "$APP_PORT"
+}
