@@ -60,5 +60,5 @@ size_t elf_loader_dirs(struct elf *f, const char *triplet);
 void elf_blank(struct elf *f);
 
 /* Move strings that must grow into the padding behind a segment and redirect what points at them
- * (x86-64 only). Offsets in `far` count from the start of the file. */
+ * (x86-64 and arm64). Offsets in `far` count from the start of the file. */
 void elf_move_strings(struct elf *f, const struct rewrite_fars *far, struct elf_stats *st);

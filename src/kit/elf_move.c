@@ -18,6 +18,15 @@ struct moves {
 	struct move *v;
 	size_t n;
 	uint64_t min, max; /* of `from` */
+	const struct machine *machine;
+	size_t left; /* users that cannot reach the new place */
+};
+
+/* How programs of a machine name an address. */
+struct machine {
+	uint16_t id;
+	uint32_t relative; /* the relocation that adds where the file lies */
+	void (*code)(struct moves *m, unsigned char *p, size_t size, uint64_t vaddr, bool fixed);
 };
 
 static struct move *find(struct moves *m, uint64_t addr)
@@ -55,7 +64,7 @@ static uint32_t get32(const unsigned char *p)
 }
 
 /* lea disp32(%rip),%r64 and, in programs at a fixed address, mov $imm32,%r32. */
-static void code(struct moves *m, unsigned char *p, size_t size, uint64_t vaddr, bool fixed)
+static void code_x86_64(struct moves *m, unsigned char *p, size_t size, uint64_t vaddr, bool fixed)
 {
 	for (size_t i = 0; i + 7 <= size; i++) {
 		uint64_t next = vaddr + i + 7, to;
@@ -70,6 +79,79 @@ static void code(struct moves *m, unsigned char *p, size_t size, uint64_t vaddr,
 				put32(p + i + 1, (uint32_t)to);
 		}
 	}
+}
+
+/* May this instruction of arm64 read or write the register, or go elsewhere? */
+static bool touches(uint32_t op, uint32_t reg)
+{
+	/* with a number (but extr), and loads and stores with one: two registers */
+	bool two = ((op & 0x1c000000) == 0x10000000 && (op & 0x1f800000) != 0x13800000) ||
+		   (op & 0x3b000000) == 0x39000000;
+
+	return (op & 0x1c000000) == 0x14000000 || (op & 31) == reg || (op >> 5 & 31) == reg ||
+	       (!two && ((op >> 10 & 31) == reg || (op >> 16 & 31) == reg));
+}
+
+/* add xE, xD, #low: ours when xD is `page`, as the instruction at `p`, adrp xD, left it. It becomes
+ * adr xE, new; where that is too far (1 MiB) both are changed, unless xD is used further. */
+static void add_low(struct moves *m, unsigned char *p, uint64_t vaddr, uint64_t page, size_t after)
+{
+	const uint32_t first = get32(p), op = get32(p + after), reg = first & 31;
+	uint64_t to, far, pages;
+
+	if ((op & 0xffc003e0) != (0x91000000 | reg << 5))
+		return;
+	to = use(m, page + (op >> 10 & 0xfff));
+	if (!to)
+		return;
+	far = to - (vaddr + after);
+	pages = (to >> 12) - (vaddr >> 12);
+	if (far + (1 << 20) < 2 << 20) {
+		put32(p + after, 0x10000000 | (uint32_t)(far & 3) << 29 |
+					 (uint32_t)(far >> 2 & 0x7ffff) << 5 | (op & 31));
+	} else if ((op & 31) == reg && pages + (1 << 20) < 2 << 20) {
+		put32(p, 0x90000000 | (uint32_t)(pages & 3) << 29 |
+				 (uint32_t)(pages >> 2 & 0x7ffff) << 5 | reg);
+		put32(p + after, (op & 0xffc003ff) | (uint32_t)(to & 0xfff) << 10);
+	} else {
+		m->left++;
+	}
+}
+
+/* adrp xD, page and, soon after it, add xE, xD, #low. */
+static void code_arm64(struct moves *m, unsigned char *p, size_t size, uint64_t vaddr, bool fixed)
+{
+	enum { SOON = 16 * 4 };
+
+	for (size_t i = (4 - vaddr % 4) % 4; i + 4 <= size; i += 4) {
+		const uint32_t op = get32(p + i);
+		/* its number has 21 bits, and counts pages of 4096 */
+		uint64_t by = (uint64_t)(op >> 5 & 0x7ffff) << 45 | (uint64_t)(op >> 29 & 3) << 43;
+		size_t after = 4;
+
+		if ((op & 0x9f000000) != 0x90000000)
+			continue;
+		while (after < SOON && i + after + 4 <= size &&
+		       !touches(get32(p + i + after), op & 31))
+			after += 4;
+		if (after < SOON && i + after + 4 <= size)
+			add_low(m, p + i, vaddr + i,
+				((vaddr + i) & ~(uint64_t)0xfff) + (uint64_t)((int64_t)by >> 31),
+				after);
+	}
+}
+
+static const struct machine machines[] = {
+	{EM_X86_64, R_X86_64_RELATIVE, code_x86_64},
+	{EM_AARCH64, R_AARCH64_RELATIVE, code_arm64},
+};
+
+static const struct machine *machine_of(const struct elf *f)
+{
+	for (size_t i = 0; i < ARRAY_LEN(machines); i++)
+		if (f->eh->e_machine == machines[i].id)
+			return &machines[i];
+	return NULL;
 }
 
 /* Pointers that lie in writable data themselves (fixed address, or packed relative relocations). */
@@ -96,7 +178,7 @@ static void relocations(struct moves *m, const struct elf *f)
 		for (size_t j = 0; j < size / sizeof(*r); j++) {
 			uint64_t to;
 
-			if (ELF64_R_TYPE(r[j].r_info) != R_X86_64_RELATIVE)
+			if (ELF64_R_TYPE(r[j].r_info) != m->machine->relative)
 				continue;
 			to = use(m, (uint64_t)r[j].r_addend);
 			if (to)
@@ -128,7 +210,7 @@ static void visit(struct moves *m, struct elf *f)
 			continue;
 		data = f->data + p->p_offset;
 		if (p->p_flags & PF_X) {
-			code(m, data, p->p_filesz, p->p_vaddr, fixed);
+			m->machine->code(m, data, p->p_filesz, p->p_vaddr, fixed);
 		} else if (in_place && (p->p_flags & PF_W) && p->p_offset % 8 == p->p_vaddr % 8) {
 			size_t skip = (8 - p->p_offset % 8) % 8;
 
@@ -185,9 +267,9 @@ static uint64_t place(struct elf *f, const char *text)
 void elf_move_strings(struct elf *f, const struct rewrite_fars *far, struct elf_stats *st)
 {
 	_cleanup_free_ struct move *v = calloc(far->n, sizeof(*v));
-	struct moves m = {.v = v, .n = far->n, .min = UINT64_MAX};
+	struct moves m = {.v = v, .n = far->n, .min = UINT64_MAX, .machine = machine_of(f)};
 
-	if (!v || !f->sh || f->eh->e_machine != EM_X86_64) {
+	if (!v || !f->sh || !m.machine) {
 		st->stuck += far->n;
 		return;
 	}
@@ -207,4 +289,5 @@ void elf_move_strings(struct elf *f, const struct rewrite_fars *far, struct elf_
 		st->stuck += v[i].users && !v[i].to;
 	}
 	visit(&m, f);
+	st->stuck += m.left;
 }

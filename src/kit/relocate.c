@@ -248,13 +248,10 @@ static int cache_add(struct ldcache *c, const struct ldcache_lib *l)
 	return path ? ldcache_add(c, l->soname, path) : -ENOMEM;
 }
 
-static int32_t machine_flags(void)
+/* Of the packages' machine, which need not be this one. */
+static int32_t machine_flags(const struct names *n)
 {
-#if defined(__aarch64__)
-	return LDCACHE_AARCH64;
-#else
-	return LDCACHE_X86_64;
-#endif
+	return str_starts(n->triplet, "aarch64-") ? LDCACHE_AARCH64 : LDCACHE_X86_64;
 }
 
 int relocate_ldcache(int rootfd, const struct names *names, const struct ldcache *libs,
@@ -276,7 +273,7 @@ int relocate_ldcache(int rootfd, const struct names *names, const struct ldcache
 		r = l ? cache_add(&c, l) : strv_add(missing, needed->v[i]);
 	}
 	if (r == 0)
-		r = ldcache_write(&c, machine_flags(), &out);
+		r = ldcache_write(&c, machine_flags(names), &out);
 	if (r < 0)
 		return err_set(e, r, "cannot write ld.cache");
 	fd = openat(rootfd, "ld.cache", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -97,7 +97,7 @@ static void test_the_copy_runs(void **state)
 	FILE *p;
 
 	(void)state;
-#if !defined(__x86_64__)
+#if !defined(__x86_64__) && !defined(__aarch64__)
 	skip();
 #endif
 	data = patient(&len);
@@ -115,6 +115,134 @@ static void test_the_copy_runs(void **state)
 	assert_int_equal(pclose(p), 0);
 	unlink(path);
 	assert_string_equal(line, "/dev/p/b/far /dev/p/b/sh /bin/other /dev/p///s/patient/data\n");
+}
+
+/* ---- arm64, on any machine: a file made by hand ---- */
+
+enum {
+	END = 0x180000,	   /* of the segment, but for ROOM zeros */
+	STRING = 0x201,	   /* "/bin/sh" */
+	RELA = 0x300,	   /* a pointer to it */
+	FAR_CODE = 0x1000, /* further from the end than adr reaches */
+	NEAR_CODE = END - 0x10000,
+	ROOM = 0x100,
+};
+
+static uint32_t adrp(uint64_t at, uint64_t to, uint32_t reg)
+{
+	uint32_t pages = (uint32_t)((to >> 12) - (at >> 12));
+
+	return 0x90000000 | (pages & 3) << 29 | (pages >> 2 & 0x7ffff) << 5 | reg;
+}
+
+static uint32_t add(uint32_t to, uint32_t from, uint32_t n)
+{
+	return 0x91000000 | n << 10 | from << 5 | to;
+}
+
+/* What these instructions leave in a register; others than adr, adrp and add do nothing. */
+static uint64_t leaves(const unsigned char *file, uint64_t at, size_t n, uint32_t reg)
+{
+	uint64_t regs[32] = {};
+
+	for (; n-- > 0; at += 4) {
+		uint32_t op;
+		int64_t number;
+
+		memcpy(&op, file + at, sizeof(op));
+		number = (int64_t)((uint64_t)(op >> 5 & 0x7ffff) << 45 | (uint64_t)(op >> 29 & 3)
+										 << 43) >>
+			 43;
+		if ((op & 0x9f000000) == 0x90000000)
+			regs[op & 31] = (at & ~0xfffULL) + (uint64_t)number * 4096;
+		else if ((op & 0x9f000000) == 0x10000000)
+			regs[op & 31] = at + (uint64_t)number;
+		else if ((op & 0xffc00000) == 0x91000000)
+			regs[op & 31] = regs[op >> 5 & 31] + (op >> 10 & 0xfff);
+	}
+	return regs[reg];
+}
+
+static unsigned char *arm64_file(size_t *len)
+{
+	static const char names_of[] = "\0.rodata\0.rela.dyn";
+	const Elf64_Rela rela = {0, ELF64_R_INFO(0, R_AARCH64_RELATIVE), STRING};
+	const uint32_t far_code[] = {
+		adrp(FAR_CODE, STRING, 1), 0xf9400005 /* ldr x5, [x0] */, add(1, 1, STRING),
+		/* x22 is used further */
+		adrp(FAR_CODE, STRING, 22), 0xd10083b3 /* sub x19, x29, #32 */, add(2, 22, STRING),
+		adrp(FAR_CODE, STRING, 0), 0x94000000 /* bl */, add(0, 0, STRING)};
+	const uint32_t near_code[] = {adrp(NEAR_CODE, STRING, 22),
+				      0xd10083b3,
+				      add(2, 22, STRING),
+				      add(3, 22, STRING + 1),
+				      adrp(NEAR_CODE, STRING, 0),
+				      0xf94017e2 /* ldr x2, [sp, #40] */,
+				      add(1, 0, STRING)};
+	const Elf64_Shdr sections[] = {
+		{},
+		{.sh_type = SHT_STRTAB, .sh_offset = 0x400, .sh_size = sizeof(names_of)},
+		{1, SHT_PROGBITS, SHF_ALLOC, 0x200, 0x200, 0x20},
+		{9, SHT_RELA, SHF_ALLOC, RELA, RELA, sizeof(rela)},
+	};
+	const Elf64_Phdr segments[] = {
+		{PT_LOAD, PF_R | PF_X, 0, 0, 0, END - ROOM, END - ROOM, 0x10000},
+		{PT_DYNAMIC, PF_R, 0x500, 0x500, 0x500, 16, 16, 8},
+	};
+	const Elf64_Ehdr head = {
+		.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+		.e_type = ET_DYN,
+		.e_machine = EM_AARCH64,
+		.e_version = EV_CURRENT,
+		.e_phoff = sizeof(head),
+		.e_phnum = ARRAY_LEN(segments),
+		.e_phentsize = sizeof(Elf64_Phdr),
+		.e_shoff = END,
+		.e_shnum = ARRAY_LEN(sections),
+		.e_shentsize = sizeof(Elf64_Shdr),
+		.e_shstrndx = 1,
+		.e_ehsize = sizeof(head)};
+	unsigned char *file = calloc(1, *len = END + sizeof(sections));
+
+	assert_non_null(file);
+	memcpy(file, &head, sizeof(head));
+	memcpy(file + sizeof(head), segments, sizeof(segments));
+	memcpy(file + STRING, "/bin/sh", 8);
+	memcpy(file + RELA, &rela, sizeof(rela));
+	memcpy(file + 0x400, names_of, sizeof(names_of));
+	memcpy(file + FAR_CODE, far_code, sizeof(far_code));
+	memcpy(file + NEAR_CODE, near_code, sizeof(near_code));
+	memcpy(file + END, sections, sizeof(sections));
+	return file;
+}
+
+static void test_arm64(void **state)
+{
+	size_t len;
+	_cleanup_free_ unsigned char *file = arm64_file(&len);
+	const uint64_t moved = END - ROOM;
+	struct elf_stats st = {};
+	struct elf f;
+
+	(void)state;
+	/* the tool itself: each names the old string */
+	assert_int_equal(leaves(file, FAR_CODE, 3, 1), STRING);
+	assert_int_equal(leaves(file, FAR_CODE + 12, 3, 2), STRING);
+	assert_int_equal(leaves(file, NEAR_CODE + 16, 3, 1), STRING);
+	assert_int_equal(elf_open(&f, file, len), 0);
+	elf_relocate(&f, &w, "b/test", &st);
+	assert_int_equal(st.moved, 1);
+	assert_int_equal(st.stuck, 1); /* the one too far away, of a register used further */
+	assert_string_equal((char *)file + moved, "/dev/p/b/sh");
+	assert_string_equal((char *)file + STRING, "/bin/sh");
+	assert_int_equal(f.ph[0].p_filesz, END - ROOM + sizeof("/dev/p/b/sh"));
+	assert_int_equal(((Elf64_Rela *)(file + RELA))->r_addend, moved);
+	assert_int_equal(leaves(file, FAR_CODE, 3, 1), moved);
+	assert_int_equal(leaves(file, FAR_CODE + 12, 3, 2), STRING);
+	assert_int_equal(leaves(file, FAR_CODE + 24, 3, 0), STRING); /* unseen behind a call */
+	assert_int_equal(leaves(file, NEAR_CODE, 3, 2), moved);
+	assert_int_equal(leaves(file, NEAR_CODE, 4, 3), STRING + 1);
+	assert_int_equal(leaves(file, NEAR_CODE + 16, 3, 1), moved);
 }
 
 static void test_needed(void **state)
@@ -216,9 +344,13 @@ static void test_other_kinds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_patched_in_place), cmocka_unit_test(test_the_copy_runs),
-		cmocka_unit_test(test_needed),		 cmocka_unit_test(test_loader_directories),
-		cmocka_unit_test(test_damaged),		 cmocka_unit_test(test_other_kinds),
+		cmocka_unit_test(test_patched_in_place),
+		cmocka_unit_test(test_the_copy_runs),
+		cmocka_unit_test(test_arm64),
+		cmocka_unit_test(test_needed),
+		cmocka_unit_test(test_loader_directories),
+		cmocka_unit_test(test_damaged),
+		cmocka_unit_test(test_other_kinds),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
