@@ -27,6 +27,7 @@ void kit_packages_done(struct kit_packages *p)
 	for (size_t i = 0; i < p->n; i++)
 		package_done(&p->v[i]);
 	free(p->v);
+	strv_done(&p->absent);
 	*p = (struct kit_packages){};
 }
 
@@ -120,11 +121,24 @@ static bool lists_empty(void)
 	return true;
 }
 
-/* Turn apt's complaint into one sentence. */
-static int apt_failed(const char *errs, struct err *e)
+/* The package that apt's complaint says it does not know; owned. NULL: it is about something else.
+ */
+static char *unknown_package(const char *errs)
 {
 	static const char unknown[] = "Unable to locate package ";
 	const char *at = errs ? strstr(errs, unknown) : NULL;
+
+	if (!at && errs && (at = strstr(errs, "Package '")) && strstr(at, "no installation candid"))
+		at += strlen("Package '");
+	else if (at)
+		at += strlen(unknown);
+	return at ? strndup(at, strcspn(at, "\n' ")) : NULL;
+}
+
+/* Turn apt's complaint into one sentence. */
+static int apt_failed(const char *errs, struct err *e)
+{
+	_cleanup_free_ char *name = unknown_package(errs);
 	const char *first = errs ? strstr(errs, "E: ") : NULL;
 
 	if (lists_empty()) {
@@ -132,12 +146,8 @@ static int apt_failed(const char *errs, struct err *e)
 		err_hint(e, "run 'apt-get update' first (with sudo)");
 		return -ENOENT;
 	}
-	if (!at && errs && (at = strstr(errs, "Package '")) && strstr(at, "no installation candid"))
-		at += strlen("Package '");
-	else if (at)
-		at += strlen(unknown);
-	if (at) {
-		err_say(e, ENOENT, "apt knows no package '%.*s'", (int)strcspn(at, "\n' "), at);
+	if (name) {
+		err_say(e, ENOENT, "apt knows no package '%s'", name);
 		err_hint(e, "check the name with 'apt-cache policy NAME'; 'apt-get update' "
 			    "refreshes the lists");
 		return -ENOENT;
@@ -195,24 +205,39 @@ static int add_lines(char *text, const struct rules *r, struct kit_packages *out
 	return 0;
 }
 
-int apt_resolve(const struct rules *r, const char *tmp, struct kit_packages *out, struct err *e)
+/* What all but those in `absent` need. Returns as spawn_run(). */
+static int ask(const struct rules *r, const char *tmp, const struct strv *absent, struct buf *text,
+	       struct buf *errs)
 {
 	_cleanup_strv_ struct strv a = {};
+
+	if (apt_args(&a, tmp) < 0 || strv_add(&a, "--print-uris") < 0 ||
+	    strv_add(&a, "install") < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->packages.n; i++)
+		if (!strv_has(absent, r->packages.v[i]) && strv_add(&a, r->packages.v[i]) < 0)
+			return -ENOMEM;
+	return spawn_run(a.v, NULL, text, errs);
+}
+
+int apt_resolve(const struct rules *r, const char *tmp, struct kit_packages *out, struct err *e)
+{
 	_cleanup_buf_ struct buf text = {}, errs = {};
 	_cleanup_free_ char *partial = str_fmt("%s/archives/partial", tmp);
 	_cleanup_free_ char *dir = str_fmt("%s/archives", tmp);
+	_cleanup_free_ char *name = NULL;
 	int k;
 
-	if (!partial || !dir || apt_args(&a, tmp) < 0 || strv_add(&a, "--print-uris") < 0 ||
-	    strv_add(&a, "install") < 0)
+	if (!partial || !dir)
 		return err_set(e, ENOMEM, "apt-get");
-	for (size_t i = 0; i < r->packages.n; i++)
-		if (strv_add(&a, r->packages.v[i]) < 0)
-			return err_set(e, ENOMEM, "apt-get");
 	if ((mkdir(dir, 0700) < 0 || mkdir(partial, 0700) < 0) && errno != EEXIST)
 		return err_set(e, errno, "cannot make %s", partial);
-
-	k = spawn_run(a.v, NULL, &text, &errs);
+	k = ask(r, tmp, &out->absent, &text, &errs);
+	while (k > 0 && (name = unknown_package(errs.data)) && strv_has(&r->optional, name) &&
+	       strv_push(&out->absent, TAKE_PTR(name)) == 0) {
+		buf_done(&errs);
+		k = ask(r, tmp, &out->absent, &text, &errs);
+	}
 	if (k < 0)
 		return no_apt(k, e);
 	if (k != 0)

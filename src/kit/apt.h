@@ -28,6 +28,7 @@ struct kit_package {
 struct kit_packages {
 	struct kit_package *v;
 	size_t n;
+	struct strv absent; /* optional ones that apt does not have */
 };
 
 #define _cleanup_packages_ _cleanup_(kit_packages_done)

@@ -223,7 +223,7 @@ static int build_in(const struct kit_build *b, struct place *p, struct kit_built
 	if (r < 0)
 		return r;
 	out->packages = packages.n;
-	out->asked = b->rules->packages.n;
+	out->asked = b->rules->packages.n - packages.absent.n;
 	if (mkdirat(p->fd, "root", 0755) < 0)
 		return err_set(e, errno, "cannot make %s", root);
 	rootfd = openat(p->fd, "root", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -16,6 +16,7 @@ static void pairs_done(struct rules_pairs *p)
 void rules_done(struct rules *r)
 {
 	strv_done(&r->packages);
+	strv_done(&r->optional);
 	strv_done(&r->without);
 	strv_done(&r->drop);
 	strv_done(&r->keep);
@@ -150,6 +151,11 @@ static bool is_directive(const char *word)
 	return false; /* "file" is a package as well: it needs a second word */
 }
 
+static int add_package(struct rules *r, const char *name)
+{
+	return strv_has(&r->packages, name) ? 0 : strv_add(&r->packages, name);
+}
+
 static int line(struct rules *r, const char *name, size_t number, char *s, struct err *e)
 {
 	_cleanup_strv_ struct strv w = {};
@@ -165,8 +171,12 @@ static int line(struct rules *r, const char *name, size_t number, char *s, struc
 		return k;
 	if (w.n == 1 && w.v[0][0] == '-' && rules_is_package(w.v[0] + 1))
 		return strv_add(&r->without, w.v[0] + 1);
+	if (w.n == 1 && w.v[0][0] == '?' && rules_is_package(w.v[0] + 1)) {
+		k = strv_add(&r->optional, w.v[0] + 1);
+		return k < 0 ? k : add_package(r, w.v[0] + 1);
+	}
 	if (w.n == 1 && rules_is_package(w.v[0]) && !is_directive(w.v[0]))
-		return strv_has(&r->packages, w.v[0]) ? 0 : strv_add(&r->packages, w.v[0]);
+		return add_package(r, w.v[0]);
 	return directive(r, &w, where, e);
 }
 

@@ -34,6 +34,7 @@ struct rules_pairs {
 
 struct rules {
 	struct strv packages;	  /* asked for */
+	struct strv optional;	  /* those of them that not every machine or release has */
 	struct strv without;	  /* packages left out though something depends on them */
 	struct strv drop;	  /* globs of package paths left out ... */
 	struct strv keep;	  /* ... unless one of these matches */

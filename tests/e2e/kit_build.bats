@@ -88,7 +88,7 @@ empty() {
 }
 
 @test "kit build: a list file; what it drops, adds and leaves out" {
-	printf '%s\n' '# a comment' dash -libc-bin 'drop /usr/share/doc/*' \
+	printf '%s\n' '# a comment' dash -libc-bin '?no-such-package-xyz' 'drop /usr/share/doc/*' \
 		'keep /usr/share/doc/dash/copyright' 'link b/shell b/dash' 'file e/hello' $'\thello' >"$WORK/list"
 	build -q --list "$WORK/list" -o "$WORK/kit/" coreutils
 	[[ $(readlink "$WORK/kit/b/shell") == dash ]]

@@ -258,12 +258,15 @@ static void test_rules(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(rules_parse(&r, "t",
-				     "# x\nbash\n-perl\nbash\n\nfile e/x\n\tone\n\n\ttwo\nvim\n"
-				     "subst b/x a\\sb c\n",
-				     &e),
-			 0);
-	assert_int_equal(r.packages.n, 2);
+	assert_int_equal(
+		rules_parse(&r, "t",
+			    "# x\nbash\n-perl\nbash\n?ltrace\n\nfile e/x\n\tone\n\n\ttwo\nvim\n"
+			    "subst b/x a\\sb c\n",
+			    &e),
+		0);
+	assert_int_equal(r.packages.n, 3);
+	assert_int_equal(r.optional.n, 1);
+	assert_true(strv_has(&r.packages, "ltrace") && strv_has(&r.optional, "ltrace"));
 	assert_true(strv_has(&r.without, "perl"));
 	assert_int_equal(r.n_files, 1);
 	assert_string_equal(r.files[0].text.data, "one\ntwo\n");
