@@ -76,14 +76,17 @@ not_of_others() {
 # residue_target PID: its mount table, the entries and times of its /, /dev and /etc, who shares its
 # namespaces, its cgroups' children.
 residue_target() {
-	local pid=$1 d
+	local pid=$1 d what other
 	echo "# mounts"
 	cut -d' ' -f3- "/proc/$pid/mountinfo" 2>/dev/null || true
 	echo "# entries"
 	for d in / /dev/ /etc/; do
 		[[ $d != / && -L /proc/$pid/root${d%/} ]] && continue # would lead to the host's
-		find "/proc/$pid/root$d" -maxdepth 1 ! -name proc -printf '%p %y %m %U:%G %i %T@\n' 2>/dev/null |
-			grep -vE '/dev/(null|zero|full|random|urandom|tty|ptmx|console) ' | sort || true
+		what='%p %y %m %U:%G %i %T@\n' other=console
+		# the host's, in which others work
+		[[ /proc/$pid/root$d -ef $d ]] && what='%p %y %m %U:%G\n' other='console|loop[0-9]+'
+		find "/proc/$pid/root$d" -maxdepth 1 ! -name proc -printf "$what" 2>/dev/null |
+			grep -vE '/dev/(null|zero|full|random|urandom|tty|ptmx|'"$other"') ' | sort || true
 	done
 	echo "# processes in its namespaces"
 	ns_sharers "$pid"
