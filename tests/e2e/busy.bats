@@ -97,7 +97,7 @@ time.sleep(60)' "$M/file" 3>&- &
 	umount "$M/sub"
 	truncate -s 1M "$M/disk"
 	local loop
-	loop=$(losetup -f --show "$M/disk")
+	loop=$(loop_new "$M/disk")
 	run -0 busy "$M"
 	losetup -d "$loop"
 	[[ $output == *"${loop#/dev/}"*" device "*"$M/disk"* ]] || die "$output"

@@ -94,7 +94,7 @@ nested() {
 @test "what is unmounted on the host is gone: its device is free as soon as umount has ended, and after use, too" {
 	truncate -s 16M "$DIR/img"
 	mke2fs -q -F "$DIR/img"
-	losetup -f --show "$DIR/img" >"$DIR/loop"
+	loop_new "$DIR/img" >"$DIR/loop"
 	run -0 apart shared 'mkdir "$DIR/at"; L=$(<"$DIR/loop"); free() { python3 -c "import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)" "$L"; }
 		box --profile net -v "$DIR:/d" -- sh -c "until test -e /d/go; do sleep 0.1; done; cd /d/at; echo >/d/go.in
 			until test -e /d/go.out; do sleep 0.1; done; cd /; echo >/d/go.left; sleep 1000"
@@ -110,7 +110,7 @@ nested() {
 @test "what a process inside holds open stays in use, unseen by others, and busy names that one" {
 	truncate -s 16M "$DIR/img"
 	mke2fs -q -F "$DIR/img"
-	losetup -f --show "$DIR/img" >"$DIR/loop"
+	loop_new "$DIR/img" >"$DIR/loop"
 	run -0 apart private 'mkdir "$DIR/at"; L=$(<"$DIR/loop"); mount "$L" "$DIR/at"; echo text >"$DIR/at/f"
 		free() { python3 -c "import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)" "$L" 2>/dev/null; }
 		box --profile net -v "$DIR:/d" -- sh -c "exec 3</d/at/f; echo >/d/go.in; until test -e /d/go.out; do sleep 0.1; done; exec 3<&-; sleep 1000"
@@ -124,7 +124,7 @@ nested() {
 	local how
 	truncate -s 16M "$DIR/img"
 	mke2fs -q -F "$DIR/img"
-	losetup -f --show "$DIR/img" >"$DIR/loop"
+	loop_new "$DIR/img" >"$DIR/loop"
 	for how in "shared rw" "private rw" "shared ro"; do
 		run -0 apart "${how% *}" 'mkdir -p "$DIR/at"; L=$(<"$DIR/loop"); mount "$L" "$DIR/at"
 			free() { python3 -c "import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)" "$L" 2>/dev/null; }

@@ -171,3 +171,11 @@ app_in() {
 	spawn "$2/app.pid" "$2/app.log" nsenter -t "$1" -n -- "$PT_TOOLS/app" --port "$APP_PORT"
 	wait_until 10 nsenter -t "$1" -n -- "$PT_TOOLS/app" --get "$APP_PORT"
 }
+
+# loop_new FILE: a loop device of it; prints the device, whose node only a devtmpfs has by itself.
+loop_new() {
+	local dev
+	dev=$(losetup -f) || return 1
+	[[ -e $dev ]] || mknod -m 600 "$dev" b 7 "${dev#/dev/loop}" || return 1
+	losetup -f --show "$1"
+}
