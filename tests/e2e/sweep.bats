@@ -68,9 +68,10 @@ swept() {
 	[[ $status == 1 && $output == *"+$cg"*"0 of 1 clean"* ]] || die "$output"
 	rmdir "$cg"
 	run looks --step 100000 --pid "$PID" \
-		sh -c 'rm -f "$3"; setsid nsenter -t "$1" -p sh -c "echo >$3; sleep 2" & until [ -s "$3" ]; do sleep 0.01; done
+		sh -c 'rm -f "$3"; setsid nsenter -t "$1" -p sh -c "echo >$3; sleep 60" & until [ -s "$3" ]; do sleep 0.01; done
 			exec "$2" version' sh "$PID" "$OURS" "$BATS_TEST_TMPDIR/there"
-	[[ $status == 1 && $output == *"+process of the target"*"sleep 2"*"0 of 1 clean"* ]] || die "$output"
+	[[ $status == 1 && $output == *"+process of the target"*"sleep 60"*"0 of 1 clean"* ]] || die "$output"
+	ns_sharers "$PID" | sed -n 's/ .*sleep 60.*//p' | xargs kill -KILL
 	wait_until 5 eval '[[ $(ns_sharers "$PID" | wc -l) == 1 ]]'
 }
 

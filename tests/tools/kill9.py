@@ -62,14 +62,11 @@ class Watch:
         for d in os.listdir("/proc"):
             if not d.isdigit() or int(d) == os.getpid():
                 continue
-            state = read("/proc/%s/stat" % d).rpartition(b")")[2].split()[:1]
-            if not state or state[0] in (b"Z", b"X"):
-                continue
             try:
-                ours = os.readlink("/proc/%s/exe" % d).split(" (")[0] == self.exe
+                exe = os.readlink("/proc/%s/exe" % d)
             except OSError:
-                ours = False
-            if ours or self.mark.encode() in read("/proc/%s/environ" % d):
+                continue  # a zombie, or the kernel's own
+            if exe.split(" (")[0] == self.exe or self.mark.encode() in read("/proc/%s/environ" % d):
                 found.append("process %s: %s" % (d, read("/proc/%s/cmdline" % d).replace(b"\0", b" ")))
         return found
 

@@ -20,6 +20,9 @@ import subprocess
 import sys
 import time
 
+sys.dont_write_bytecode = True
+from kill9 import patience
+
 KILLAT = os.path.join(os.environ["PT_TOOLS"], "killat")
 
 
@@ -90,9 +93,9 @@ class Sweep:
             if not d.isdigit():
                 continue
             p = "/proc/" + d
-            if read(p + "/stat").rpartition(")")[2].split()[:1] in ([], ["Z"], ["X"]):
-                continue
             exe = link(p + "/exe").split(" (")[0]
+            if not exe:
+                continue  # a zombie, or the kernel's own
             if exe == self.exe or os.path.basename(exe) == self.a.mark:
                 out.append("process of ours %s %s" % (d, read(p + "/cmdline").replace("\0", " ")))
             elif link(p + "/ns/pid") == self.pid_ns or link(p + "/ns/mnt") == self.mnt_ns:
@@ -112,12 +115,12 @@ class Sweep:
         return sorted(out)
 
     def await_same(self, before, what):
-        end = time.monotonic() + 1
+        start = time.monotonic()
         while True:
             after = self.look()
             if after == before:
                 return True
-            if time.monotonic() > end:
+            if time.monotonic() - start > 1 and time.monotonic() - start > patience():
                 diff = ["-" + l for l in before if l not in after] + ["+" + l for l in after if l not in before]
                 self.bad.append("%s: %s" % (what, "; ".join(diff[:6])))
                 return False
@@ -127,8 +130,8 @@ class Sweep:
         """Nothing, or a kit whose programs are there."""
         rows = [l for l in read("/proc/%d/mountinfo" % self.pid).splitlines() if " porthole " in l]
         at = "/proc/%d/root/dev/p" % self.pid
-        end = time.monotonic() + 1
-        while time.monotonic() < end:
+        start = time.monotonic()
+        while time.monotonic() - start < patience():
             rows = [l for l in read("/proc/%d/mountinfo" % self.pid).splitlines() if " porthole " in l]
             if len(rows) == 0 and not os.path.lexists(at):
                 return True
