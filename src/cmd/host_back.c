@@ -45,6 +45,13 @@ int host_back_open(struct host_back *b, const struct host_back_opts *o, bool giv
 	return 0;
 }
 
+int host_back_prepare(void *data, struct err *e)
+{
+	struct host_back *b = data;
+
+	return b->on ? broker_listen(&b->broker, e) : 0;
+}
+
 int host_back_watch(void *data)
 {
 	struct host_back *b = data;

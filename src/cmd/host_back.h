@@ -57,6 +57,7 @@ int host_back_open(struct host_back *b, const struct host_back_opts *o, bool giv
 		   const char *name, struct err *e);
 
 /* For struct session_talk; `data` is the struct host_back. */
+int host_back_prepare(void *data, struct err *e);
 int host_back_watch(void *data);
 void host_back_attend(void *data, pid_t agent);
 void host_back_over(void *data);

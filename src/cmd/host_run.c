@@ -244,8 +244,10 @@ static void warn_ro(const struct host_run *h, const struct plan *p)
 static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct err *e)
 {
 	_cleanup_buf_ struct buf hello = {};
-	struct session_talk talk = {
-		.watch = host_back_watch, .attend = host_back_attend, .data = &h->back};
+	struct session_talk talk = {.prepare = host_back_prepare,
+				    .watch = host_back_watch,
+				    .attend = host_back_attend,
+				    .data = &h->back};
 
 	if (p->shell && !h->o->quiet)
 		greet(h, p, ctx->color_err, &hello);
@@ -268,6 +270,7 @@ static int detach(struct host_run *h, struct plan *p, struct err *e)
 				 .input = h->o->interactive,
 				 .run = h->o->engine ? host_engine_run : NULL,
 				 .run_data = &h->engine,
+				 .prepare = host_back_prepare,
 				 .watch = host_back_watch,
 				 .attend = host_back_attend,
 				 .over = host_back_over,

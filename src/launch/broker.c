@@ -40,7 +40,6 @@ int broker_open(struct broker *b, const struct broker_options *o, struct err *e)
 	static const struct fs_opt opts[] = {
 		{.key = "size", .value = "64k"}, {.key = "mode", .value = "0755"}, {}};
 	const char *path = getenv("PATH");
-	void *live;
 
 	b->o = *o;
 	b->path = strdup(path && *path ? path : DEFAULT_PATH);
@@ -48,8 +47,13 @@ int broker_open(struct broker *b, const struct broker_options *o, struct err *e)
 		return err_set(e, ENOMEM, "preparing host exec");
 	b->mount = fs_mount_detached(
 		"tmpfs", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, NULL, e);
-	if (b->mount < 0)
-		return b->mount;
+	return b->mount < 0 ? b->mount : 0;
+}
+
+int broker_listen(struct broker *b, struct err *e)
+{
+	void *live;
+
 	b->listener = listen_in(b->mount, e);
 	if (b->listener < 0)
 		return b->listener;

@@ -46,8 +46,11 @@ struct broker {
 
 #define BROKER_INIT ((struct broker){.mount = -EBADF, .listener = -EBADF, .link = -EBADF})
 
-/* Make the socket, in a tmpfs that is mounted nowhere. 0 or -errno. */
+/* Make room for the socket, a tmpfs that is mounted nowhere. 0 or -errno. */
 int broker_open(struct broker *b, const struct broker_options *o, struct err *e);
+
+/* Make the socket, before anything runs in the container. 0 or -errno. */
+int broker_listen(struct broker *b, struct err *e);
 
 /* What to wait for (POLLIN); -EBADF: nothing any more. */
 int broker_watch(const struct broker *b);

@@ -166,6 +166,13 @@ static char *ended(void *data)
 	return d->launch->ended ? d->launch->ended(d->launch->data) : NULL;
 }
 
+static int prepare(void *data, struct err *e)
+{
+	struct detached *d = data;
+
+	return d->launch->prepare(d->launch->data, e);
+}
+
 static int watch(void *data)
 {
 	struct detached *d = data;
@@ -198,6 +205,7 @@ _Noreturn static void supervisor_main(struct detached *d)
 	int r;
 
 	if (d->launch->watch) {
+		talk.prepare = prepare;
 		talk.watch = watch;
 		talk.attend = attend;
 	}

@@ -24,6 +24,7 @@ struct launch {
 	 * for its log, which is freed, or NULL. */
 	char *(*ended)(void *data);
 	/* As of struct session_talk, in the supervisor. */
+	int (*prepare)(void *data, struct err *e);
 	int (*watch)(void *data);
 	void (*attend)(void *data, pid_t agent);
 	void (*over)(void *data); /* after that, before anybody hears that it has ended */

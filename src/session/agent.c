@@ -194,21 +194,28 @@ static void let_go(struct agent *a, int *sigfd, struct session_cgroup *cgroup,
 	fd_keep_only(keep, ARRAY_LEN(keep));
 }
 
+/* What takes the kernel long to end is not to end with us. */
+static void leave_late(const struct agent *a)
+{
+	const struct wire_msg m = {.type = WIRE_LATE};
+
+	if (a->devices.watch >= 0)
+		wire_send(a->sock, &m, a->devices.watch);
+	if (a->devices.from >= 0)
+		wire_send(a->sock, &m, a->devices.from);
+}
+
 /* Where those who clear up find what we leave; held by them, so that its number is not used again.
- * What takes the kernel long to end is not to end with us. */
+ */
 static void say_where(const struct agent *a)
 {
-	const struct wire_msg m = {.type = WIRE_NS}, late = {.type = WIRE_LATE};
+	const struct wire_msg m = {.type = WIRE_NS};
 	_cleanup_close_ int ns = -EBADF;
 
 	if (a->plan->view != VIEW_NONE)
 		ns = openat(a->host_proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
 	if (ns < 0)
 		return;
-	if (a->devices.watch >= 0)
-		wire_send(a->sock, &late, a->devices.watch);
-	if (a->devices.from >= 0)
-		wire_send(a->sock, &late, a->devices.from);
 	wire_send(a->sock, &m, ns);
 	wire_send(a->guard, &m, ns);
 }
@@ -283,6 +290,7 @@ _Noreturn void agent_main(struct agent *a)
 	if (a->says_started)
 		wire_send(a->sock, &started, -EBADF);
 	setsid(); /* away from the host's terminal; no sooner, since it takes the kernel a while */
+	leave_late(a);
 	let_go(a, &sigfd, &cgroup, &freeze);
 	code = attend(a, command, sigfd);
 	if (code == SUPERVISOR_GONE) /* nobody else may be left to do it */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "session/wire.h"
 #include "sys/cgroup.h"
 
 #define CGROUP_NAME "porthole-"
@@ -278,7 +279,7 @@ void session_cgroup_remove(const struct session_cgroup *c)
 			hand_down(c->parent[i], controllers[i], false);
 }
 
-int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct err *e)
+static int make_all(struct session_cgroup *c, const struct plan *p, struct err *e)
 {
 	_cleanup_cgroup_hiers_ struct cgroup_hiers hiers = {};
 	int r = 0;
@@ -292,6 +293,16 @@ int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct e
 		r = err_say(e, ENOTSUP, "this host has no cgroups to make one in");
 		err_hint(e, NEEDS_NONE);
 	}
+	return r;
+}
+
+int session_cgroup_give(struct session_cgroup *c, const struct plan *p, int sock, struct err *e)
+{
+	const struct wire_msg m = {.type = WIRE_CGROUP};
+	int r = make_all(c, p, e);
+
+	for (size_t i = 0; i < c->n && r == 0; i++)
+		wire_send(sock, &m, c->procs[i]);
 	return r;
 }
 

@@ -26,10 +26,10 @@ struct session_cgroup {
  * -errno. */
 int session_cgroup_open(struct session_cgroup *c, const struct plan *p, struct err *e);
 
-/* CGROUP_OWN: make it, with the limits, in each hierarchy that has them. Guard and agent must run
- * by then, so that it goes whoever is killed. 0 or -errno; what was made stays for _done to remove.
- */
-int session_cgroup_make(struct session_cgroup *c, const struct plan *p, struct err *e);
+/* CGROUP_OWN: make it, with the limits, in each hierarchy that has them, and hand it to the agent
+ * at the other end of `sock`. Guard and agent must run by then, so that it goes whoever is killed.
+ * 0 or -errno; what was made stays for _done to remove. */
+int session_cgroup_give(struct session_cgroup *c, const struct plan *p, int sock, struct err *e);
 
 /* How many processes the kernel has killed in it for lack of memory; 0 too when nobody counts. */
 uint64_t session_cgroup_oom(const struct session_cgroup *c);

@@ -11,22 +11,25 @@
 
 #define EVENTS (IN_CREATE | IN_DELETE | IN_MOVE | IN_ONLYDIR)
 
-int devices_mount(const struct view_parts *parts, struct devices *d)
+int devices_mount(const struct view_parts *parts, bool kit, struct devices *d)
 {
+	/* not made in the overlay once it stands, which takes thrice as long */
+	static const char *const own[] = {"mqueue", "p", NULL}, *const no_kit[] = {"mqueue", NULL};
 	const struct overlay o = {
 		.lower = &d->from,
 		.n = 1,
 		.scratch = parts->scratch,
 		.name = "dev",
 		.attrs = MOUNT_ATTR_NOSUID,
+		.dirs = kit ? own : no_kit,
 	};
-	struct mount_attr own = {.propagation = MS_PRIVATE};
+	struct mount_attr cut = {.propagation = MS_PRIVATE};
 
 	if (!parts->scratch)
 		return -ENOTSUP;
 	d->from = open_tree(AT_FDCWD, "/dev", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 	/* or what is laid over it would lie over the host's, too */
-	if (d->from < 0 || mount_setattr(d->from, "", AT_EMPTY_PATH, &own, sizeof(own)) < 0)
+	if (d->from < 0 || mount_setattr(d->from, "", AT_EMPTY_PATH, &cut, sizeof(cut)) < 0)
 		return -errno;
 	d->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	if (d->watch >= 0 && inotify_add_watch(d->watch, "/dev", EVENTS) < 0) {

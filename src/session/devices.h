@@ -20,10 +20,11 @@ struct devices {
 
 #define DEVICES_INIT ((struct devices){.watch = -EBADF, .from = -EBADF, .to = -EBADF})
 
-/* Begin to watch the host's /dev, and lay an overlay over it, with its changes in the scratch.
+/* Begin to watch the host's /dev, and lay an overlay over it, with its changes in the scratch, and
+ * with room for a /dev/mqueue and maybe the kit.
  * Called while the host's files are ours. Returns a detached mount, or -errno: its entries have to
  * be made anew. Without inotify(7) it is the same but for what was asked for too early. */
-int devices_mount(const struct view_parts *parts, struct devices *d);
+int devices_mount(const struct view_parts *parts, bool kit, struct devices *d);
 
 /* There is something to read at d->watch. */
 void devices_settle(struct devices *d);

@@ -248,6 +248,7 @@ int agent_enter(struct agent *a, struct err *e)
 	int r = p->rootless ? take_inside_id(a, e) : 0;
 
 	a->parts.host_proc = a->host_proc;
+	a->parts.talk = a->sock;
 	a->parts.devices = &a->devices;
 	if (r < 0)
 		return r;

@@ -65,10 +65,14 @@ int fresh_sys(int *mnt, struct err *e)
 	return *mnt < 0 ? *mnt : 0;
 }
 
+/* In the directory NAME, which may be there. */
 static int attach_in(int dev, const char *name, int mnt)
 {
-	return mkdirat(dev, name, 0755) < 0 && errno != EEXIST ? -errno
-							       : view_attach(mnt, dev, name);
+	int r = view_attach(mnt, dev, name);
+
+	if (r != -ENOENT)
+		return r;
+	return mkdirat(dev, name, 0755) < 0 ? -errno : view_attach(mnt, dev, name);
 }
 
 static int mount_in(int dev, const char *name, const char *type, const struct fs_opt *opts, bool ro,
@@ -100,7 +104,8 @@ int fresh_dev(const struct plan *p, int dev, int shm, struct err *e)
 	int r;
 
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
-		if (symlinkat(links[i][1], dev, links[i][0]) < 0 && errno != EEXIST)
+		if (faccessat(dev, links[i][0], F_OK, AT_SYMLINK_NOFOLLOW) < 0 &&
+		    symlinkat(links[i][1], dev, links[i][0]) < 0)
 			return err_set(e, errno, "making /dev/%s of the session", links[i][0]);
 	r = shm >= 0 && attach_in(dev, "shm", shm) == 0
 		    ? 0

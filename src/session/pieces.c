@@ -263,7 +263,7 @@ int pieces_make(const struct plan *p, const struct view_parts *parts, struct pie
 		_cleanup_close_ int dev = openat(root, "dev", ROOT_DIR_FLAGS);
 
 		if (p->beside.devices && parts->devices)
-			c->devices = devices_mount(parts, parts->devices);
+			c->devices = devices_mount(parts, p->kit.kind != KIT_NONE, parts->devices);
 		r = dev < 0 ? -errno
 			    : view_entries_read(dev, skip_dev, c->devices >= 0 ? VIEW_MOUNTS : how,
 						&c->dev);

@@ -22,6 +22,7 @@
 #include "session/guard.h"
 #include "session/leave.h"
 #include "session/session.h"
+#include "session/top.h"
 #include "session/wire.h"
 #include "session/lodge.h"
 #include "sys/caps.h"
@@ -187,30 +188,37 @@ static int agent_status(struct supervisor *s)
 	return status;
 }
 
+/* The descriptor that came with `m`, if it is for us to hold. */
+static bool hold(struct supervisor *s, const struct wire_msg *m, int fd)
+{
+	int *to = m->type == WIRE_NS	    ? &s->mnt_ns
+		  : m->type == WIRE_SCRATCH ? &s->scratch.dir
+		  : m->type != WIRE_LATE    ? NULL
+		  : s->late[0] < 0	    ? &s->late[0]
+					    : &s->late[1];
+
+	if (!to)
+		return false;
+	cleanup_close(to);
+	*to = fd;
+	return true;
+}
+
 /* The agent's first words: where it is; then that the view stands, or why it does not. */
 static int await_ready(struct supervisor *s, struct err *e)
 {
 	struct wire_msg m;
-	int fd, r, *to;
+	int fd, r;
 
 	while ((r = wire_recv(s->sock, &m, &fd)) == 1) {
 		if (m.type == WIRE_NOTE && m.err.num) {
 			buf_printf(&s->notes, "porthole: %s\n", m.err.msg);
 			continue;
 		}
-		if (m.type == WIRE_AGENT) {
+		if (m.type == WIRE_AGENT)
 			s->inside = m.num;
-			continue;
-		}
-		to = m.type == WIRE_NS	      ? &s->mnt_ns
-		     : m.type == WIRE_SCRATCH ? &s->scratch.dir
-		     : m.type != WIRE_LATE    ? NULL
-		     : s->late[0] < 0	      ? &s->late[0]
-					      : &s->late[1];
-		if (!to)
+		else if (!hold(s, &m, fd))
 			break;
-		cleanup_close(to);
-		*to = fd;
 	}
 	s->channels.master = fd;
 	if (r <= 0) {
@@ -284,16 +292,6 @@ static void say_guarded(struct supervisor *s)
 	wire_send(s->sock, &m, -EBADF); /* a dead agent is seen when it is listened to */
 }
 
-static int give_cgroup(struct supervisor *s, struct err *e)
-{
-	const struct wire_msg m = {.type = WIRE_CGROUP};
-	int r = session_cgroup_make(&s->cgroup, s->plan, e);
-
-	for (size_t i = 0; i < s->cgroup.n && r == 0; i++)
-		wire_send(s->sock, &m, s->cgroup.procs[i]);
-	return r;
-}
-
 /* From the agent's start until the command may start. */
 static int see_in(struct supervisor *s, struct err *e)
 {
@@ -308,7 +306,7 @@ static int see_in(struct supervisor *s, struct err *e)
 		return r;
 	r = start_guard(s, e);
 	if (r == 0 && s->plan->cgroup == CGROUP_OWN)
-		r = give_cgroup(s, e);
+		r = session_cgroup_give(&s->cgroup, s->plan, s->sock, e);
 	if (r == 0)
 		r = freeze_now(&s->freeze, s->plan->target, s->plan->label, s->agent.host_proc,
 			       s->agent_pid, e);
@@ -360,7 +358,8 @@ static int attend(struct supervisor *s, const struct session_talk *talk, struct 
 		r = wire_recv(s->sock, &m, &fd);
 		if (r <= 0)
 			return 0;
-		cleanup_close(&fd);
+		if (!hold(s, &m, fd))
+			cleanup_close(&fd);
 		if (m.type == WIRE_STARTED && talk->started)
 			talk->started(talk->data, s->inside,
 				      proc_first_child(s->agent.host_proc, s->inside));
@@ -436,7 +435,11 @@ static int run(struct supervisor *s, struct session_talk *talk, struct err *e)
 	cleanup_close(&s->agent.parts.target_proc);
 	if (r < 0)
 		return r;
+	if (top_is_sent(p, &s->agent.parts))
+		top_send(p, s->sock);
 	r = send_kit(s, e);
+	if (r == 0 && talk->prepare)
+		r = talk->prepare(talk->data, e);
 	if (r < 0) {
 		cleanup_close(&s->sock);
 		s->sock = -EBADF;

@@ -25,6 +25,9 @@ struct session_talk {
 	char *(*ended)(void *data);
 	/* then, and every so often until it says something: whether its files are gone */
 	char *(*removed)(void *data);
+	/* something to prepare while the session is made: called once, before the command may
+	 * start. 0 or -errno. NULL: nothing */
+	int (*prepare)(void *data, struct err *e);
 	/* something else to look after meanwhile: what to wait for (-EBADF: nothing just now), and
 	 * that there is something to read; `agent` is a process of the session. NULL: nothing */
 	int (*watch)(void *data);

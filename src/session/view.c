@@ -46,16 +46,25 @@ static int attach_node(int under, int dirfd, const struct view_entry *en)
 	return r < 0 ? r : view_attach(mnt, dirfd, en->name);
 }
 
-/* All entries again in `dirfd`; `under`: the directory it lies over. */
-static int attach_all(const struct view_entries *l, int dirfd, int under)
+/* An entry again in `dirfd`; `under`: the directory it lies over. What is there has its place. */
+static int attach_one(const struct view_entry *en, int dirfd, int under, bool there)
+{
+	int r = there && en->fd >= 0 ? view_attach(en->fd, dirfd, en->name) : -ENOENT;
+
+	if (r != -ENOENT)
+		return r;
+	r = view_entry_make(dirfd, en);
+	if (r == -EPERM && en->node.st_rdev)
+		r = attach_node(under, dirfd, en);
+	return r == 0 && en->fd >= 0 ? view_attach(en->fd, dirfd, en->name) : r;
+}
+
+/* All of them; there: `dirfd` shows them already, but for what is mounted on them. */
+static int attach_all(const struct view_entries *l, int dirfd, int under, bool there)
 {
 	for (size_t i = 0; i < l->n; i++) {
-		int r = view_entry_make(dirfd, &l->v[i]);
+		int r = attach_one(&l->v[i], dirfd, under, there);
 
-		if (r == -EPERM && l->v[i].node.st_rdev)
-			r = attach_node(under, dirfd, &l->v[i]);
-		if (r == 0 && l->v[i].fd >= 0)
-			r = view_attach(l->v[i].fd, dirfd, l->v[i].name);
 		if (r < 0 && r != -ENOENT && r != -ENOTDIR)
 			return r;
 	}
@@ -122,14 +131,14 @@ int view_build_dev(const struct plan *p, const struct view_entries *dev, int ove
 
 	if (r < 0)
 		return err_set(e, r, "laying a private /dev over that of '%s'", p->label);
-	r = attach_all(dev, mnt, at);
+	r = attach_all(dev, mnt, at, over >= 0);
 	if (r < 0)
 		return err_set(e, r, "attaching the entries of /dev of '%s' again", p->label);
 	if (p->tty)
 		own_devpts(mnt);
 	if (p->scratch && view_make_scratch(mnt) < 0)
 		return err_set(e, errno, "making " PLAN_SCRATCH " for temporary files");
-	if (p->kit.kind != KIT_NONE && mkdirat(mnt, "p", 0755) < 0 && errno != EEXIST)
+	if (p->kit.kind != KIT_NONE && over < 0 && mkdirat(mnt, "p", 0755) < 0 && errno != EEXIST)
 		return err_set(e, errno, "making room for the kit at " KIT_PREFIX);
 	return TAKE_FD(mnt);
 }
@@ -196,7 +205,7 @@ static int build_root(const struct plan *p, const struct view_entries *dev,
 	if (r < 0)
 		return err_set(e, r, "laying a private root over that of '%s'", p->label);
 	r = p->view == VIEW_KIT ? fill_kit_root(p, mnt, target, e)
-				: attach_all(root_entries, mnt, -EBADF);
+				: attach_all(root_entries, mnt, -EBADF, false);
 	if (r < 0)
 		return e->num ? r : err_set(e, r, "attaching the files of '%s' again", p->label);
 	if (mkdirat(mnt, "dev", 0755) < 0 || mkdirat(mnt, "proc", 0755) < 0)

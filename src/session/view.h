@@ -22,6 +22,7 @@ struct view_parts {
 	int target_proc; /* detached procfs of the target's pid namespace, when the session is in
 			    another */
 	const struct view_entries *nodes;  /* of the host's /dev, for targets that have none */
+	int talk;			   /* to the supervisor, for what he makes (top.h) */
 	bool classic;			   /* no mount calls by descriptor on this kernel */
 	const struct kit_ready *kit_ready; /* classic: the kit's loop device */
 	struct overlay_scratch *scratch;   /* for p->cow: where changes go */
@@ -65,7 +66,8 @@ int view_new_tmpfs(const char *size, uint64_t attrs);
 uint64_t view_own_attrs(const struct plan *p);
 
 /* Lie a private /dev over directory `at`: these entries, and room for the kit. `mnt`: a detached
- * mount to put them into, -EBADF: a new tmpfs; taken over, also on error. Returns its descriptor,
+ * mount that shows them, with that room (devices_mount()), -EBADF: a new tmpfs; taken over, also on
+ * error. Returns its descriptor,
  * or -errno with `e`. */
 int view_build_dev(const struct plan *p, const struct view_entries *dev, int mnt, int at,
 		   struct err *e);

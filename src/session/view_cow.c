@@ -15,22 +15,7 @@
 #include "session/devices.h"
 #include "session/fresh.h"
 #include "session/pieces.h"
-
-/* A real directory NAME, whatever lies there. */
-static int take_dir(int root, const char *name)
-{
-	struct stat st;
-
-	if (fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		if (S_ISDIR(st.st_mode))
-			return openat(root, name, ROOT_DIR_FLAGS);
-		if (unlinkat(root, name, 0) < 0)
-			return -errno;
-	}
-	if (mkdirat(root, name, 0755) < 0)
-		return -errno;
-	return openat(root, name, ROOT_DIR_FLAGS);
-}
+#include "session/top.h"
 
 static int make_read_only(int mnt)
 {
@@ -128,34 +113,9 @@ static int pivot(const struct plan *p, int top, struct err *e)
 	return 0;
 }
 
-/* In the kit's root these are links into the kit, where nothing can be mounted (/lib/modules). What
- * has a mount at or below it becomes a directory instead; the kit's own programs do not look there,
- * and of the others' libraries it keeps what a loader finds by itself. */
-static int make_way(int top, const struct pieces *c)
-{
-	static const char *const links[] = {"usr/share", "lib", "usr/lib"};
-#ifdef __aarch64__
-	static const char libs[] = "aarch64-linux-gnu", to[] = "/dev/p/l/aarch64-linux-gnu";
-#else
-	static const char libs[] = "x86_64-linux-gnu", to[] = "/dev/p/l/x86_64-linux-gnu";
-#endif
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < c->n * ARRAY_LEN(links); i++) {
-		const char *name = links[i % ARRAY_LEN(links)];
-		const char *below = path_below(c->v[i / ARRAY_LEN(links)].dest + 1, name);
-		_cleanup_close_ int dir = below ? take_dir(top, name) : -EBADF;
-
-		if (below && dir < 0)
-			r = dir;
-		else if (below && *below && name != links[0] && symlinkat(to, dir, libs) < 0)
-			r = errno == EEXIST ? 0 : -errno;
-	}
-	return r;
-}
-
 /* The root, and the directory that is the target's root in it (another in a kit's view). */
-static int attach_root(const struct plan *p, const struct pieces *c, struct err *e)
+static int attach_root(const struct plan *p, const struct view_parts *parts, const struct pieces *c,
+		       struct err *e)
 {
 	int target = p->beside.on ? c->target /* a host container has it among its volumes */
 		     : p->view == VIEW_KIT ? c->root
@@ -163,14 +123,14 @@ static int attach_root(const struct plan *p, const struct pieces *c, struct err 
 	_cleanup_close_ int at = open("/", ROOT_DIR_FLAGS), top = -EBADF;
 	int r;
 
-	top = p->view == VIEW_KIT ? view_new_tmpfs(p->beside.on ? "50%" : "16m", view_own_attrs(p))
-				  : fcntl(c->root, F_DUPFD_CLOEXEC, 3);
-	r = top < 0 ? top : view_attach(top, at, "");
-	if (r == 0 && p->view == VIEW_KIT)
-		r = view_fill_kit_root(top, p->beside.host ? p->beside.etc : VIEW_TARGET_ETC)
-			    ?: make_way(top, c);
+	top = p->view != VIEW_KIT     ? fcntl(c->root, F_DUPFD_CLOEXEC, 3)
+	      : top_is_sent(p, parts) ? top_recv(parts->talk, e)
+				      : top_make(p, e);
+	if (top < 0 && e->num)
+		return top;
+	r = top < 0 ? -errno : view_attach(top, at, "");
 	if (r == 0 && target >= 0) {
-		_cleanup_close_ int dir = take_dir(top, BESIDE_TARGET);
+		_cleanup_close_ int dir = top_dir(top, BESIDE_TARGET);
 
 		r = dir < 0 ? dir : view_attach(target, dir, "");
 	}
@@ -232,17 +192,18 @@ static int make_old(const struct plan *p, int top, struct err *e)
 static int put_together(const struct plan *p, const struct view_parts *parts, struct pieces *c,
 			int *dev_fd, struct err *e)
 {
-	_cleanup_close_ int top = attach_root(p, c, e), dev = -EBADF, proc = -EBADF, sys = -EBADF;
+	_cleanup_close_ int top = attach_root(p, parts, c, e), dev = -EBADF, proc = -EBADF,
+			    sys = -EBADF;
 	int proc_mnt = c->proc >= 0 ? c->proc : parts->proc_fd, r = 0;
 
 	if (top < 0)
 		return top;
-	dev = take_dir(top, "dev");
-	proc = take_dir(top, "proc");
+	dev = top_dir(top, "dev");
+	proc = top_dir(top, "proc");
 	if (dev < 0 || proc < 0)
 		return err_set(e, dev < 0 ? dev : proc, "making /dev and /proc of the session");
 	if (c->sys >= 0) {
-		sys = take_dir(top, "sys");
+		sys = top_dir(top, "sys");
 		r = sys < 0 ? sys : view_attach(c->sys, sys, "");
 	}
 	if (r == 0 && proc_mnt >= 0)

@@ -14,6 +14,7 @@
 enum wire_type {
 	WIRE_KIT = 1, /* supervisor -> agent: the kit's mount, as a descriptor; or `err`, when it
 			 failed */
+	WIRE_ROOT,    /* supervisor -> agent: the root's mount, as a descriptor (top.h); or `err` */
 	WIRE_CGROUP,  /* supervisor -> agent: a cgroup.procs file to enter, as a descriptor */
 	WIRE_GUARDED, /* supervisor -> agent: the command may start */
 	WIRE_NS,   /* agent -> supervisor, guard: the session's mount namespace, as a descriptor */

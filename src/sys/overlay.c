@@ -51,6 +51,9 @@ int overlay_make_upper(const struct overlay *o, int *upper, int *work, struct er
 	    fchmodat(dir, "u", st.st_mode & 07777, 0) < 0)
 		return err_set(e, errno, "making room for changes");
 	*upper = openat(dir, "u", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	for (size_t i = 0; *upper >= 0 && o->dirs && o->dirs[i]; i++)
+		if (mkdirat(*upper, o->dirs[i], 0755) < 0 && errno != EEXIST)
+			return err_set(e, errno, "making room for changes");
 	*work = openat(dir, "w", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return *upper < 0 || *work < 0 ? err_set(e, errno, "making room for changes") : 0;
 }

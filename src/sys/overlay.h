@@ -40,9 +40,11 @@ struct overlay {
 	 * `base`, which is ours to mount alone. NULL: none. */
 	const char *upper, *work;
 	int base;
-	const char *name; /* in the scratch: one component, not used before */
-	uint64_t attrs;	  /* MOUNT_ATTR_* */
-	bool user_xattr;  /* marked with user.overlay.*: written by an engine without root (5.11) */
+	const char *name;	 /* in the scratch: one component, not used before */
+	const char *const *dirs; /* to be in its root, whatever the layers have there (0755, ours);
+				    only with a scratch. NULL-terminated, or NULL: none */
+	uint64_t attrs;		 /* MOUNT_ATTR_* */
+	bool user_xattr; /* marked with user.overlay.*: written by an engine without root (5.11) */
 };
 
 /* Mount it. What engines may have made in lower layers (redirected directories, files without data)

@@ -29,7 +29,7 @@ void start_with(int log, pid_t inside)
 	struct broker_options o = {.rules = &rules, .container = "unit", .log = log};
 	struct err e = {};
 
-	if (broker_open(&b, &o, &e) < 0)
+	if (broker_open(&b, &o, &e) < 0 || broker_listen(&b, &e) < 0)
 		fail_msg("%s", e.msg);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/" BROKER_NAME, b.mount);
 	launcher = fork();
