@@ -82,7 +82,7 @@ static const struct opt options[] = {
 	{OPT_FLAG, O(prove), 0, "prove", NULL,
 	 "compare target and host before and after, and print what changed", NULL},
 	{OPT_FLAG, O(force), 0, "force", NULL, "enter even the host's own namespaces", NULL},
-	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no greeting, and no line about what does not run",
+	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "nothing but errors: no greeting, no warnings",
 	 NULL},
 	{OPT_FLAG, O(json), 0, "json", NULL, "print --explain, --prove and errors as JSON", NULL},
 	{},
@@ -181,6 +181,7 @@ static int run_plan(struct plan *p, const struct target_roots *roots, const stru
 		greeting(p, ctx->color_err, &hello);
 	else if (!o->quiet && !ctx->json)
 		greeting_forgets(p, o->keep, &hello);
+	p->quiet = o->quiet;
 	exec_warn(p);
 	talk.greeting = hello.data;
 	if (!p->store && (o->diff || o->keep)) /* to compare with, also when it has ended */

@@ -137,6 +137,8 @@ static void warn_unseen(const struct plan *p)
 
 void exec_warn(const struct plan *p)
 {
+	if (p->quiet)
+		return;
 	warn_unseen(p);
 	warn_missing(p);
 	warn_foreign(p);

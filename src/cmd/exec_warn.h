@@ -7,7 +7,7 @@
 
 #include "session/plan.h"
 
-/* Print each that holds as a line on standard error. */
+/* Print each that holds as a line on standard error, unless the plan is quiet. */
 void exec_warn(const struct plan *p);
 
 /* The root that the session looks at was a container's, and has been removed since: not even "." is

@@ -80,7 +80,8 @@ static const struct opt options[] = {
 	 "use this kit of tools; with --image: have a kit beside the image", NULL},
 	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing",
 	 NULL},
-	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no greeting", NULL},
+	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "nothing but errors: no greeting, no warnings",
+	 NULL},
 	{OPT_FLAG, O(json), 0, "json", NULL, "print --explain and errors as JSON", NULL},
 	{},
 };
@@ -419,6 +420,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		return host_engine_explain(&h.engine, &p, ctx, e);
 	if (h.o->explain)
 		return explain(&h, &p, ctx, e);
+	p.quiet = h.o->quiet;
 	p.traceable = session_traceable(&p);
 	/* an engine's container has a read-only mount of our file, which has to have a path */
 	r = h.o->engine ? engine_ready(h.engine.tool, h.engine.line.g->caps, &h.engine.limits, e)

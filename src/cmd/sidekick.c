@@ -63,7 +63,8 @@ static const struct opt options[] = {
 	 "use this kit of tools; with --image: have a kit beside the image", NULL},
 	{OPT_FLAG, O(explain), 0, "explain", NULL, "print what would be done, and do nothing",
 	 NULL},
-	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "no greeting", NULL},
+	{OPT_FLAG, O(quiet), 'q', "quiet", NULL, "nothing but errors: no greeting, no warnings",
+	 NULL},
 	{OPT_FLAG, O(json), 0, "json", NULL, "print --explain and errors as JSON", NULL},
 	{},
 };
@@ -283,6 +284,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		return r;
 	if (s.o->explain)
 		return explain(&s, &p, ctx, e);
+	p.quiet = s.o->quiet;
 	r = session_seal(&p, e);
 	if (r < 0)
 		return r;

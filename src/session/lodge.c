@@ -31,7 +31,7 @@ struct sheet {
 	uint64_t caps;
 	char cookie[17];
 	uint8_t kit, view;
-	bool caps_ambient, no_new_privs, cwd_asked, tty;
+	bool caps_ambient, no_new_privs, cwd_asked, tty, quiet;
 	size_t argc, envc;
 };
 
@@ -105,6 +105,8 @@ static void compare(struct steward *s, unsigned own)
 	const unsigned more = own & HOST_NS & ~s->w->own, less = s->w->own & ~own;
 	char names[64];
 
+	if (s->a->plan->quiet)
+		return;
 	if (more) {
 		err_say(&m.err, ENOTSUP, "%s cannot keep this of the host, it is its own: %s",
 			s->w->engine, ns_names(more, names, sizeof(names)));
@@ -212,6 +214,7 @@ static int write_sheet(const struct plan *p, struct err *e)
 		.no_new_privs = p->no_new_privs,
 		.cwd_asked = p->cwd_asked,
 		.tty = p->tty,
+		.quiet = p->quiet,
 		.argc = p->argv.n,
 		.envc = p->env.n,
 	};
@@ -375,6 +378,7 @@ static int read_sheet(int fd, struct plan *p, struct err *e)
 	p->no_new_privs = t.no_new_privs;
 	p->cwd_asked = t.cwd_asked;
 	p->tty = t.tty;
+	p->quiet = t.quiet;
 	memcpy(p->cookie, t.cookie, sizeof(p->cookie));
 	at = text + sizeof(t) + t.who.ngroups * sizeof(gid_t);
 	end = text + len;
@@ -407,7 +411,7 @@ static void say_lost(const struct agent *a)
 	_cleanup_free_ char *list = caps_list(a->plan->caps_lost);
 	struct wire_msg m = {.type = WIRE_NOTE};
 
-	if (!a->plan->caps_lost || !list)
+	if (!a->plan->caps_lost || a->plan->quiet || !list)
 		return;
 	err_say(&m.err, EPERM, "the engine does not give it these capabilities: %s", list);
 	wire_send(a->sock, &m, -EBADF);

@@ -138,6 +138,7 @@ struct plan {
 	uint64_t ttl;	 /* seconds after which it is asked to end; 0: never */
 	bool guests;	 /* virtual machines that it has started go on when it ends (leave.h) */
 	bool stdin_open; /* our standard input goes to the command */
+	bool quiet;	 /* what is less than was asked for is not told; the caller's to set */
 	char cookie[17]; /* random; in the command's environment, to find what it left */
 };
 

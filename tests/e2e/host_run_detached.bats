@@ -53,6 +53,20 @@ none_left() {
 	[[ $status != 0 ]] || die "$output"
 }
 
+@test "-q: nothing but errors" {
+	local e
+	for e in "" "--engine runc"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr setpriv --bounding-set=-sys_time timeout 60 "$PORTHOLE" host run $e true
+		[[ $stderr == *"that we do not have ourselves"*sys_time* ]] || die "$e: $stderr"
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr setpriv --bounding-set=-sys_time timeout 60 "$PORTHOLE" host run -q $e --ro true
+		[[ -z $stderr ]] || die "$e: $stderr"
+	done
+	run -127 --separate-stderr hr -q nosuch
+	[[ $stderr == *"no command 'nosuch'"* ]] || die "$stderr"
+}
+
 # ends_storm FLAG...: a thousand that keep forking among the host's processes are gone once the kill returns.
 ends_storm() {
 	detached "$@" -- sh -c "$(forkers 1000)"
