@@ -16,6 +16,7 @@
 #include "launch/client.h"
 #include "launch/host.h"
 #include "launch/lines.h"
+#include "launch/name.h"
 #include "launch/state.h"
 #include "out/json_print.h"
 #include "session/seal.h"
@@ -67,7 +68,8 @@ static const struct opt options[] = {
 	{OPT_STR, O(entrypoint), 0, "entrypoint", "CMD", "run this instead of the image's own",
 	 NULL},
 	{OPT_FLAG, O(read_only), 0, "read-only", NULL, "its own root cannot be written to", NULL},
-	{OPT_FLAG, O(rm), 0, "rm", NULL, "nothing of it stays (it is always so)", NULL},
+	{OPT_FLAG, O(rm), 0, "rm", NULL, "nothing of it stays, with -d not even what it has said",
+	 NULL},
 	{OPT_STR, O(cgroup), 0, "cgroup", "host|own",
 	 "whose cgroup is charged (default: host, the caller's; with -d: own)",
 	 OPT_WORDS("host", "own")},
@@ -245,6 +247,7 @@ static void warn_ro(const struct host_run *h, const struct plan *p)
 static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct err *e)
 {
 	_cleanup_buf_ struct buf hello = {};
+	_cleanup_close_ int held = -EBADF;
 	struct session_talk talk = {.prepare = host_back_prepare,
 				    .watch = host_back_watch,
 				    .attend = host_back_attend,
@@ -252,6 +255,8 @@ static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct 
 
 	if (p->shell && !h->o->quiet)
 		greet(h, p, ctx->color_err, &hello);
+	if (h->o->name && launch_name_front(h->o->name, &held, e) < 0)
+		return -e->num;
 	exec_warn(p);
 	warn_ro(h, p);
 	talk.greeting = hello.data;
@@ -268,6 +273,7 @@ static int detach(struct host_run *h, struct plan *p, struct err *e)
 					       : strdup(image_name(h));
 	const struct launch l = {.name = h->self.name,
 				 .image = by ? by : "?",
+				 .rm = h->o->rm,
 				 .input = h->o->interactive,
 				 .run = h->o->engine ? host_engine_run : NULL,
 				 .run_data = &h->engine,

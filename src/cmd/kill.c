@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "launch/end.h"
+#include "launch/ended.h"
 #include "sys/exitcode.h"
 #include "target/target.h"
 
@@ -63,6 +64,8 @@ static int end_one(const struct target_roots *roots, const char *spec, int sig, 
 	_cleanup_target_ struct target t = TARGET_INIT;
 	int r = target_resolve(roots, spec, &t, e);
 
+	if (r == -ENOENT && sig == SIGKILL && launch_ended_forget(launch_ended_name(spec)) == 0)
+		return 0;
 	if (r < 0)
 		return r;
 	if (!str_eq(t.engine, "porthole"))

@@ -11,6 +11,7 @@
 #include "cmd/sidekick.h"
 #include "cmd/subject.h"
 #include "inject/journal.h"
+#include "launch/name.h"
 #include "launch/state.h"
 #include "out/json_print.h"
 #include "session/seal.h"
@@ -50,7 +51,8 @@ static const struct opt options[] = {
 	 NULL},
 	{OPT_STR, O(name), 0, "name", "NAME", "what it is called", NULL},
 	{OPT_FLAG, O(read_only), 0, "read-only", NULL, "its root cannot be written to", NULL},
-	{OPT_FLAG, O(rm), 0, "rm", NULL, "nothing of it stays (it is always so)", NULL},
+	{OPT_FLAG, O(rm), 0, "rm", NULL, "nothing of it stays, with -d not even what it has said",
+	 NULL},
 	{OPT_STR, O(cgroup), 0, "cgroup", "host|own|target",
 	 "whose cgroup is charged (default: host, the caller's)",
 	 OPT_WORDS("host", "own", "target")},
@@ -196,10 +198,13 @@ static void greet(const struct plan *p, bool color, struct buf *b)
 static int run_plan(struct sidekick *s, struct plan *p, struct ctx *ctx, struct err *e)
 {
 	_cleanup_buf_ struct buf hello = {};
+	_cleanup_close_ int held = -EBADF;
 	struct session_talk talk = {.ended = ended_words_of, .data = s};
 
 	if (p->shell && !s->o->quiet)
 		greet(p, ctx->color_err, &hello);
+	if (s->o->name && launch_name_front(s->o->name, &held, e) < 0)
+		return -e->num;
 	exec_warn(p);
 	talk.greeting = hello.data;
 	return session_blame_kit(p, session_run(p, &talk, e), e);
@@ -225,6 +230,7 @@ static int detach(struct sidekick *s, struct plan *p, struct err *e)
 	const struct launch l = {
 		.name = name,
 		.image = p->store ? p->where : "kit",
+		.rm = s->o->rm,
 		.input = s->o->interactive,
 		.ended = ended_words_of,
 		.data = s,

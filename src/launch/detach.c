@@ -1,6 +1,7 @@
 #include "launch/detach.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -10,7 +11,10 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "launch/ended.h"
 #include "launch/keeper.h"
+#include "launch/log.h"
+#include "launch/name.h"
 #include "launch/state.h"
 #include "session/session.h"
 
@@ -24,6 +28,7 @@ struct detached {
 	int dir;  /* of the state */
 	int tell; /* to who started us: a struct err, once; -EBADF: told */
 	int end;  /* to the keeper: a struct keeper_end */
+	int held; /* the name */
 };
 
 /* --- the keeper, and what lies between it and the supervisor --- */
@@ -155,7 +160,10 @@ static void started(void *data, pid_t agent, pid_t command)
 
 	d->state.agent = launch_proc_of(agent);
 	d->state.command = launch_proc_of(command);
-	launch_state_write(d->dir, &d->state, &e); /* what went wrong is told */
+	d->state.began = true;
+	/* what went wrong is told; nobody would find it */
+	if (launch_state_write(d->dir, &d->state, &e) < 0)
+		kill(agent, SIGKILL);
 	tell(d, &e);
 }
 
@@ -226,7 +234,8 @@ _Noreturn static void supervisor_main(struct detached *d)
 		e.exit = EXIT_PORTHOLE;
 	if (d->launch->over)
 		d->launch->over(d->launch->data);
-	launch_forget(d->dir, d->state.name);
+	cleanup_close(&d->held);
+	launch_ended(d->dir, d->state.name, r < 0 ? e.exit : r, r < 0 ? e.msg : NULL);
 	tell(d, &e); /* when it never began */
 	last_words(d, r < 0 ? e.exit : r, r < 0 ? &e : NULL);
 	_exit(r < 0 ? e.exit : r);
@@ -245,6 +254,7 @@ static int fill(struct detached *d, struct err *e)
 	d->state.target = p->beside.host ? NULL : strdup(p->label);
 	d->state.target_pid = p->target->pid;
 	d->state.by_engine = d->launch->run;
+	d->state.rm = d->launch->rm;
 	d->state.created = time(NULL);
 	d->state.supervisor = launch_proc_of(getpid());
 	if (!d->state.name || !d->state.id || !d->state.image ||
@@ -282,15 +292,23 @@ static int start(struct detached *d, struct err *e)
 	if (!said.num)
 		return 0;
 	waitpid(pid, NULL, 0);
+	launch_log_rest(d->dir, STDERR_FILENO); /* an engine's own words */
 	*e = said;
 	return -e->num;
 }
 
 int launch_detached(const struct plan *p, const struct launch *l, struct err *e)
 {
-	struct detached d = {.plan = p, .launch = l, .dir = -EBADF, .tell = -EBADF, .end = -EBADF};
+	struct detached d = {.plan = p,
+			     .launch = l,
+			     .dir = -EBADF,
+			     .tell = -EBADF,
+			     .end = -EBADF,
+			     .held = -EBADF};
 	int r = fill(&d, e);
 
+	if (r == 0)
+		r = launch_name_take(d.state.name, &d.held, e);
 	if (r == 0)
 		r = d.dir = launch_reserve(&d.state, e);
 	if (r >= 0)
@@ -298,6 +316,7 @@ int launch_detached(const struct plan *p, const struct launch *l, struct err *e)
 	if (r < 0 && d.dir >= 0)
 		launch_forget(d.dir, d.state.name);
 	cleanup_close(&d.dir);
+	cleanup_close(&d.held);
 	launch_state_done(&d.state);
 	return r;
 }

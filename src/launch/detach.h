@@ -15,6 +15,7 @@
 struct launch {
 	const char *name;  /* as launch_name_check() takes it */
 	const char *image; /* what its files are, for people */
+	bool rm;	   /* keep nothing of what it has said when it has ended */
 	bool input; /* it takes what whoever attaches types; with a terminal it always does */
 	/* In place of session_run(), in the supervisor (an engine's). NULL: that */
 	int (*run)(const struct plan *p, const char *name, struct session_talk *talk,

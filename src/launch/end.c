@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "launch/ended.h"
 #include "launch/state.h"
 #include "session/cgroup.h"
 #include "session/leave.h"
@@ -112,6 +113,8 @@ int launch_end(const char *name, struct err *e)
 	char path[32];
 
 	dir = launch_find(name, &s, e);
+	if (dir == -ENOENT && launch_ended_forget(name) == 0)
+		return 0;
 	if (dir < 0)
 		return dir;
 	if (proc < 0)
@@ -121,8 +124,9 @@ int launch_end(const char *name, struct err *e)
 	snprintf(path, sizeof(path), "%d/ns/mnt", (int)s.command.pid);
 	if (launch_proc_runs(&s.command))
 		ns = openat(proc, path, O_RDONLY | O_CLOEXEC);
-	return end_it(&s, proc, ns)
-		       ? 0
-		       : err_say(e, ETIMEDOUT, "'%s' still has processes that cannot be killed",
-				 name);
+	if (!end_it(&s, proc, ns))
+		return err_say(e, ETIMEDOUT, "'%s' still has processes that cannot be killed",
+			       name);
+	launch_ended_forget(name);
+	return 0;
 }

@@ -62,13 +62,33 @@ int engine_tool(const char *name, enum grant_tool *out, struct err *e)
 		       name);
 }
 
+/* A user's own daemon can give a container no more than that user has. */
+static int check_owner(enum grant_tool tool, struct err *e)
+{
+	const char *name = tool == TOOL_DOCKER ? "DOCKER_HOST" : "CONTAINER_HOST";
+	const char *at = has_images(tool) ? getenv(name) : NULL;
+	struct stat st;
+
+	if (!at || !str_starts(at, "unix://") || stat(at + strlen("unix://"), &st) < 0 ||
+	    st.st_uid == 0)
+		return 0;
+	err_say(e, EPERM,
+		"the %s that %s names is that of user %u, who cannot give a container what is the "
+		"host's",
+		tools[tool], name, (unsigned)st.st_uid);
+	err_hint(e, "'env -u %s porthole ...' takes root's; without --engine none is needed", name);
+	return -EPERM;
+}
+
 int engine_ready(enum grant_tool tool, uint64_t caps, struct line_run *run, struct err *e)
 {
 	char *name = (char *)tools[tool];
 	const struct strv client = {.v = &name, .n = 1};
-	int r = has_images(tool) ? client_has_image(&client, CLIENT_IMAGE, e) : 1;
-
+	int r = check_owner(tool, e);
 	uint64_t known = UINT64_MAX;
+
+	if (r == 0)
+		r = has_images(tool) ? client_has_image(&client, CLIENT_IMAGE, e) : 1;
 
 	if (r == 0)
 		r = client_make_image(&client, e);

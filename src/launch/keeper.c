@@ -13,6 +13,7 @@
 
 #include "base/cleanup.h"
 #include "base/fd.h"
+#include "launch/ended.h"
 #include "launch/state.h"
 #include "sys/title.h"
 
@@ -240,7 +241,8 @@ _Noreturn void keeper_main(struct keeper *k)
 	if (k->to >= 0)
 		fd_nonblock(k->to, true);
 	keep(&d);
-	launch_forget(k->dir, k->name);
+	launch_ended(k->dir, k->name, -1, ENDED_BY_KILL);
 	say_end(&d);
+	unlinkat(k->dir, KEEPER_SOCKET, 0); /* nothing more comes to the log */
 	_exit(0);
 }

@@ -11,23 +11,21 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "launch/ended.h"
 #include "launch/keeper.h"
 #include "session/leave.h"
 #include "session/lodge.h"
 #include "sys/proc.h"
 
-#define RUN	  "/run/porthole"
-#define FILE_NAME "state"
+#define RUN "/run/porthole"
 
 enum { STATE_MAX = 64 << 10, DIRS_MAX = 10000 };
 
-static const char *const files[] = {FILE_NAME,
-				    FILE_NAME ".new",
-				    LAUNCH_LOG,
-				    LAUNCH_LOG_OLD,
-				    KEEPER_SOCKET,
-				    LODGE_SOCKET,
-				    ".#" LAUNCH_TEMP_ROOT ".lck"}; /* systemd-nspawn's lock */
+static const char *const files[] = {
+	LAUNCH_STATE,  LAUNCH_STATE ".new",
+	LAUNCH_LOG,    LAUNCH_LOG_OLD,
+	KEEPER_SOCKET, LODGE_SOCKET,
+	ENDED_FILE,    ".#" LAUNCH_TEMP_ROOT ".lck"}; /* systemd-nspawn's lock */
 
 void launch_state_done(struct launch_state *s)
 {
@@ -93,12 +91,12 @@ static json_t *state_json(const struct launch_state *s)
 	if (gmtime_r(&at, &tm))
 		strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
 	/* pid and start are where the target layer looks for them */
-	return json_pack("{s:o,s:o,s:o,s:o,s:i,s:s,s:i,s:I,s:o,s:o,s:o}", "name",
+	return json_pack("{s:o,s:o,s:o,s:o,s:i,s:s,s:i,s:I,s:b,s:b,s:o,s:o,s:o}", "name",
 			 json_text(s->name), "id", json_text(s->id), "image", json_text(s->image),
 			 "target", json_text(s->target), "target_pid", (int)s->target_pid,
 			 "created", when, "pid", (int)first->pid, "start", (json_int_t)first->start,
-			 "supervisor", proc_json(&s->supervisor), "agent", proc_json(&s->agent),
-			 "command", proc_json(&s->command));
+			 "began", s->began, "rm", s->rm, "supervisor", proc_json(&s->supervisor),
+			 "agent", proc_json(&s->agent), "command", proc_json(&s->command));
 }
 
 int launch_state_write(int dir, const struct launch_state *s, struct err *e)
@@ -110,12 +108,12 @@ int launch_state_write(int dir, const struct launch_state *s, struct err *e)
 
 	if (!text)
 		return err_set(e, ENOMEM, "writing down what is started");
-	fd = openat(dir, FILE_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+	fd = openat(dir, LAUNCH_STATE ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		    0600);
 	r = fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
-	if (r == 0 && renameat(dir, FILE_NAME ".new", dir, FILE_NAME) < 0)
+	if (r == 0 && renameat(dir, LAUNCH_STATE ".new", dir, LAUNCH_STATE) < 0)
 		r = -errno;
-	return r < 0 ? err_set(e, r, "writing " RUN "/%s/" FILE_NAME, s->name) : 0;
+	return r < 0 ? err_set(e, r, "writing " RUN "/%s/" LAUNCH_STATE, s->name) : 0;
 }
 
 static void read_proc(json_t *j, const char *key, struct launch_proc *p)
@@ -136,7 +134,7 @@ static int read_in(int top, const char *name, struct launch_state *s)
 	dir = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
 		return -errno;
-	r = json_file_at(dir, FILE_NAME, STATE_MAX, &j);
+	r = json_file_at(dir, LAUNCH_STATE, STATE_MAX, &j);
 	if (r < 0)
 		return r;
 	s->name = strdup(name);
@@ -144,13 +142,15 @@ static int read_in(int top, const char *name, struct launch_state *s)
 	s->image = json_dup(j, "image");
 	s->target = json_dup(j, "target");
 	s->target_pid = (pid_t)json_int(j, "target_pid", 0);
+	s->began = json_is_true(json_object_get(j, "began"));
+	s->rm = json_is_true(json_object_get(j, "rm"));
 	read_proc(j, "supervisor", &s->supervisor);
 	read_proc(j, "agent", &s->agent);
 	read_proc(j, "command", &s->command);
 	return s->name && s->id ? TAKE_FD(dir) : -EBADMSG;
 }
 
-static int open_top(void)
+int launch_top(void)
 {
 	int fd = open(RUN, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -159,7 +159,7 @@ static int open_top(void)
 
 int launch_state_read(const char *name, struct launch_state *s, struct err *e)
 {
-	_cleanup_close_ int top = open_top();
+	_cleanup_close_ int top = launch_top();
 	int r = !path_is_component(name) ? -ENOENT : top < 0 ? top : read_in(top, name, s);
 
 	if (r < 0)
@@ -176,7 +176,7 @@ static void empty(int dir)
 
 void launch_forget(int dir, const char *name)
 {
-	_cleanup_close_ int top = open_top();
+	_cleanup_close_ int top = launch_top();
 
 	empty(dir);
 	if (top >= 0)
@@ -194,6 +194,8 @@ static void clear(int top, const char *name)
 		return;
 	if (dir >= 0 && proc >= 0)
 		leave_sweep(proc, -EBADF, s.id);
+	if (dir >= 0)
+		launch_ended(dir, name, -1, ENDED_BY_KILL);
 	cleanup_close(&dir);
 	dir = openat(top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0)
@@ -216,15 +218,16 @@ static bool is_being_made(const char *name)
 
 void launch_sweep(void)
 {
-	_cleanup_dir_ DIR *d = dir_take(open_top());
+	_cleanup_dir_ DIR *d = dir_take(launch_top());
 	struct dirent *de;
 	int left = DIRS_MAX;
 
 	if (!d)
 		return;
 	while (left-- > 0 && (de = dir_next(d)))
-		if (!is_being_made(de->d_name))
+		if (!is_being_made(de->d_name) && !str_starts(de->d_name, ENDED_PREFIX))
 			clear(dirfd(d), de->d_name);
+	launch_ended_sweep(dirfd(d));
 	rmdir(RUN); /* the last one goes with its directory */
 }
 
@@ -238,7 +241,7 @@ static int make_temp(const char *temp, int *top, struct err *e)
 		*top = -EBADF;
 		if (mkdir(RUN, 0700) < 0 && errno != EEXIST)
 			return err_set(e, errno, "making " RUN);
-		*top = open_top();
+		*top = launch_top();
 		r = *top < 0 ? *top : mkdirat(*top, temp, 0700) < 0 ? -errno : 0;
 	}
 	if (r == 0)
@@ -275,7 +278,7 @@ void launch_temp_remove(const char *path)
 		launch_forget(dir, path + strlen(RUN "/"));
 }
 
-static int is_taken(const char *name, struct err *e)
+int launch_taken(const char *name, struct err *e)
 {
 	err_say(e, EEXIST, "there is a container '%s' already", name);
 	err_hint(e, "'porthole kill %s' ends it; or take another --name", name);
@@ -296,7 +299,7 @@ int launch_reserve(const struct launch_state *s, struct err *e)
 	r = launch_state_write(dir, s, e);
 	if (r == 0 && renameat(top, temp, top, s->name) < 0)
 		r = errno == ENOTEMPTY || errno == EEXIST
-			    ? is_taken(s->name, e)
+			    ? launch_taken(s->name, e)
 			    : err_set(e, errno, "taking the name '%s' in " RUN, s->name);
 	if (r == 0)
 		return TAKE_FD(dir);

@@ -1,6 +1,6 @@
 /*
  * What is written down of a container of ours that runs in the background: /run/porthole/NAME, for
- * as long as it runs.
+ * as long as it runs (launch/ended.h: and then).
  *
  * Layer: launch. The directory holds `state` (JSON; the target layer's engine `porthole` reads it
  * too) and `log`. The first to have the directory has the name. Who is killed before he could
@@ -19,6 +19,7 @@ enum { LAUNCH_NAME_MAX = 64, LAUNCH_LOG_MAX = 1 << 20 };
 
 #define LAUNCH_TEMP_ROOT "root"
 
+#define LAUNCH_STATE   "state"
 #define LAUNCH_LOG     "log" /* what it says; at LAUNCH_LOG_MAX bytes it becomes the older one */
 #define LAUNCH_LOG_OLD "log.1"
 
@@ -38,6 +39,8 @@ struct launch_state {
 	struct launch_proc supervisor; /* while it is being started: who starts it */
 	struct launch_proc agent;      /* none before it stands */
 	struct launch_proc command;    /* the same; and none once it has ended */
+	bool began;		       /* its command has been started */
+	bool rm;		       /* nothing of it is kept when it has ended */
 	bool by_engine; /* the agent is the first process of an engine's container: it is found by
 			   that one, as the engine has it */
 };
@@ -64,7 +67,14 @@ int launch_state_write(int dir, const struct launch_state *s, struct err *e);
  * called so, -EBADMSG. `s` is zeroed by the caller. */
 int launch_state_read(const char *name, struct launch_state *s, struct err *e);
 
-/* The same after launch_sweep(), with a sentence when nothing is called so. */
+/* The directory of all, the caller's, or -errno. */
+int launch_top(void);
+
+/* That the name is taken: e's words, and -EEXIST. */
+int launch_taken(const char *name, struct err *e);
+
+/* The same as launch_state_read() after launch_sweep(), with a sentence when nothing is called so.
+ */
 int launch_find(const char *name, struct launch_state *s, struct err *e);
 
 /* Remove the directory `dir` of `name`; that of another which has the name since stays. */

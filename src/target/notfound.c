@@ -161,6 +161,16 @@ static void tell_damage(const struct look *l, const struct spec *s, struct err *
 	err_hint(e, "%s%s", names, text.data ?: "");
 }
 
+/* Of ours: launch/ended.h keeps its log. */
+static bool has_ended(const struct look *l, const struct spec *s)
+{
+	_cleanup_free_ char *kept = str_fmt("run/porthole/.ended-%s", s->want.text);
+
+	return kept && !strchr(s->want.text, '/') && !s->want.pod &&
+	       (!s->engine || str_eq(s->engine, engine_porthole.name)) &&
+	       faccessat(l->roots->root_fd, kept, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 int target_not_found(struct look *l, const struct spec *s, struct err *e)
 {
 	bool digits = strspn(s->want.text, "0123456789") == strlen(s->want.text);
@@ -173,6 +183,11 @@ int target_not_found(struct look *l, const struct spec *s, struct err *e)
 		return -EINVAL;
 	if (is_hidden(l, s, e))
 		return -EACCES;
+	if (has_ended(l, s)) {
+		err_say(e, ENOENT, "'%s' has ended", s->typed);
+		err_hint(e, "'porthole logs %s' tells how, and what it said", s->typed);
+		return -ENOENT;
+	}
 	err_say(e, ENOENT, "nothing is named '%s'", s->typed);
 	suggest(l, s, e);
 	if (e && l->warnings.n)

@@ -61,7 +61,7 @@ attached() {
 	[[ $output == *'[raw]'* ]] || die "$output"
 	wait_until 5 gone
 	run -125 sit -- "$SK"
-	[[ $output == *"nothing is named"* ]] || die "$output"
+	[[ $output == *"'$SK' has ended"*"porthole logs $SK"* ]] || die "$output"
 	residue_assert_same "$BATS_TEST_TMPDIR/r"
 }
 

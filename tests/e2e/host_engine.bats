@@ -87,6 +87,30 @@ same() {
 	same docker
 }
 
+@test "docker with user namespaces: the same as without an engine, profile by profile" {
+	require docker-userns
+	engine_start docker-userns
+	export DOCKER_HOST=unix://$PT_RUN/e/docker-userns/run/docker.sock
+	[[ $(docker info -f '{{.SecurityOptions}}') == *name=userns* ]] || die "no remap: $(docker info)"
+	same docker
+}
+
+@test "a user's own engine is refused in a sentence, and a user too" {
+	require podman-rootless
+	local e at sock=$DIR/a.sock
+	engine_start podman-rootless
+	# where a rootless docker and podman listen: a socket that is the user's
+	at=$(for_users "$PORTHOLE")
+	/usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$sock"
+	chown "$(test_user)" "$sock"
+	for e in docker podman; do
+		run -125 env DOCKER_HOST="unix://$sock" CONTAINER_HOST="unix://$sock" "$PORTHOLE" host run --engine "$e" true
+		[[ $output == "porthole: the $e that "*_HOST" names is that of user $(id -u "$(test_user)"), who cannot"*"env -u "* ]] || die "$output"
+		run -125 as_user "$at" host run --engine "$e" true
+		[[ $output == *"needs CAP_SYS_ADMIN"*"run with sudo"* ]] || die "$output"
+	done
+}
+
 @test "podman: the same as without an engine, profile by profile" {
 	same podman
 }
@@ -198,11 +222,21 @@ same() {
 }
 
 @test "limits, names and a line that is shown; and what is refused, in a sentence" {
+	local e
 	run -0 --separate-stderr hr --engine docker --profile monitor -d --name "$NAME" -m 64m --pids 50 sleep 1000
 	[[ $(docker inspect -f '{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}}' "$NAME") == "67108864 50" ]] || die "limits"
 	run -125 hr --engine docker --profile monitor -d --name "$NAME" true
 	[[ $output == *"there is a container '$NAME' already"* ]] || die "$output"
 	run -0 "$PORTHOLE" kill "$NAME"
+	# what the engine says is heard in the background, too
+	docker create --name "$NAME" "$(docker images --format "{{.Repository}}:{{.Tag}}" porthole/kit)" true
+	for e in "" -d; do
+		# shellcheck disable=SC2086
+		run -125 hr -q --engine docker --profile monitor $e --name "$NAME" true
+		[[ $output == *Conflict*"porthole: docker did not start the container"* ]] || die "$e: $output"
+	done
+	docker rm "$NAME"
+	[[ ! -e /run/porthole/$NAME ]] || die "left"
 	run -0 --separate-stderr hr --engine docker --profile net --explain --json true
 	[[ $(jq -r '.argv[0,1]' <<<"$output") == $'docker\nrun' && $output == *--cap-add=CAP_NET_ADMIN* ]] || die "$output"
 	run -0 --separate-stderr hr --engine runc --profile net --explain --json true

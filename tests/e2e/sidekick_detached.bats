@@ -80,6 +80,9 @@ detached() {
 	wait $!
 	[[ $(tail -n 1 "$BATS_TEST_TMPDIR/log") == end ]] || die "$(tail -n 1 "$BATS_TEST_TMPDIR/log")"
 	wait_until 5 gone
+	run -0 --separate-stderr "$PORTHOLE" logs "$SK"
+	[[ $output == *$'last\nend' && $stderr == *"'$SK' ended with exit code 0 at "* ]] || die "$stderr"
+	run -0 "$PORTHOLE" kill "$SK"
 	run -125 "$PORTHOLE" logs "$SK"
 	[[ $output == *"nothing is named"* ]] || die "$output"
 }
