@@ -311,8 +311,10 @@ int launch_detached(const struct plan *p, const struct launch *l, struct err *e)
 		r = launch_name_take(d.state.name, &d.held, e);
 	if (r == 0)
 		r = d.dir = launch_reserve(&d.state, e);
-	if (r >= 0)
+	if (r >= 0) {
+		launch_ended_forget(d.state.name); /* another's, of before */
 		r = start(&d, e);
+	}
 	if (r < 0 && d.dir >= 0)
 		launch_forget(d.dir, d.state.name);
 	cleanup_close(&d.dir);

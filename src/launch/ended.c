@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,11 +17,13 @@
 
 enum { TRIM_S = 10 };
 
-static bool is_same(int a, int b)
+/* Whether `dir` is still called so. */
+static bool is_at(int top, const char *name, int dir)
 {
-	struct stat x, y;
+	struct stat a, b;
 
-	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_ino == y.st_ino;
+	return fstat(dir, &a) == 0 && fstatat(top, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_ino == b.st_ino;
 }
 
 /* The first word on it counts. Without room for it, it is not known. */
@@ -41,7 +44,7 @@ void launch_ended(int dir, const char *name, int code, const char *why)
 	_cleanup_close_ int there = launch_state_read(name, &s, NULL), top = launch_top();
 	_cleanup_free_ char *kept = str_fmt(ENDED_PREFIX "%s", name);
 
-	if (there < 0 || top < 0 || !is_same(there, dir) || !s.began)
+	if (there < 0 || top < 0 || !s.began || flock(there, LOCK_EX) < 0 || !is_at(top, name, dir))
 		return;
 	if (!s.rm && kept) {
 		write_down(dir, code, why);
