@@ -4,10 +4,7 @@
 # to the host, and what it must not.
 load ../lib/porthole
 
-# hr ARG...: porthole host run ARG..., quiet, never for long.
-hr() {
-	timeout -k 2 60 "$PORTHOLE" host run -q "$@" 2> >(grep -v 'capabilities asked for' >&2)
-}
+hr() { hr_quiet "$@"; }
 
 # say NAME WORDS...: for scripts inside, one line "NAME: yes" or "NAME: no".
 SAY='say() { n=$1; shift; if "$@" >/dev/null 2>&1; then echo "$n: yes"; else echo "$n: no"; fi; }; '

@@ -9,12 +9,7 @@ APP=${APP//$'\n'/; }
 
 # lives ENGINE [FLAG...]: such a target as NAME, with pid PID.
 lives() {
-	ENGINE=$1
-	shift
-	NAME=$(uniq_name corpse)
-	PID=$(target_start "$ENGINE" "$NAME" busybox "$@" -- /bin/sh -c "$APP")
-	wait_until 5 test -e "/proc/$PID/root/tmp/l"
-	OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
+	lives_with /tmp/l "$APP" "$@"
 }
 
 teardown() {

@@ -4,21 +4,15 @@
 load ../lib/porthole
 
 setup_file() {
-	require runc plain kit
-	export WEB BARE WEB_PID BARE_PID
-	WEB=$(uniq_name web)
-	BARE=$(uniq_name bare)
 	# a named target with users and an environment; one with nothing but its app
-	WEB_PID=$(target_start runc "$WEB" busybox '.root.readonly=false' '.process.cwd="/home/app"' \
+	web_and_bare '.root.readonly=false' '.process.cwd="/home/app"' \
 		'.process.env=["PATH=/opt/bin:/bin","GREETING=hello world","HOME=/nowhere"]' \
-		'.process.user={"uid":1000,"gid":1000,"additionalGids":[1001]}')
-	BARE_PID=$(target_start plain "$BARE")
+		'.process.user={"uid":1000,"gid":1000,"additionalGids":[1001]}'
 	cp "$(target_dir runc "$WEB")/rootfs/bin/busybox" "$BATS_FILE_TMPDIR/busybox"
 }
 
 teardown_file() {
-	target_stop runc "$WEB"
-	target_stop plain "$BARE"
+	web_and_bare_stop
 }
 
 @test "pipes: 5 MB of noise through the session, both ways" {

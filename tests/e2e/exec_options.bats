@@ -3,19 +3,13 @@
 load ../lib/porthole
 
 setup_file() {
-	require runc plain kit
-	export WEB BARE WEB_PID BARE_PID
-	WEB=$(uniq_name web)
-	BARE=$(uniq_name bare)
-	WEB_PID=$(target_start runc "$WEB" busybox '.root.readonly=false' '.process.noNewPrivileges=true' \
+	web_and_bare '.root.readonly=false' '.process.noNewPrivileges=true' \
 		'.process.user={"uid":1000,"gid":1000}' '.process.capabilities={"bounding":["CAP_KILL","CAP_CHOWN"],
-		"effective":["CAP_CHOWN"],"permitted":["CAP_CHOWN"],"inheritable":["CAP_CHOWN"],"ambient":["CAP_CHOWN"]}')
-	BARE_PID=$(target_start plain "$BARE")
+		"effective":["CAP_CHOWN"],"permitted":["CAP_CHOWN"],"inheritable":["CAP_CHOWN"],"ambient":["CAP_CHOWN"]}'
 }
 
 teardown_file() {
-	target_stop runc "$WEB"
-	target_stop plain "$BARE"
+	web_and_bare_stop
 }
 
 ns() {

@@ -3,12 +3,7 @@
 load ../lib/porthole
 
 setup_file() {
-	require runc plain kit
-	export WEB BARE WEB_PID BARE_PID
-	WEB=$(uniq_name web)
-	BARE=$(uniq_name bare)
-	WEB_PID=$(target_start runc "$WEB" busybox)
-	BARE_PID=$(target_start plain "$BARE")
+	web_and_bare
 }
 
 # term COMMAND...: at a terminal, from a shell: only who leads no session can make a group of its own.
@@ -17,8 +12,7 @@ term() {
 }
 
 teardown_file() {
-	target_stop runc "$WEB"
-	target_stop plain "$BARE"
+	web_and_bare_stop
 }
 
 @test "a shell: greeting of two lines, a prompt with the target's name, its exit code" {

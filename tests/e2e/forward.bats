@@ -17,18 +17,12 @@ setup_file() {
 }
 
 teardown_file() {
-	local f
-	for f in "$BASE"/*.pid; do
-		end_spawned "$f"
-	done
+	end_all "$BASE"
 	target_stop plain "$T"
 }
 
 teardown() {
-	local f
-	for f in "$BATS_TEST_TMPDIR"/*.pid; do
-		[[ ! -e $f ]] || end_spawned "$f"
-	done
+	end_all "$BATS_TEST_TMPDIR"
 }
 
 # serve_in PID NAME SPEC...: tests/tools/ports.py serves in that network namespace ("": in ours).

@@ -4,10 +4,7 @@
 # is the same as ours.
 load ../lib/porthole
 
-# hr ARG...: porthole host run ARG..., never for long.
-hr() {
-	timeout -k 2 120 "$PORTHOLE" host run "$@"
-}
+HR_LIMIT=120
 
 setup() {
 	require docker podman runc crun nspawn kit

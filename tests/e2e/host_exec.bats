@@ -3,10 +3,7 @@
 # host exec: commands of a host container that run on the host, by its launcher's leave.
 load ../lib/porthole
 
-# hr ARG...: porthole host run ARG..., quiet, never for long.
-hr() {
-	timeout -k 2 60 "$PORTHOLE" host run -q "$@" 2> >(grep -v 'capabilities asked for' >&2)
-}
+hr() { hr_quiet "$@"; }
 
 # at ARG...: tests/tools/term.py ARG..., the person at a terminal.
 at() {

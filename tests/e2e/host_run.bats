@@ -3,11 +3,6 @@
 # host run: what a container of the host's has of it, profile by profile, and what it has not.
 load ../lib/porthole
 
-# hr ARG...: porthole host run ARG..., never for long.
-hr() {
-	timeout -k 2 30 "$PORTHOLE" host run "$@"
-}
-
 setup() {
 	require kit
 	DIR=$(test_dir)

@@ -1,11 +1,8 @@
 #!/usr/bin/env bats
+# bats file_tags=alone
 # shellcheck disable=SC2154 # run sets stderr
 # host run -d: containers of the host's in the background, and their end, with what outlives it.
 load ../lib/porthole
-
-hr() {
-	timeout -k 2 30 "$PORTHOLE" host run "$@"
-}
 
 setup() {
 	require kit

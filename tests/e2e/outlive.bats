@@ -8,12 +8,7 @@ APP='echo kept >/tmp/kept; trap "exit 3" USR1; trap "exit 0" TERM; while :; do s
 
 # lives ENGINE [FLAG...]: such a target as NAME, with pid PID.
 lives() {
-	ENGINE=$1
-	shift
-	NAME=$(uniq_name last)
-	PID=$(target_start "$ENGINE" "$NAME" busybox "$@" -- /bin/sh -c "$APP")
-	wait_until 5 test -e "/proc/$PID/root/tmp/kept"
-	OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
+	lives_with /tmp/kept "$APP" "$@"
 }
 
 teardown() {

@@ -21,10 +21,7 @@ teardown_file() {
 }
 
 teardown() {
-	local f
-	for f in "$BATS_TEST_TMPDIR"/*.pid; do
-		[[ ! -e $f ]] || end_spawned "$f"
-	done
+	end_all "$BATS_TEST_TMPDIR"
 	[[ -z ${NAME:-} ]] || target_stop "${ENGINE:-plain}" "$NAME"
 }
 

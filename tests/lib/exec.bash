@@ -6,6 +6,42 @@ x() {
 	timeout -k 2 20 "$PORTHOLE" exec "$@"
 }
 
+# web_and_bare JQ...: for all tests of a file: WEB, runc's, with a busybox and these changes; BARE, with nothing but its app.
+web_and_bare() {
+	require runc plain kit
+	export WEB BARE WEB_PID BARE_PID
+	WEB=$(uniq_name web)
+	BARE=$(uniq_name bare)
+	WEB_PID=$(target_start runc "$WEB" busybox "$@")
+	BARE_PID=$(target_start plain "$BARE")
+}
+
+web_and_bare_stop() {
+	target_stop runc "$WEB"
+	target_stop plain "$BARE"
+}
+
+# hr ARG...: porthole host run ARG..., never for long.
+hr() {
+	timeout -k 2 "${HR_LIMIT:-30}" "$PORTHOLE" host run "$@"
+}
+
+# hr_quiet ARG...: the same, without what it lacks of rights on this machine.
+hr_quiet() {
+	timeout -k 2 60 "$PORTHOLE" host run -q "$@" 2> >(grep -v 'capabilities asked for' >&2)
+}
+
+# lives_with FILE APP ENGINE [FLAG...]: a target that runs this line of shell, as NAME, with pid PID, once its FILE is there. OUT
+# and ERR are for what porthole says.
+lives_with() {
+	local file=$1 app=$2
+	ENGINE=$3
+	NAME=$(uniq_name lives)
+	PID=$(target_start "$ENGINE" "$NAME" busybox "${@:4}" -- /bin/sh -c "$app")
+	wait_until 5 test -e "/proc/$PID/root$file"
+	OUT=$BATS_TEST_TMPDIR/out ERR=$BATS_TEST_TMPDIR/err
+}
+
 # says CODE WORDS ARG...: it ends with that code, nothing on stdout, and a sentence on stderr that has the
 # words, without control characters.
 # shellcheck disable=SC2154 # run sets stderr

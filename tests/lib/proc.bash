@@ -47,6 +47,14 @@ end_spawned() {
 	end_pid "$pid" "${2:-TERM}"
 }
 
+# end_all DIR: what spawn wrote down in DIR/*.pid.
+end_all() {
+	local f
+	for f in "$1"/*.pid; do
+		[[ ! -e $f ]] || end_spawned "$f"
+	done
+}
+
 # spawn PIDFILE LOG COMMAND...: in the background, in a session of its own, holding nothing of ours
 # (bats waits for who holds its descriptor 3). It and what it starts carry PT_MARK.
 spawn() {
