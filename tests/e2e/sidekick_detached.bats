@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# bats file_tags=alone
 # shellcheck disable=SC2154 # run sets stderr
 # sidekick -d, ps, logs, kill: what runs in the background, and that it ends, whatever it did.
 load ../lib/porthole
