@@ -80,7 +80,7 @@ _containerd_id() {
 _cri_up() {
 	mkdir -p "$1/cni" && cp "$PORTHOLE_SRC/tests/tools/cni.sh" "$1/cni/pt" &&
 		ln -s pt "$1/cni/loopback" &&
-		echo '{"cniVersion":"0.4.0","name":"pt","plugins":[{"type":"pt"}]}' >"$1/cni/1.conflist" &&
+		echo '{"cniVersion":"0.4.0","name":"pod","plugins":[{"type":"pt"}]}' >"$1/cni/1.conflist" &&
 		_containerd_up "$@"
 }
 _cri_down() { _containerd_down "$@"; }
