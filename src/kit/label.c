@@ -68,8 +68,13 @@ int kit_rung_dir(const struct kit *k, int userns_fd, struct err *e)
 	_cleanup_close_ int m = fs_clone_detached(k->fd, KIT_ATTRS, e);
 	int over;
 
-	if (m == -EPERM && !k->label)
-		return apart_clone_dir(k->fd, KIT_ATTRS, e);
+	if (m == -EPERM && !k->label) {
+		m = apart_clone_dir(k->fd, KIT_ATTRS, e);
+		if (m < 0)
+			err_hint(e, "run with sudo; or with --kit none, which leaves you the "
+				    "target's own tools");
+		return TAKE_FD(m);
+	}
 	if (m == -ENOSYS) {
 		err_say(e, ENOTSUP, "the kit %s is a directory, which needs Linux 5.12 or later",
 			k->path);

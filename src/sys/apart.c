@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "sys/fsmount.h"
+#include "sys/userns.h"
 
 int apart_open(int (*get)(void *arg), void *arg)
 {
@@ -127,5 +128,5 @@ int apart_clone_dir(int dir_fd, uint64_t attrs, struct err *e)
 	struct cloning c = {dir_fd, attrs};
 	int fd = apart_open(clone_apart, &c);
 
-	return fd < 0 ? err_set(e, fd, "cannot clone a mount in a user namespace") : fd;
+	return fd < 0 ? userns_failed(-fd, "cloning a mount in a user namespace", e) : fd;
 }

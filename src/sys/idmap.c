@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/str.h"
+#include "sys/userns.h"
 
 /* INSIDE and OUTSIDE change places: an id-mapped mount turns the first into the second. */
 static char *inverse(const char *map)
@@ -78,7 +79,7 @@ int idmap_userns(const char *uid_map, const char *gid_map, struct err *e)
 		return err_say(e, EINVAL, "'%s' is no map of user ids", uid_map);
 	pid = clone(idle, stack + sizeof(stack), CLONE_NEWUSER | SIGCHLD, NULL);
 	if (pid < 0)
-		return err_set(e, errno, "making a user namespace");
+		return userns_failed(errno, "making a user namespace", e);
 	r = map_child(pid, uids, gids, e);
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

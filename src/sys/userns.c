@@ -1,9 +1,11 @@
 #include "sys/userns.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +42,11 @@ static bool is_ours(const char *file, const char *map)
 bool userns_is_ours(const char *uid_map, const char *gid_map)
 {
 	return is_ours("/proc/self/uid_map", uid_map) && is_ours("/proc/self/gid_map", gid_map);
+}
+
+bool userns_is_first(void)
+{
+	return is_ours("/proc/self/uid_map", "0 0 4294967295");
 }
 
 /* Run `tool` PID INSIDE OUTSIDE COUNT ...: its exit code. */
@@ -114,6 +121,51 @@ static int mapped(int code, struct err *e)
 	return -EPERM;
 }
 
+int userns_failed(int err, const char *making, struct err *e)
+{
+	/* the value that forbids, and whether only to users without root; the last is Ubuntu's */
+	static const struct {
+		const char *path, *name;
+		char off;
+		bool users;
+	} switches[] = {
+		{"/proc/sys/user/max_user_namespaces", "user.max_user_namespaces", '0', false},
+		{"/proc/sys/kernel/unprivileged_userns_clone", "kernel.unprivileged_userns_clone",
+		 '0', true},
+		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+		 "kernel.apparmor_restrict_unprivileged_userns", '1', true},
+	};
+	bool user = geteuid() != 0;
+	char value[16];
+
+	for (size_t i = 0; i < ARRAY_LEN(switches); i++) {
+		if ((switches[i].users && !user) ||
+		    file_read_small_at(AT_FDCWD, switches[i].path, value, sizeof(value)) != 2 ||
+		    value[0] != switches[i].off)
+			continue;
+		err_say(e, err, "this needs a user namespace, which this system %s: %s is %c",
+			user ? "does not let users have" : "forbids", switches[i].name,
+			switches[i].off);
+		err_hint(e, "%s",
+			 user ? "run with sudo, or have root change that with sysctl(8)"
+			      : "change that with sysctl(8)");
+		return -err;
+	}
+	err_set(e, err, "%s", making);
+	if (user)
+		err_hint(e, "this system does not let users do that: run with sudo");
+	return -err;
+}
+
+/* Ubuntu lets users make one, and then gives them no rights in it. */
+static bool has_rights(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct caps[2] = {};
+
+	return syscall(SYS_capget, &head, caps) < 0 || caps[0].effective >> CAP_SYS_ADMIN & 1;
+}
+
 int userns_enter(const char *uid_map, const char *gid_map, struct err *e)
 {
 	_cleanup_close_ int ours = -EBADF, theirs = -EBADF;
@@ -132,11 +184,12 @@ int userns_enter(const char *uid_map, const char *gid_map, struct err *e)
 	if (helper < 0)
 		return err_set(e, errno, "starting a process");
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
-		err_set(e, errno, "making a user namespace");
-		err_hint(e, "this system does not let users make them: run with sudo");
+		userns_failed(errno, "making a user namespace", e);
+	} else if (!has_rights()) {
+		userns_failed(EPERM, "using a user namespace", e);
 	} else if (is_single(uid_map) && is_single(gid_map)) {
 		if (!write_own(uid_map, gid_map))
-			err_set(e, errno, "mapping your own id into a user namespace");
+			userns_failed(errno, "mapping your own id into a user namespace", e);
 	} else if (write(ours, "", 1) != 1) {
 		err_set(e, errno, "mapping ids into a user namespace");
 	}

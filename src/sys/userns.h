@@ -17,5 +17,12 @@
  * where it can do nothing but exit. */
 int userns_enter(const char *uid_map, const char *gid_map, struct err *e);
 
+/* Say in `e` that making or using a user namespace, "making ...", failed with `err`: by the switch
+ * of this system that forbids it, where one does. -err. */
+int userns_failed(int err, const char *making, struct err *e);
+
+/* Whether the rights we have are over the whole host: every id is itself. */
+bool userns_is_first(void);
+
 /* Whether these maps are those of the user namespace we are in. */
 bool userns_is_ours(const char *uid_map, const char *gid_map);

@@ -137,6 +137,25 @@ OWNS='echo secret >/theirs; chmod 600 /theirs; chown 5:5 /theirs; mkdir /gone; r
 	target_stop podman-rootless "$name"
 }
 
+# no_userns ARG...: p, where users may make no user namespaces.
+no_userns() {
+	as_user unshare --user --map-current-user --keep-caps sh -c 'echo 0 >/proc/sys/user/max_user_namespaces &&
+		exec setpriv --ambient-caps=-all --inh-caps=-all timeout -k 2 60 "$@"' sh "$BIN/porthole" "$@"
+}
+
+@test "where users may make no user namespaces, the switch that forbids it is named" {
+	local dir
+	dir=$(test_dir)
+	chmod 755 "$dir"
+	mkdir "$dir/a"
+	echo word >"$dir/a/b"
+	run -125 no_userns exec -q "$dir/" true
+	[[ $output == "porthole: this needs a user namespace, which this system does not let users have: user.max_user_namespaces is 0"$'\n'*"run with sudo, or have root change that"* ]] || die "$output"
+	[[ ${#lines[@]} == 2 && $(</proc/sys/user/max_user_namespaces) != 0 ]]
+	run -0 p exec -q "$dir/" cat /a/b
+	[[ $output == word ]] || die "$output"
+}
+
 @test "one's own images, archives and directories" {
 	[[ $(p exec image://docker.io/pt/busybox:1 sh -c 'echo 1 >/etc/x; stat -c %u /app; jq -n 1+1') == $'0\n2' ]]
 	run -0 p entrypoint image://docker.io/pt/busybox:1
