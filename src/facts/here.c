@@ -133,6 +133,11 @@ static void find_engine(const struct target_roots *r, struct here *h)
 			h->mark = files[i].mark;
 			return;
 		}
+	/* before Linux 6.18 only root can tell whose mounts they are: without a mark, and with the
+	 * host's processes and users, they are the host's */
+	if (!word && here_ns(h, CLONE_NEWNS) == NS_UNREAD && h->cred.euid &&
+	    here_ns(h, CLONE_NEWPID) == NS_HOST && here_ns(h, CLONE_NEWUSER) == NS_HOST)
+		return;
 	h->engine = word ? word : "a container";
 	h->mark = word ? "container= in the environment" : "a mount namespace of our own";
 }
