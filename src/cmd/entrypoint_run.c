@@ -19,6 +19,7 @@
 #include "session/seal.h"
 #include "session/session.h"
 #include "sys/pidfd.h"
+#include "sys/userns.h"
 
 enum { FAILED_SHOWN = 6, LINE_BYTES = 512, GRACE = 3, TIMED_OUT = 124 };
 
@@ -89,12 +90,15 @@ static int make_plan(const struct entrypoint *ep, const struct target *t, const 
 		.kit = h->strace ? NULL : "none",
 		.tty_in = true, /* neither a terminal nor our input */
 		.quick = true,
-		.limits = {.memory = en->memory, .pids = en->pids, .cpus = en->cpus},
 		.argc = 1,
 		.argv = placeholder,
 	};
+	bool limited = en->memory || en->pids || en->cpus > 0,
+	     may_limit = !limited || userns_is_first();
 	int r;
 
+	if (may_limit)
+		req.limits = (struct limits){en->memory, en->pids, en->cpus};
 	if (!ep->report.user_known && ep->report.n) { /* the user comes first of all */
 		_cleanup_free_ char *why = entrypoint_clause(ep->report.findings[0].text);
 
@@ -117,6 +121,9 @@ static int make_plan(const struct entrypoint *ep, const struct target *t, const 
 	r = confined_make(p, h->devices, e);
 	if (r < 0)
 		return r;
+	if (!may_limit && strv_add(&p->confined.left, "its limits of memory, processors and "
+						      "processes (setting them needs root)") < 0)
+		return err_set(e, ENOMEM, "planning the rehearsal");
 	if (set_argv(ep, h, p) < 0 || set_env(ep, h->strace, p) < 0)
 		return err_set(e, ENOMEM, "planning the rehearsal");
 	return session_seal(p, e);

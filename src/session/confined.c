@@ -14,6 +14,7 @@
 #include "session/plan.h"
 #include "sys/caps.h"
 #include "sys/cred.h"
+#include "sys/userns.h"
 
 void confined_done(struct confined *c)
 {
@@ -30,7 +31,8 @@ static bool may_exceed(void)
 	_cleanup_close_ int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct cred c;
 
-	return self >= 0 && cred_read(self, &c) == 0 && c.cap_eff & CAPS_BIT(CAP_SYS_RESOURCE);
+	return self >= 0 && cred_read(self, &c) == 0 && c.cap_eff & CAPS_BIT(CAP_SYS_RESOURCE) &&
+	       userns_is_first();
 }
 
 /* ---- resource limits ---- */
