@@ -114,6 +114,22 @@ inside() {
 		check 'a file in' '^exit 0' porthole cp /etc/hostname l1:/in
 		check 'and out' '^vm exit 0' porthole cat l1:/in
 		check 'hers, by her' '^0 .*/app.*exit 0' ann porthole exec hers sh -c 'id -u; ps -o args= 1'
+		check 'where she is' 'on the host itself.*own rootless containers need none.*exit 0' ann porthole doctor
+		ann podman run --name over --network none docker.io/pt/busybox:1 true
+		check 'hers that ended, with the limits that root alone can set' 'reports success.*not rehearsed: its limits.*exit 0' \
+			ann porthole entrypoint --run over
+		podman create --name mapped --uidmap 0:200000:1000 --gidmap 0:200000:1000 docker.io/pt/busybox:1
+		check 'of other ids' '^root:.*exit 0' porthole cat mapped:/etc/passwd
+		for s in user.max_user_namespaces kernel.unprivileged_userns_clone; do
+			old=$(sysctl -n $s)
+			sysctl -q $s=0
+			check "$s: hers that runs" "let users have: $s is 0 .*sudo; or with --kit none.*exit 125" ann porthole exec hers true
+			check "$s: without a kit" '^0 exit 0' ann porthole exec --kit none hers id -u
+			check "$s: hers that ended" "let users have: $s is 0 .*run with sudo.*exit 125" ann porthole cat over:/etc/passwd
+			[ $s != user.max_user_namespaces ] || check "$s: of other ids" "system forbids: $s is 0 .*exit 125" \
+				porthole cat mapped:/etc/passwd
+			sysctl -q $s=$old
+		done
 		docker exec lim /app --eat 100 >/dev/null 2>&1
 		check 'limits' 'of 32 MiB.* oom kills +1 .*0\.5 CPUs.*of 50' porthole inspect lim
 		(sleep 1; while ! grep -q armed /tmp/out; do sleep 0.2; done; docker kill -s KILL lim) >/dev/null 2>&1 &
