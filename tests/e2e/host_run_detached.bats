@@ -119,7 +119,7 @@ ended() {
 	# shellcheck disable=SC2016
 	hr -q --name "$NAME" --profile net sh -c 'echo up; until [ -e /tmp/go ]; do sleep 0.1; done' >"$DIR/fg" 3>&- &
 	wait_until 10 grep -q up "$DIR/fg"
-	for i in "" -d "--engine podman"; do
+	for i in "" -d "--engine runc"; do
 		# shellcheck disable=SC2086
 		run -125 hr -q --name "$NAME" --profile net $i true
 		[[ $output == *"there is a container '$NAME' already"*"in the foreground of process "*"another --name"* ]] || die "$i: $output"

@@ -122,8 +122,12 @@ ends_storm() {
 	for who in supervisor agent supervisor,agent keeper keeper,supervisor keeper,supervisor,agent; do
 		detached sh -c 'trap "" TERM HUP; sleep 300 & setsid sleep 300 & sleep 300'
 		pid=$(state .supervisor.pid)
+		# first: it goes elsewhere with the supervisor, which ends with the agent
+		if [[ $who == *keeper* ]]; then
+			wait_until 10 eval '[[ -n $(keeper_of "$pid") ]]' # it has its title a moment after it began
+			kill -KILL "$(keeper_of "$pid")"
+		fi
 		[[ $who != *agent* ]] || kill -KILL "$(state .agent.pid)"
-		[[ $who != *keeper* ]] || kill -KILL "$(pgrep -P "$pid" -x ph-keeper || keeper_of "$pid")"
 		[[ $who != *supervisor* ]] || kill -KILL "$pid"
 		[[ $who == keeper ]] && "$PORTHOLE" kill "$SK"
 		wait_until 5 looked_gone || die "$who: something is left"
