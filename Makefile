@@ -6,7 +6,7 @@ MESON_ARGS ?=
 PREFIX ?= /usr/local
 VERSION = $(shell sed -n "s/^ *version: '\(.*\)',/\1/p" meson.build)
 
-.PHONY: all bin kit try check sweep vm bench lint install dist clean
+.PHONY: all bin kit try check sweep vm arm64 bench lint install dist clean
 # Without a working apt there is a binary all the same, and the reason why there is no kit.
 all: bin
 	@$(MAKE) --no-print-directory -q $(BUILD)/kit.erofs || $(KIT_BUILD) || \
@@ -45,6 +45,10 @@ sweep:
 vm:
 	@tools/deps build test && $(MAKE) --no-print-directory kit && PORTHOLE_MUST=all PORTHOLE_BUILD=$(abspath $(BUILD)) \
 		bats --setup-suite-file tests/e2e/setup_suite.bash tests/vm/vm.bats
+
+# The binary and a kit for arm64, and those on an arm64 kernel in qemu (docs/TESTING.md): a few minutes.
+arm64:
+	@tools/deps build test arm64 && $(MAKE) --no-print-directory bin && PORTHOLE_BUILD=$(abspath $(BUILD)) tools/arm64
 
 bench:
 	@tools/deps build test && $(MAKE) --no-print-directory kit && bench/run

@@ -78,7 +78,7 @@ inside() {
 		cp app /tmp/vol/run
 		printf '%s\n' 'lxc.rootfs.path = dir:/var/lib/lxc/c1/rootfs' 'lxc.init.cmd = /srv/v/run' \
 			'lxc.mount.entry = /tmp/vol srv/v none bind,create=dir 0 0' >/var/lib/lxc/c1/config
-		check 'a program on a volume' "$(made 'program +/srv/v/run, x86-64, static .*exit 0')" ./porthole entrypoint c1
+		check 'a program on a volume' "$(made 'program +/srv/v/run, (x86-64|aarch64 .arm64.), static .*exit 0')" ./porthole entrypoint c1
 		mkdir -p /tmp/v /var/lib/lxc/x/rootfs/data
 		echo there >/tmp/v/f
 		printf 'lxc.rootfs.path = dir:/var/lib/lxc/x/rootfs\nlxc.mount.entry = /tmp/v data none bind 0 0\n' \

@@ -4,8 +4,16 @@
 #   kernel_prepare SUITE           its kernel and the modules we need, kept in $PT_CACHE; prints the version
 #   kernel_run SUITE DISK SCRIPT   boots it with the directory DISK as a read-only /mnt and a tmpfs /tmp; runs
 #                                  the shell script in busybox sh as init's child; prints what it printed
+#
+# KERNEL_ARCH=arm64: of that machine, with APT_CONFIG for its packages (tools/arm64) and KERNEL_BUSYBOX, its busybox.
 
 PT_KERNEL_MODULES="virtio_pci virtio_blk ext4 erofs overlay loop"
+KERNEL_ARCH=${KERNEL_ARCH:-amd64}
+
+# How qemu is called; its first serial line, for the kernel, and its second.
+declare -gA PT_KERNEL_QEMU=([amd64]="qemu-system-x86_64 -cpu max" [arm64]="qemu-system-aarch64 -M virt -cpu max,pauth-impdef=on")
+declare -gA PT_KERNEL_CONSOLE=([amd64]=ttyS0 [arm64]=ttyAMA0) PT_KERNEL_SERIAL=([amd64]=ttyS1 [arm64]=ttyS0)
+declare -gA PT_KERNEL_OUT=([amd64]="-serial chardev:out" [arm64]="-device pci-serial,chardev=out")
 
 # _kernel_modules BASE VERSION DIR MODULE...: those and what they need, of lib/modules below BASE, with
 # their `order`, for insmod.
@@ -29,7 +37,7 @@ _kernel_modules() {
 
 _kernel_fetch() {
 	local suite=$1 dir=$2 version mods m
-	image_unpack "$suite" "$suite-kernel" "$dir/deb" linux-image-amd64 || return 1
+	image_unpack "$suite" "$suite-kernel" "$dir/deb" "linux-image-$KERNEL_ARCH" || return 1
 	mods=$(echo "$dir"/deb/{usr/,}lib/modules/[0-9]*/modules.order)
 	mods=$(for m in $mods; do [[ ! -e $m ]] || dirname "$m"; done | head -n 1)
 	version=$(basename "$mods")
@@ -67,14 +75,20 @@ _kernel_init() {
 		mount -t cgroup2 none /sys/fs/cgroup
 		for i in 1 2 3 4 5 6 7 8 9 10; do [ -e /dev/vda ] && break; sleep 0.2; done
 		mount -t ext4 -o ro,noload /dev/vda /mnt
-		sh /script >/dev/ttyS1 2>&1 </dev/null
-		echo "exit $?" >/dev/ttyS1
+		sh /script >"/dev/$out" 2>&1 </dev/null
+		echo "exit $?" >"/dev/$out"
 		poweroff -f
 	EOF
 }
 
+_kernel_dir() {
+	local arch=$KERNEL_ARCH-
+	echo "$PT_CACHE/kernel-${arch#amd64-}$1"
+}
+
 kernel_prepare() {
-	local dir=$PT_CACHE/kernel-$1
+	local dir
+	dir=$(_kernel_dir "$1")
 	mkdir -p "$PT_CACHE" || return 1
 	(
 		flock 8
@@ -94,7 +108,7 @@ _kernel_disk() {
 
 # _kernel_initrd DIR FILE: what is in DIR, with busybox.
 _kernel_initrd() {
-	mkdir -p "$1/bin" && cp "$(command -v busybox)" "$1/bin/busybox" && chmod 755 "$1/init" &&
+	mkdir -p "$1/bin" && cp "${KERNEL_BUSYBOX:-$(command -v busybox)}" "$1/bin/busybox" && chmod 755 "$1/init" &&
 		(cd "$1" && find . | cpio -o -H newc --quiet) >"$2"
 }
 
@@ -103,9 +117,11 @@ _kernel_initrd() {
 _kernel_boot() {
 	local d=$1 kernel=$2 initrd=$3 line=$4
 	shift 4
-	TMPDIR=$d timeout "${KERNEL_LIMIT:-240}" qemu-system-x86_64 -accel tcg -cpu max -m "${KERNEL_MEMORY:-2048}" \
+	# shellcheck disable=SC2086 # words
+	TMPDIR=$d timeout "${KERNEL_LIMIT:-240}" ${PT_KERNEL_QEMU[$KERNEL_ARCH]} -accel tcg -m "${KERNEL_MEMORY:-2048}" \
 		-nodefaults -no-reboot -display none -kernel "$kernel" -initrd "$initrd" \
-		-append "console=ttyS0 quiet panic=-1 $line" "$@" -serial "file:$d/console" -serial "file:$d/out" \
+		-append "console=${PT_KERNEL_CONSOLE[$KERNEL_ARCH]} out=${PT_KERNEL_SERIAL[$KERNEL_ARCH]} quiet panic=-1 $line" \
+		"$@" -serial "file:$d/console" -chardev "file,id=out,path=$d/out" ${PT_KERNEL_OUT[$KERNEL_ARCH]} \
 		</dev/null >"$d/qemu" 2>&1 || { tail -n 20 "$d/qemu" "$d/console" >&2; return 1; }
 	tr -d '\r' <"$d/out" | sed '$d'
 	[[ $(tr -d '\r' <"$d/out" | tail -n 1) == "exit 0" ]] || { tail -n 20 "$d/console" "$d/out" >&2; return 1; }
@@ -113,7 +129,8 @@ _kernel_boot() {
 }
 
 kernel_run() {
-	local kernel=$PT_CACHE/kernel-$1 disk=$2 script=$3 d root
+	local kernel disk=$2 script=$3 d root
+	kernel=$(_kernel_dir "$1")
 	d=$(mktemp -d "$PT_RUN/kernel.XXXXXX") || return 1
 	root=$d/root
 	mkdir "$root" && cp -r "$kernel/modules" "$root/" || return 1

@@ -25,6 +25,7 @@ lacks() {
 	btrfs) grep -qw btrfs /proc/filesystems || modprobe -q btrfs || echo "btrfs in this kernel" ;;
 	cgroup2) grep -q ' cgroup2 ' /proc/mounts || echo "version 2 of the cgroups" ;;
 	cri) /usr/bin/python3 -c 'import grpc' 2>/dev/null || echo python3-grpcio ;;
+	qemu) [[ ${KERNEL_ARCH:-} != arm64 ]] || command -v qemu-system-aarch64 >/dev/null || echo "qemu-system-aarch64" ;;
 	machined) [[ -x /lib/systemd/systemd-machined ]] || echo systemd-machined ;;
 	esac
 	for p in ${PT_PROGRAMS[$1]:-}; do
