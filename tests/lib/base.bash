@@ -162,7 +162,7 @@ test_user_remove() {
 	uid=$(id -u "$name" 2>/dev/null) || return 0
 	umount_below "/run/user/$uid"
 	userdel -f "$name" >/dev/null 2>&1
-	rm -rf --one-file-system "/run/user/$uid"
+	rm -rf --one-file-system "/run/user/$uid" "/dev/shm/libpod_rootless_lock_$uid"
 }
 
 # for_users FILE: a copy that every user may read and run; the checkout may be root's alone.
