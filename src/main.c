@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "launch/broker.h"
+#include "sys/power.h"
 #include "sys/title.h"
 
 static bool color_on(int fd)
@@ -95,6 +96,7 @@ int main(int argc, char **argv)
 			blame_proc(&e);
 		if (!e.num)
 			err_set(&e, EIO, "it failed without saying why");
+		power_retell(&e);
 		print_error(&ctx, &e, r);
 	}
 	if ((fflush(stdout) != 0 || ferror(stdout)) && !said) {

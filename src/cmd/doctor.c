@@ -1,5 +1,6 @@
 /* porthole doctor: where we are, and which verbs work here. */
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,7 +17,7 @@ struct doctor_opts {
 	bool json;
 };
 
-enum { CAP_PTRACE = 19, CAP_ADMIN = 21, LABEL = 14 };
+enum { LABEL = 14 };
 
 /* What a verb can need of the place it is run in. */
 enum need {
@@ -29,7 +30,15 @@ enum need {
 	NEED_PIVOT = 1 << 6,   /* no seccomp filter that forbids pivot_root(2) */
 	NEED_KIT = 1 << 7,     /* a kit that is whole */
 	NEED_WAY = 1 << 8,     /* a way to a host, which only a container can have */
-	NEED_ENTER = NEED_PIDS | NEED_ADMIN | NEED_PTRACE | NEED_USERNS | NEED_LSM,
+	NEED_CHROOT = 1 << 9,  /* CAP_SYS_CHROOT, to join a mount namespace */
+	NEED_SETUID = 1 << 10, /* CAP_SETUID and CAP_SETGID, to become who the target is */
+	NEED_SETGID = 1 << 11,
+	NEED_MOUNTED = 1 << 12, /* as NEED_STORAGE, where the host's processes are seen */
+	NEED_SIGHT = 1 << 13,	/* as NEED_STORAGE, where something is called as the host's / */
+	NEED_ITSELF = 1 << 14,	/* a / that is the host's */
+	NEED_FILES = NEED_STORAGE | NEED_MOUNTED | NEED_SIGHT,
+	NEED_ENTER = NEED_PIDS | NEED_ADMIN | NEED_PTRACE | NEED_USERNS | NEED_LSM | NEED_CHROOT |
+		     NEED_SETUID | NEED_SETGID,
 };
 
 static const struct {
@@ -40,47 +49,70 @@ static const struct {
 	{"inspect", NEED_PIDS | NEED_PTRACE},
 	{"busy", NEED_PIDS | NEED_PTRACE},
 	{"ls, cat, find, cp, edit, of what runs", NEED_PIDS | NEED_PTRACE},
-	{"diff, of what runs", NEED_PIDS | NEED_PTRACE | NEED_STORAGE},
+	{"diff, of what runs", NEED_PIDS | NEED_PTRACE | NEED_FILES},
 	{"tap", NEED_PIDS | NEED_PTRACE},
 	{"forward", NEED_PIDS | NEED_PTRACE | NEED_ADMIN | NEED_USERNS},
 	{"inject, eject", NEED_PIDS | NEED_PTRACE | NEED_ADMIN | NEED_USERNS | NEED_LSM},
 	{"exec, of what runs", NEED_ENTER},
 	{"exec, of what is stopped; image://",
-	 NEED_ADMIN | NEED_USERNS | NEED_STORAGE | NEED_LSM | NEED_PIVOT},
+	 NEED_ADMIN | NEED_USERNS | NEED_FILES | NEED_LSM | NEED_PIVOT},
 	{"exec, of FILE.tar and DIR/", NEED_ADMIN | NEED_USERNS | NEED_LSM | NEED_PIVOT},
 	{"sidekick", NEED_ENTER | NEED_PIVOT | NEED_KIT},
 	{"host run, of the host itself",
-	 NEED_PIDS | NEED_ADMIN | NEED_USERNS | NEED_LSM | NEED_PIVOT | NEED_KIT},
+	 NEED_PIDS | NEED_ADMIN | NEED_USERNS | NEED_LSM | NEED_PIVOT | NEED_KIT | NEED_ITSELF},
 	{"host exec, shim", NEED_WAY},
 	{"catch", NEED_ENTER},
 	{"mount, unmount", NEED_ENTER},
 	{"entrypoint, of what runs", NEED_PIDS | NEED_PTRACE},
-	{"entrypoint, of what is stopped", NEED_STORAGE | NEED_ADMIN},
+	{"entrypoint, of what is stopped", NEED_FILES | NEED_ADMIN},
 	{"explain, profile, kit list", 0},
 };
+
+#define CAP_ROW(NEED, NAME)                                                                        \
+	{                                                                                          \
+		NEED, "CAP_" NAME, "--cap-add " NAME, "--cap-add " NAME,                           \
+			"capabilities: {add: [" NAME "]}", "--capability=CAP_" NAME, "sudo"        \
+	}
 
 /* How one asks for what is missing, in each engine's words. */
 static const struct {
 	enum need need;
-	const char *missing, *docker, *kubernetes, *nspawn, *host;
+	const char *missing, *docker, *porthole, *kubernetes, *nspawn, *host;
 } remedies[] = {
-	{NEED_PIDS, "the host's processes", "--pid host", "hostPID: true",
+	{NEED_PIDS, "the host's processes", "--pid host", "--ns +pid", "hostPID: true",
 	 "SYSTEMD_NSPAWN_SHARE_SYSTEM=1", "run it outside of this pid namespace"},
-	{NEED_ADMIN, "CAP_SYS_ADMIN", "--cap-add SYS_ADMIN", "capabilities: {add: [SYS_ADMIN]}",
-	 "--capability=CAP_SYS_ADMIN", "sudo"},
-	{NEED_PTRACE, "CAP_SYS_PTRACE", "--cap-add SYS_PTRACE", "capabilities: {add: [SYS_PTRACE]}",
-	 "--capability=CAP_SYS_PTRACE", "sudo"},
-	{NEED_USERNS, "the host's user namespace", "--userns host, with a rootful engine",
+	CAP_ROW(NEED_ADMIN, "SYS_ADMIN"),
+	CAP_ROW(NEED_PTRACE, "SYS_PTRACE"),
+	CAP_ROW(NEED_CHROOT, "SYS_CHROOT"),
+	CAP_ROW(NEED_SETUID, "SETUID"),
+	CAP_ROW(NEED_SETGID, "SETGID"),
+	{NEED_USERNS, "the host's user namespace", "--userns host, with a rootful engine", "",
 	 "hostUsers: true", "--private-users=no", "run it as root of the host"},
 	{NEED_STORAGE, "the engines' storage", "-v /var/lib:/var/lib -v /run:/run",
-	 "hostPath volumes of /var/lib and /run", "--bind=/var/lib --bind=/run", ""},
-	{NEED_LSM, "mounts, which AppArmor forbids", "--security-opt apparmor=unconfined",
+	 "-v /var/lib:/var/lib -v /run:/run", "hostPath volumes of /var/lib and /run",
+	 "--bind=/var/lib --bind=/run", ""},
+	{NEED_MOUNTED, "the engines' storage", "-v /:/host", "-v /:/host",
+	 "a hostPath volume of / at /host", "--bind=/:/host", ""},
+	{NEED_SIGHT, "a /host that is known to be the host's", "--pid host", "--ns +pid",
+	 "hostPID: true", "SYSTEMD_NSPAWN_SHARE_SYSTEM=1", ""},
+	{NEED_ITSELF, "to be run on the host: here, /host would be this container's own /", "", "",
+	 "", "", ""},
+	{NEED_LSM, "mounts, which AppArmor forbids", "--security-opt apparmor=unconfined", "",
 	 "appArmorProfile: {type: Unconfined}", "", ""},
 	{NEED_PIVOT, "pivot_root(2), which a seccomp filter forbids",
-	 "--security-opt seccomp=unconfined", "seccompProfile: {type: Unconfined}",
+	 "--security-opt seccomp=unconfined", "", "seccompProfile: {type: Unconfined}",
 	 "--system-call-filter=pivot_root", ""},
-	{NEED_KIT, "a kit (without one: --image)", "", "", "", ""},
-	{NEED_WAY, "a launcher: 'host run' on the host, profile admin", "", "", "", ""},
+	{NEED_KIT, "a kit (without one: --image)", "", "", "", "", ""},
+	{NEED_WAY, "a launcher: 'host run' on the host, profile admin", "", "", "", "", ""},
+};
+
+/* The capabilities of them. */
+static const struct {
+	enum need need;
+	unsigned cap;
+} caps_needed[] = {
+	{NEED_ADMIN, CAP_SYS_ADMIN}, {NEED_PTRACE, CAP_SYS_PTRACE}, {NEED_CHROOT, CAP_SYS_CHROOT},
+	{NEED_SETUID, CAP_SETUID},   {NEED_SETGID, CAP_SETGID},
 };
 
 /* The kit that is used when none is named. */
@@ -117,9 +149,15 @@ static bool pivot_denied(const struct here *h)
 {
 	if (h->cred.seccomp != 2)
 		return false;
-	if (h->cred.cap_eff & CAPS_BIT(CAP_ADMIN))
+	if (h->cred.cap_eff & CAPS_BIT(CAP_SYS_ADMIN))
 		return syscall(SYS_pivot_root, "", "") < 0 && errno == EPERM;
 	return str_eq(h->engine, "docker") || str_eq(h->engine, "kubernetes");
+}
+
+/* `unshare -m` keeps the host's /; engines do not. */
+static bool is_another_root(const struct here *h)
+{
+	return h->host_reached || (h->engine && !str_eq(h->engine, "a container"));
 }
 
 static unsigned missing_here(const struct here *h, const struct kit_state *k)
@@ -127,11 +165,18 @@ static unsigned missing_here(const struct here *h, const struct kit_state *k)
 	bool confined = h->label[0] && !str_starts(h->label, "unconfined") &&
 			str_ends(h->label, "(enforce)");
 
-	return (h->proc_is_hosts ? 0 : NEED_PIDS) |
-	       (h->cred.cap_eff & CAPS_BIT(CAP_ADMIN) ? 0 : NEED_ADMIN) |
-	       (h->cred.cap_eff & CAPS_BIT(CAP_PTRACE) ? 0 : NEED_PTRACE) |
+	unsigned caps = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(caps_needed); i++)
+		if (!(h->cred.cap_eff & CAPS_BIT(caps_needed[i].cap)))
+			caps |= caps_needed[i].need;
+	return caps | (h->proc_is_hosts ? 0 : NEED_PIDS) |
 	       (here_ns(h, CLONE_NEWUSER) == NS_HOST ? 0 : NEED_USERNS) |
-	       (h->storage ? 0 : NEED_STORAGE) | (confined ? NEED_LSM : 0) |
+	       (h->storage	   ? 0
+		: h->proc_is_hosts ? NEED_MOUNTED
+		: h->host_root	   ? NEED_SIGHT
+				   : NEED_STORAGE) |
+	       (is_another_root(h) ? NEED_ITSELF : 0) | (confined ? NEED_LSM : 0) |
 	       (pivot_denied(h) ? NEED_PIVOT : 0) | (k->why.num ? NEED_KIT : 0) |
 	       (access(BROKER_SOCKET, F_OK) < 0 ? NEED_WAY : 0);
 }
@@ -142,6 +187,8 @@ static const char *remedy(const struct here *h, size_t i)
 		return remedies[i].host;
 	if (str_eq(h->engine, "kubernetes"))
 		return remedies[i].kubernetes;
+	if (str_eq(h->engine, "porthole"))
+		return remedies[i].porthole;
 	return str_eq(h->engine, "systemd-nspawn") ? remedies[i].nspawn : remedies[i].docker;
 }
 
@@ -184,6 +231,28 @@ static int line(const struct out_style *style, const char *label, const char *te
 	return out_labelled(stdout, style, LABEL, 0, label, text);
 }
 
+static int print_unread(const struct out_style *style, const char *names)
+{
+	_cleanup_free_ char *text =
+		str_fmt("%s (before Linux 6.18 only the host's processes would tell)", names ?: "");
+
+	return text ? line(style, "not known", names ? text : "") : -ENOMEM;
+}
+
+static int print_files(const struct out_style *style, const struct here *h)
+{
+	_cleanup_free_ char *text =
+		h->host_root && h->host_known ? strdup(h->host_root)
+		: h->host_root ? str_fmt("%s, by its name alone: the host's processes, which are "
+					 "not seen, could tell",
+					 h->host_root)
+		: h->host_reached
+			? strdup("by way of the host's processes; -v /:/host would show them all")
+			: strdup("not seen (-v /:/host would show them)");
+
+	return text ? line(style, "host's files", text) : -ENOMEM;
+}
+
 static int print_place(const struct out_style *style, const struct here *h)
 {
 	_cleanup_buf_ struct buf own = {}, hosts = {}, unread = {}, rights = {};
@@ -208,13 +277,12 @@ static int print_place(const struct out_style *style, const struct here *h)
 		return -ENOMEM;
 	if (line(style, "where", place) < 0 || line(style, "own", own.data ? own.data : "") < 0 ||
 	    line(style, "the host's", hosts.data ? hosts.data : "nothing") < 0 ||
-	    line(style, "not known", unread.data ? unread.data : "") < 0 ||
-	    line(style, "rights", rights.data) < 0 || line(style, "kernel", h->kernel) < 0)
+	    print_unread(style, unread.data) < 0 || line(style, "rights", rights.data) < 0 ||
+	    line(style, "kernel", h->kernel) < 0)
 		return -ENOMEM;
 	if (h->root_is_hosts)
 		return 0;
-	return line(style, "host's files",
-		    h->host_root ? h->host_root : "not seen (-v /:/host would show them)");
+	return print_files(style, h);
 }
 
 static int print_kit(const struct out_style *style, const struct kit_state *k)

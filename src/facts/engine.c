@@ -124,10 +124,10 @@ int facts_oci_parse(json_t *config, struct facts_engine *out)
 /* A JSON file of the host, by its absolute path. */
 static json_t *load(const struct target_roots *r, const char *path)
 {
+	int root = target_roots_at(r, path).root_fd;
 	json_t *j = NULL;
 
-	return json_file_at(r->root_fd, path + strspn(path, "/"), JSON_FILE_MAX, &j) == 0 ? j
-											  : NULL;
+	return json_file_at(root, path + strspn(path, "/"), JSON_FILE_MAX, &j) == 0 ? j : NULL;
 }
 
 static int docker_read(const struct target_roots *r, const char *file, struct facts_engine *out)

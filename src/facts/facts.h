@@ -26,7 +26,6 @@ enum ns_kind {
 
 struct fact_ns {
 	uint64_t inode;
-	uint64_t host; /* inode of the host's, 0: unknown */
 	enum ns_kind kind;
 	struct strv with; /* raw names of containers, "pid 123 (comm)" for other processes */
 	size_t more;	  /* how many were left out of `with` */

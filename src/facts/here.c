@@ -14,18 +14,6 @@
 
 enum { ENVIRON_MAX = 1 << 20 };
 
-/* include/linux/proc_ns.h, include/uapi/linux/nsfs.h: never used for another namespace. */
-static const struct {
-	unsigned flag;
-	uint64_t inode;
-	bool always; /* not only from Linux 6.18 on */
-} booted[] = {
-	{CLONE_NEWPID, 0xEFFFFFFC, true},    {CLONE_NEWUSER, 0xEFFFFFFD, true},
-	{CLONE_NEWUTS, 0xEFFFFFFE, true},    {CLONE_NEWIPC, 0xEFFFFFFF, true},
-	{CLONE_NEWCGROUP, 0xEFFFFFFB, true}, {CLONE_NEWTIME, 0xEFFFFFFA, true},
-	{CLONE_NEWNET, 0xEFFFFFF9, false},   {CLONE_NEWNS, 0xEFFFFFF8, false},
-};
-
 void here_done(struct here *h)
 {
 	free(h->host_root);
@@ -40,52 +28,34 @@ enum ns_kind here_ns(const struct here *h, unsigned flag)
 	return NS_ABSENT;
 }
 
-/* kthreadd, where it is seen, is in the namespaces the machine booted with. */
-static uint64_t inode_of_kthreadd(const struct target_roots *r, const struct ns_type *t)
-{
-	_cleanup_close_ int fd = -EBADF;
-	char comm[32];
-
-	if (file_read_small_at(r->proc_fd, "2/comm", comm, sizeof(comm)) <= 0 ||
-	    !str_eq(comm, "kthreadd\n"))
-		return 0;
-	fd = openat(r->proc_fd, "2", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? 0 : ns_inode(fd, t);
-}
-
-/* Linux 6.18 or later: all of the numbers above are constants. */
-static bool all_are_fixed(void)
-{
-	unsigned major = 0, minor = 0;
-	struct utsname u;
-
-	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 18));
-}
-
 static enum ns_kind kind_of(const struct target_roots *r, int self, const struct ns_type *t)
 {
-	bool fixed = all_are_fixed();
-	uint64_t inode, theirs;
+	uint64_t inode;
 
 	errno = 0;
 	inode = ns_inode(self, t);
 	if (!inode)
 		return errno == ENOENT ? NS_ABSENT : NS_UNREAD;
-	for (size_t i = 0; i < ARRAY_LEN(booted); i++)
-		if (booted[i].flag == t->flag && inode == booted[i].inode)
-			return NS_HOST;
-		else if (booted[i].flag == t->flag && (booted[i].always || fixed))
-			return NS_OWN;
-	theirs = inode_of_kthreadd(r, t);
-	return !theirs ? NS_UNREAD : theirs == inode ? NS_HOST : NS_OWN;
+	switch (ns_is_booted(r->proc_fd, t, inode)) {
+	case 1:
+		return NS_HOST;
+	case 0:
+		return NS_OWN;
+	default:
+		return NS_UNREAD;
+	}
 }
 
 /* --- whose container --- */
 
+static bool is_below(int root, const char *path)
+{
+	return faccessat(root, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 static bool is_there(const struct target_roots *r, const char *path)
 {
-	return faccessat(r->root_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	return is_below(r->root_fd, path);
 }
 
 /* The value of `container` in the environment of our pid 1, or our own. */
@@ -144,7 +114,8 @@ static void find_engine(const struct target_roots *r, struct here *h)
 
 /* --- what of the host is seen --- */
 
-/* The host's own / bound somewhere: the top of a file system of its own, with a host's files. */
+/* Where what is called as the host's own / usually is has a host's files: for those who cannot see
+ * the host's processes, and so not its mounts. */
 static char *find_host_root(const struct target_roots *r, int self)
 {
 	static const char *const usual[] = {"/host", "/rootfs", "/media/root", "/run/host",
@@ -163,13 +134,13 @@ static char *find_host_root(const struct target_roots *r, int self)
 	return NULL;
 }
 
-static bool sees_storage(const struct target_roots *r)
+static bool sees_storage(int root)
 {
 	static const char *const dirs[] = {"var/lib/docker", "var/lib/containers/storage",
 					   "var/lib/containerd", "var/lib/lxc", "var/lib/machines"};
 
 	for (size_t i = 0; i < ARRAY_LEN(dirs); i++)
-		if (is_there(r, dirs[i]))
+		if (is_below(root, dirs[i]))
 			return true;
 	return false;
 }
@@ -192,9 +163,15 @@ int here_read(const struct target_roots *r, struct here *out, struct err *e)
 		snprintf(out->kernel, sizeof(out->kernel), "%s", u.release);
 	find_engine(r, out);
 	out->root_is_hosts = !out->engine;
-	out->host_root = out->root_is_hosts ? NULL : find_host_root(r, self);
+	out->host_known = r->host_path;
+	out->host_reached = r->host_fd > 0;
 	out->proc_is_hosts = here_ns(out, CLONE_NEWPID) == NS_HOST;
-	out->storage = out->root_is_hosts || sees_storage(r);
+	if (r->host_path)
+		out->host_root = strdup(r->host_path);
+	else if (!out->root_is_hosts && !out->proc_is_hosts)
+		out->host_root = find_host_root(r, self);
+	out->storage = out->root_is_hosts || sees_storage(r->root_fd) ||
+		       (r->host_path && sees_storage(r->host_fd));
 	out->cgroups_writable = faccessat(r->root_fd, "sys/fs/cgroup", W_OK, AT_EACCESS) == 0;
 	out->btf = is_there(r, "sys/kernel/btf/vmlinux");
 	return 0;

@@ -20,7 +20,9 @@ struct here {
 	struct cred cred;
 	char label[256];    /* AppArmor's or SELinux's, "" none */
 	char kernel[65];    /* release */
-	char *host_root;    /* where the host's / is seen, when not at /; NULL: nowhere */
+	char *host_root;    /* where the host's / is mounted, when not at /; NULL: nowhere */
+	bool host_known;    /* that it is the host's was verified, not told by its name */
+	bool host_reached;  /* the host's / can be looked into, mounted or not */
 	bool root_is_hosts; /* / is the host's */
 	bool proc_is_hosts; /* /proc shows the host's processes */
 	bool storage;	    /* an engine's own directory is seen at its usual path */

@@ -17,27 +17,8 @@ const struct fact_ns *facts_ns_get(const struct facts *f, unsigned flag)
 	return NULL;
 }
 
-/* A process that is in the host's namespaces: kthreadd where there is one, else ourselves. PID 1
- * will not do: it may have more capabilities than we, and then its links cannot be read. */
-static int host_open(const struct target_roots *r)
-{
-	char comm[32];
-	int fd;
-
-	if (file_read_small_at(r->proc_fd, "2/comm", comm, sizeof(comm)) > 0 &&
-	    str_eq(comm, "kthreadd\n")) {
-		fd = openat(r->proc_fd, "2", O_PATH | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0)
-			return fd;
-	}
-	fd = openat(r->proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
 int facts_ns_read(const struct target_roots *r, const struct target *t, struct facts *f)
 {
-	_cleanup_close_ int host = host_open(r);
-	_cleanup_close_ int self = openat(r->proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	int err = 0;
 
 	for (size_t i = 0; i < NS_COUNT; i++) {
@@ -51,10 +32,7 @@ int facts_ns_read(const struct target_roots *r, const struct target *t, struct f
 				err = -errno;
 			continue;
 		}
-		ns->host = host >= 0 ? ns_inode(host, &ns_types[i]) : 0;
-		if (!ns->host && self >= 0) /* kthreadd is not ours to look at: we are no root */
-			ns->host = ns_inode(self, &ns_types[i]);
-		ns->kind = ns->inode == ns->host ? NS_HOST : NS_OWN;
+		ns->kind = ns_is_booted(r->proc_fd, &ns_types[i], ns->inode) > 0 ? NS_HOST : NS_OWN;
 	}
 	return err;
 }
@@ -79,12 +57,13 @@ static void inodes_of(const struct target_roots *r, pid_t pid, uint64_t v[NS_COU
 }
 
 /* Is the outsider a process of that container? Then the container's name is enough. */
-static bool belongs(const struct fact_outsider *o, const struct facts *f,
-		    const uint64_t v[NS_COUNT])
+static bool belongs(const struct target_roots *r, const struct fact_outsider *o,
+		    const struct facts *f, const uint64_t v[NS_COUNT])
 {
 	for (size_t i = 0; i < NS_COUNT; i++)
 		if ((ns_types[i].flag & (CLONE_NEWPID | CLONE_NEWNS)) && o->home[i] &&
-		    o->home[i] == v[i] && v[i] != f->ns.v[i].host && v[i] != f->ns.v[i].inode)
+		    o->home[i] == v[i] && v[i] != f->ns.v[i].inode &&
+		    ns_is_booted(r->proc_fd, &ns_types[i], v[i]) <= 0)
 			return true;
 	return false;
 }
@@ -140,7 +119,7 @@ int facts_ns_share(const struct target_roots *r, const struct target *t, struct 
 			if (v[i] && v[i] == f->ns.v[i].inode && f->ns.v[i].kind != NS_HOST)
 				err = share(&f->ns.v[i], name ? name : all.v[k].name);
 		for (size_t o = 0; o < f->ns.n_outsiders; o++)
-			if (belongs(&f->ns.outsiders[o], f, v))
+			if (belongs(r, &f->ns.outsiders[o], f, v))
 				f->ns.outsiders[o].flags = 0;
 	}
 	for (size_t o = 0; err == 0 && o < f->ns.n_outsiders; o++)

@@ -58,8 +58,9 @@ static int connect_to(const char *path, struct err *e)
 	if (errno == ENOENT || errno == ENOTDIR) {
 		err_say(e, ENOENT, "there is no way to a host from here");
 		err_hint(e,
-			 "'porthole host run' launches containers that have one; this is none, or "
-			 "one without");
+			 "'porthole host run' launches containers that have one; in another that "
+			 "has the host's processes and rights, 'porthole exec --force 1 CMD' runs "
+			 "it among the host's files");
 		return -ENOENT;
 	}
 	if (errno == ECONNREFUSED)

@@ -80,7 +80,8 @@ static int refuse_host_init(const struct plan *p, struct err *e)
 		"process 1 (%s) is the host's first process: there is nothing to enter but the "
 		"host's own namespaces",
 		p->label);
-	err_hint(e, "to run something on the host, run it without porthole");
+	err_hint(e, "on the host, run it without porthole; from a container of it, --force enters "
+		    "the host");
 	return -EPERM;
 }
 
@@ -137,7 +138,7 @@ static int plan_ns(struct plan *p, const struct request *req, struct err *e)
 	err_hint(e,
 		 req->ns.n
 			 ? "it shares what --ns asks for with us; --force runs the command anyway"
-			 : "it is not in a container; --force opens a session with the kit anyway");
+			 : "it is in no container but ours, if any; --force opens a session there");
 	return -EPERM;
 }
 

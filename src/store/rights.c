@@ -33,5 +33,7 @@ int store_rights(const struct target_roots *r, struct err *e)
 	if (ret < 0)
 		return ret;
 	ret = again(r->root_fd, now.root_fd) ?: again(r->proc_fd, now.proc_fd);
+	now.root_fd = now.proc_fd = -EBADF;
+	target_roots_close(&now);
 	return ret < 0 ? err_set(e, ret, "opening / again") : 0;
 }

@@ -27,6 +27,7 @@ static const struct {
 int store_of_target(const struct target_roots *r, const struct target *t, struct store *out,
 		    struct err *e)
 {
+	const struct target_roots at = target_roots_at(r, t->state_file);
 	_cleanup_store_ struct store s = STORE_INIT;
 
 	for (size_t i = 0; i < ARRAY_LEN(readers); i++) {
@@ -34,7 +35,7 @@ int store_of_target(const struct target_roots *r, const struct target *t, struct
 
 		if (!str_eq(readers[i].engine, t->engine))
 			continue;
-		err = readers[i].read(r, t, &s, e);
+		err = target_roots_mountable(&at, e) ?: readers[i].read(&at, t, &s, e);
 		if (err < 0)
 			return err;
 		s.own = true;

@@ -5,10 +5,12 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "sys/caps.h"
+#include "sys/mountinfo.h"
 #include "sys/power.h"
 
 #ifndef CLONE_NEWTIME
@@ -144,4 +146,75 @@ int ns_join(int pidfd, int proc_fd, unsigned flags)
 			return gone && fd < 0 ? -ESRCH : -errno;
 	}
 	return 0;
+}
+
+/* --- those the machine booted with --- */
+
+/* kthreadd, where it is seen and may be looked at, is in all of them. 0: it is not. */
+static uint64_t of_kthreadd(int proc_fd, const struct ns_type *t)
+{
+	_cleanup_close_ int fd = -EBADF;
+	char comm[32];
+
+	if (file_read_small_at(proc_fd, "2/comm", comm, sizeof(comm)) <= 0 ||
+	    !str_eq(comm, "kthreadd\n"))
+		return 0;
+	fd = openat(proc_fd, "2", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? 0 : ns_inode(fd, t);
+}
+
+/* Linux 6.18 or later: all numbers are constants. */
+static bool all_are_fixed(void)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	return uname(&u) == 0 && sscanf(u.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 18));
+}
+
+/* Whether we are in it, before 6.18: these settings are the first network's alone, and the first
+ * mount of all is the parent of / in the first mount namespace alone. 1, 0, -1. */
+static int are_in_booted(int proc_fd, unsigned flag)
+{
+	_cleanup_close_ int self = openat(proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_mountinfo_ struct mountinfo m = {};
+	const struct mount_row *root;
+
+	if (flag == CLONE_NEWNET) {
+		if (faccessat(proc_fd, "sys/net/core/netdev_budget", F_OK, 0) == 0)
+			return 1;
+		return faccessat(proc_fd, "sys/net/core/somaxconn", F_OK, 0) == 0 ? 0 : -1;
+	}
+	root = self >= 0 && mountinfo_read(self, &m) == 0 ? mountinfo_root(&m) : NULL;
+	return root ? root->parent == 1 : -1;
+}
+
+int ns_is_booted(int proc_fd, const struct ns_type *t, uint64_t inode)
+{
+	/* include/linux/proc_ns.h, include/uapi/linux/nsfs.h: never another namespace's */
+	static const struct {
+		unsigned flag;
+		uint64_t inode;
+	} fixed[] = {
+		{CLONE_NEWPID, NS_BOOTED_PID}, {CLONE_NEWUSER, NS_BOOTED_USER},
+		{CLONE_NEWUTS, 0xEFFFFFFE},    {CLONE_NEWIPC, 0xEFFFFFFF},
+		{CLONE_NEWCGROUP, 0xEFFFFFFB}, {CLONE_NEWTIME, 0xEFFFFFFA},
+		{CLONE_NEWNET, 0xEFFFFFF9},    {CLONE_NEWNS, 0xEFFFFFF8},
+	};
+	_cleanup_close_ int self = -EBADF;
+	uint64_t theirs = of_kthreadd(proc_fd, t);
+	bool late = t->flag == CLONE_NEWNET || t->flag == CLONE_NEWNS;
+	int are;
+
+	if (theirs)
+		return theirs == inode;
+	for (size_t i = 0; i < ARRAY_LEN(fixed); i++)
+		if (fixed[i].flag == t->flag && (!late || all_are_fixed()))
+			return fixed[i].inode == inode;
+	self = openat(proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	are = self >= 0 ? are_in_booted(proc_fd, t->flag) : -1;
+	if (self >= 0 && inode == ns_inode(self, t))
+		return are;
+	return are == 1 ? 0 : -1;
 }

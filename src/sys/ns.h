@@ -12,6 +12,10 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* Inodes of two of the namespaces a machine boots with: include/linux/proc_ns.h. */
+#define NS_BOOTED_USER 0xEFFFFFFDU
+#define NS_BOOTED_PID  0xEFFFFFFCU
+
 struct ns_type {
 	const char *name; /* as in the man pages and as users type it: "mnt", "net", ... */
 	const char *file; /* below /proc/PID/ */
@@ -45,3 +49,9 @@ int ns_join_held(const int fds[NS_COUNT], unsigned flags);
  * its first thread has ended, each file below `proc_fd` is joined, user first. [child]: no
  * allocation. Returns 0 or -errno. */
 int ns_join(int pidfd, int proc_fd, unsigned flags);
+
+/* Whether `inode` names the namespace of this type that the machine booted with: kthreadd's, where
+ * `proc_fd` (/proc) shows it; else by its number, which the kernel fixes (those of mnt and net only
+ * from Linux 6.18 on); else by what the kernel shows in that one alone. 1, 0, or -1: it cannot be
+ * told. */
+int ns_is_booted(int proc_fd, const struct ns_type *t, uint64_t inode);

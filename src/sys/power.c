@@ -2,16 +2,17 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
 #include "sys/caps.h"
-
-/* Inodes of the namespaces a machine boots with: fixed by the kernel (include/linux/proc_ns.h). */
-enum { HOST_USER_INO = 0xEFFFFFFDU, HOST_PID_INO = 0xEFFFFFFCU };
+#include "sys/ns.h"
 
 static uint64_t effective(void)
 {
@@ -36,17 +37,18 @@ enum power power_of(int proc_fd, uint64_t need)
 
 	if (geteuid() != 0)
 		return POWER_USER;
-	if (fstatat(proc_fd, "self/ns/user", &st, 0) == 0 && st.st_ino != HOST_USER_INO)
+	if (fstatat(proc_fd, "self/ns/user", &st, 0) == 0 && st.st_ino != NS_BOOTED_USER)
 		return POWER_USERNS;
 	return need & ~effective() ? POWER_CAPS : POWER_FULL;
 }
 
-char *power_missing(uint64_t need, char *out, size_t size)
+/* Add each of `missing` to what is in `out`, behind `mark`; the words between two of them, and
+ * before the last. [child] */
+static char *add_caps(uint64_t missing, const char *mark, const char *between, const char *last,
+		      char *out, size_t size)
 {
-	uint64_t missing = need & ~effective();
-	size_t n = 0;
+	size_t n = strlen(out);
 
-	out[0] = '\0';
 	for (unsigned c = 0; missing; c++, missing >>= 1) {
 		char name[CAPS_NAME_MAX];
 
@@ -55,19 +57,77 @@ char *power_missing(uint64_t need, char *out, size_t size)
 		caps_name(c, name);
 		for (char *p = name; *p; p++)
 			*p = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
-		n += (size_t)snprintf(out + n, size - n, "%sCAP_%s",
+		n += (size_t)snprintf(out + n, size - n, "%s%s%s",
 				      n == 0	     ? ""
-				      : missing >> 1 ? ", "
-						     : " and ",
-				      name);
+				      : missing >> 1 ? between
+						     : last,
+				      mark, name);
 	}
 	return out;
 }
 
-static void hint(struct err *e, enum power power, uint64_t need)
+char *power_missing(uint64_t need, char *out, size_t size)
+{
+	out[0] = '\0';
+	return add_caps(need & ~effective(), "CAP_", ", ", " and ", out, size);
+}
+
+static bool is_booted(int proc_fd, unsigned flag)
+{
+	for (size_t i = 0; i < NS_COUNT; i++) {
+		_cleanup_close_ int self = -EBADF;
+		uint64_t inode;
+
+		if (ns_types[i].flag != flag)
+			continue;
+		self = openat(proc_fd, "self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		inode = self >= 0 ? ns_inode(self, &ns_types[i]) : 0;
+		return !inode || ns_is_booted(proc_fd, &ns_types[i], inode) != 0;
+	}
+	return true;
+}
+
+char *power_flags(int proc_fd, uint64_t need, char *out, size_t size)
+{
+	out[0] = '\0';
+	if (is_booted(proc_fd, CLONE_NEWNS))
+		return out;
+	if (!is_booted(proc_fd, CLONE_NEWPID))
+		snprintf(out, size, "%s",
+			 str_eq(getenv("container"), "porthole") ? "--ns +pid" : "--pid host");
+	/* root of the container has what its bounding set allows, and sudo is what a user lacks */
+	return add_caps(need & ~(geteuid() ? caps_bounding() : effective()), "--cap-add ", " ", " ",
+			out, size);
+}
+
+/* False when no container is what is in the way. */
+static bool hint_container(struct err *e, int proc_fd, uint64_t need)
+{
+	char flags[160];
+
+	if (!*power_flags(proc_fd, need, flags, sizeof(flags)))
+		return false;
+	err_hint(e, "start this container with %s; 'porthole doctor' says which verbs work in it",
+		 flags);
+	return true;
+}
+
+void power_retell(struct err *e)
+{
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	uint64_t need = CAPS_BIT(CAP_SYS_ADMIN) | CAPS_BIT(CAP_SYS_PTRACE) |
+			CAPS_BIT(CAP_SYS_CHROOT) | CAPS_BIT(CAP_SETUID) | CAPS_BIT(CAP_SETGID);
+
+	if (geteuid() == 0 && strstr(e->hint, "run with sudo"))
+		hint_container(e, proc, need);
+}
+
+static void hint(struct err *e, int proc_fd, enum power power, uint64_t need)
 {
 	char names[256];
 
+	if ((power == POWER_CAPS || power == POWER_USER) && hint_container(e, proc_fd, need))
+		return;
 	switch (power) {
 	case POWER_USER:
 		err_hint(e, "this needs root: run with sudo");
@@ -93,15 +153,15 @@ void power_hint(struct err *e, uint64_t need)
 {
 	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	hint(e, power_of(proc, need), need);
+	hint(e, proc, power_of(proc, need), need);
 }
 
 void power_hint_inside(struct err *e, uint64_t need)
 {
-	hint(e, power_of(-EBADF, need), need);
+	hint(e, -EBADF, power_of(-EBADF, need), need);
 }
 
 bool power_is_host_pidns(int proc_fd)
 {
-	return has_inode(proc_fd, "ns/pid", HOST_PID_INO);
+	return has_inode(proc_fd, "ns/pid", NS_BOOTED_PID);
 }

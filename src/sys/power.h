@@ -27,6 +27,15 @@ enum power power_of(int proc_fd, uint64_t need);
  * cut to fit. Returns `out`. [child] */
 char *power_missing(uint64_t need, char *out, size_t size);
 
+/* What the container that we are in must be started with to have `need` and to see the host's
+ * processes, as far as it lacks them, in docker's words or our own: "--pid host --cap-add
+ * SYS_ADMIN". "" in none, and where nothing is missing. `proc_fd`: /proc. Returns `out`. */
+char *power_flags(int proc_fd, uint64_t need, char *out, size_t size);
+
+/* An error that tells root to run something with sudo, in a container: tell what the container
+ * lacks. */
+void power_retell(struct err *e);
+
 /* After work that needs `need` was refused: add to `e` what is missing and what to do about it. */
 void power_hint(struct err *e, uint64_t need);
 

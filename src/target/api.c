@@ -119,7 +119,7 @@ int api_get(struct look *l, const char *sock, const char *path, char **body, siz
 		return -ETIMEDOUT;
 	if (!ask)
 		return -ENOMEM;
-	fd = connect_below(l->roots->root_fd, sock, until);
+	fd = connect_below(l->root_fd, sock, until);
 	l->mute = fd == -ETIMEDOUT;
 	if (fd < 0)
 		return fd;

@@ -77,7 +77,7 @@ static const struct {
 
 static void default_places(struct look *l, struct places *ps)
 {
-	int root = l->roots->root_fd;
+	int root = l->root_fd;
 
 	for (size_t i = 0; i < ARRAY_LEN(usual_places); i++)
 		add_place(l, ps, look_dir(l, root, usual_places[i].task), root,
@@ -96,7 +96,7 @@ static void task_path(struct look *l, const struct monitor *m, int task, char ou
 	if (link_read_at(l->roots->proc_fd, link, out, PATH_MAX) > 0) {
 		for (int i = 0; i < 2 && strrchr(out, '/'); i++)
 			*strrchr(out, '/') = '\0';
-		again = path_open_in_root(l->roots->root_fd, out, O_PATH | O_DIRECTORY);
+		again = path_open_in_root(l->root_fd, out, O_PATH | O_DIRECTORY);
 	}
 	if (again >= 0 && fstat(again, &a) == 0 && fstat(task, &b) == 0 && a.st_dev == b.st_dev &&
 	    a.st_ino == b.st_ino)
@@ -395,7 +395,7 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 /* ROOT of every containerd: the usual ones, and what those that run were told. */
 static int list_places(struct look *l, struct target_places *out)
 {
-	int r = 0, root = l->roots->root_fd;
+	int r = 0, root = l->root_fd;
 	size_t at = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(usual_places) && r == 0; i++)

@@ -163,17 +163,17 @@ static void default_places(struct look *l, struct places *ps)
 	_cleanup_free_ char *data = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(usual); i++)
-		add_data(l, ps, l->roots->root_fd, usual[i].data, usual[i].exec, 0);
-	data = configured(l, l->roots->root_fd, NULL, 0);
+		add_data(l, ps, l->root_fd, usual[i].data, usual[i].exec, 0);
+	data = configured(l, l->root_fd, NULL, 0);
 	if (data)
-		add_data(l, ps, l->roots->root_fd, data, usual[0].exec, 0);
+		add_data(l, ps, l->root_fd, data, usual[0].exec, 0);
 	for (size_t i = 0; i < u->n; i++) {
 		_cleanup_free_ char *exec = str_fmt("%s/docker", u->v[i].run);
 		_cleanup_free_ char *own =
 			u->v[i].home ? str_fmt("%s/.local/share/docker", u->v[i].home) : NULL;
 
 		if (exec && own)
-			add_place(l, ps, l->roots->root_fd, own, exec, u->v[i].uid);
+			add_place(l, ps, l->root_fd, own, exec, u->v[i].uid);
 	}
 }
 

@@ -70,8 +70,7 @@ static char *state_file_of(struct look *l, const char *id, struct slice text)
 	_cleanup_free_ char *data = docker_data_of(text);
 	_cleanup_free_ char *file =
 		data ? str_fmt("%s/containers/%s/config.v2.json", data, id) : NULL;
-	_cleanup_close_ int fd =
-		file ? path_open_in_root(l->roots->root_fd, file, O_PATH) : -ENOENT;
+	_cleanup_close_ int fd = file ? path_open_in_root(l->root_fd, file, O_PATH) : -ENOENT;
 
 	return fd >= 0 ? TAKE_PTR(file) : strdup("/" SOCK);
 }

@@ -41,6 +41,7 @@ struct scan;
  */
 struct look {
 	const struct target_roots *roots;
+	int root_fd;	   /* where files are looked for now: roots->root_fd, or the host's */
 	struct scan *scan; /* NULL: processes were not listed (yet) */
 	struct users users;
 	struct strv warnings;
@@ -52,9 +53,13 @@ struct look {
 };
 
 /* Made by LOOK_INIT, nothing is opened before it is needed. */
-#define LOOK_INIT(r)   ((struct look){.roots = (r)})
+#define LOOK_INIT(r)   ((struct look){.roots = (r), .root_fd = (r)->root_fd})
 #define _cleanup_look_ _cleanup_(look_done)
 void look_done(struct look *l);
+
+/* Go on below the first root (own) or the next; false when there is none, and the last one stays.
+ */
+bool look_next_root(struct look *l, int *i);
 
 /* Note something odd, once per text; never fails. At most 64 are kept. */
 void look_warn(struct look *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

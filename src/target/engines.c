@@ -42,14 +42,16 @@ int engines_find(struct look *l, const struct want *w, const char *word, struct 
 {
 	int r = 0;
 
-	for (size_t i = 0; engines[i] && r == 0; i++)
-		if (engines[i]->find && (!word || engine_is(engines[i], word)))
-			r = engines[i]->find(l, w, out);
+	for (int k = 0; r == 0 && look_next_root(l, &k);)
+		for (size_t i = 0; engines[i] && r == 0; i++)
+			if (engines[i]->find && (!word || engine_is(engines[i], word)))
+				r = engines[i]->find(l, w, out);
 	if (r < 0 || !l->scan)
 		return r;
 	r = scan_look(l, out);
 	for (size_t i = 0; engines[i] && r == 0; i++)
-		if (engines[i]->more && (!word || engine_is(engines[i], word)))
-			r = engines[i]->more(l, w, out);
+		for (int k = 0; r == 0 && engines[i]->more && look_next_root(l, &k);)
+			if (!word || engine_is(engines[i], word))
+				r = engines[i]->more(l, w, out);
 	return r;
 }

@@ -79,7 +79,7 @@ static int load_user(struct look *l, const struct want *w, const char *run, uid_
 		     struct targets *out)
 {
 	_cleanup_free_ char *path = str_fmt("%s/.flatpak", run);
-	_cleanup_dir_ DIR *d = path ? look_opendir(l, l->roots->root_fd, path) : NULL;
+	_cleanup_dir_ DIR *d = path ? look_opendir(l, l->root_fd, path) : NULL;
 	unsigned left = DIR_ENTRIES_MAX;
 	const char *id;
 	int r = 0;

@@ -5,6 +5,7 @@
 
 #include "base/cleanup.h"
 #include "sys/caps.h"
+#include "sys/power.h"
 #include "sys/proc.h"
 #include "target/pid.h"
 #include "target/scan.h"
@@ -25,10 +26,16 @@ void targets_drop(struct targets *l, size_t i)
 
 static bool same(const struct target *a, const struct target *b)
 {
+	bool in_one_ns = str_eq(a->pod_ns, b->pod_ns) || (!a->pod_ns && !b->pod_ns);
+
 	if (a->pid && a->pid == b->pid)
 		return true;
+	/* below / and below the host's, where one shows the other's */
+	if (!a->id && !b->id && !a->pid && !b->pid && a->engine == b->engine &&
+	    str_eq(a->name, b->name) && str_eq(a->state_file, b->state_file))
+		return true;
 	return a->id && str_eq(a->id, b->id) && (a->engine == b->engine || id_is_full(a->id)) &&
-	       str_eq(a->pod_ns, b->pod_ns);
+	       in_one_ns;
 }
 
 void targets_unique(struct targets *l)
@@ -107,9 +114,10 @@ int targets_collect(struct look *l, bool all, struct targets *out)
 	if (!l->scan)
 		return -ENOMEM;
 	r = engines_find(l, &w, NULL, out);
-	for (size_t i = 0; engines[i] && r == 0; i++)
-		if (l->denied && engines[i]->ask)
-			r = engines[i]->ask(l, &w, out);
+	for (int k = 0; l->denied && r == 0 && look_next_root(l, &k);)
+		for (size_t i = 0; engines[i] && r == 0; i++)
+			if (engines[i]->ask)
+				r = engines[i]->ask(l, &w, out);
 	if (r < 0)
 		return r;
 	targets_unique(out);
@@ -127,12 +135,20 @@ int targets_collect(struct look *l, bool all, struct targets *out)
 }
 
 /* What is listed may not be all there is. */
-static void warn_limits(struct look *l)
+static void warn_limits(struct look *l, bool any)
 {
-	char names[128];
+	char names[128], flags[160];
+	bool inside =
+		*power_flags(l->roots->proc_fd, CAPS_BIT(CAP_SYS_PTRACE), flags, sizeof(flags));
+	enum power power = look_power(l);
 
-	switch (look_power(l)) {
+	switch (inside && power == POWER_USER ? POWER_CAPS : power) {
 	case POWER_FULL:
+		if (inside && !any)
+			look_warn(l,
+				  "this container runs none, and sees none of the host's: start "
+				  "it with %s",
+				  flags);
 		break;
 	case POWER_USER:
 		if (l->denied)
@@ -144,8 +160,9 @@ static void warn_limits(struct look *l)
 		break;
 	case POWER_CAPS:
 		power_missing(CAPS_BIT(CAP_SYS_PTRACE), names, sizeof(names));
-		look_warn(l, "there may be more that is not seen without %s",
-			  *names ? names : "CAP_DAC_READ_SEARCH");
+		look_warn(l, "there may be more that is not seen without %s%s%s",
+			  *names ? names : "CAP_DAC_READ_SEARCH",
+			  inside ? ": start this container with " : "", flags);
 		break;
 	}
 }
@@ -158,7 +175,7 @@ int target_list(const struct target_roots *r, bool all, struct targets *out, str
 
 	if (ret < 0)
 		return err_set(e, ret, "listing containers");
-	warn_limits(&l);
+	warn_limits(&l, out->n);
 	for (size_t i = 0; warnings && i < l.warnings.n; i++)
 		strv_add(warnings, l.warnings.v[i]);
 	return 0;

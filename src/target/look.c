@@ -14,15 +14,37 @@
 
 enum { WARNINGS_MAX = 64 };
 
-void look_done(struct look *l)
+static void forget_users(struct look *l)
 {
-	scan_free(l->scan);
 	for (size_t i = 0; i < l->users.n; i++) {
 		free(l->users.v[i].name);
 		free(l->users.v[i].home);
 		free(l->users.v[i].run);
 	}
 	free(l->users.v);
+	l->users = (struct users){};
+}
+
+bool look_next_root(struct look *l, int *i)
+{
+	bool host = *i > 0;
+	int fd = host ? l->roots->host_fd : l->roots->root_fd;
+
+	if (host && (*i > 1 || fd <= 0))
+		return false;
+	(*i)++;
+	if (fd != l->root_fd) {
+		forget_users(l);
+		l->freezer = 0;
+		l->root_fd = fd;
+	}
+	return true;
+}
+
+void look_done(struct look *l)
+{
+	scan_free(l->scan);
+	forget_users(l);
 	strv_done(&l->warnings);
 	free(l->text);
 	*l = (struct look){};
@@ -211,7 +233,7 @@ static void read_passwd(struct look *l, struct users *u)
 {
 	_cleanup_free_ char *text = NULL;
 
-	if (path_read_in_root(l->roots->root_fd, "etc/passwd", STATE_FILE_MAX, &text, NULL) == 0)
+	if (path_read_in_root(l->root_fd, "etc/passwd", STATE_FILE_MAX, &text, NULL) == 0)
 		fill_from_passwd(u, text);
 }
 
@@ -225,7 +247,7 @@ const struct users *look_users(struct look *l)
 	if (u->read)
 		return u;
 	u->read = true;
-	d = look_opendir(l, l->roots->root_fd, "run/user");
+	d = look_opendir(l, l->root_fd, "run/user");
 	while (d && (name = look_entry(l, d, &left))) {
 		struct user *v = reallocarray(u->v, u->n + 1, sizeof(*v));
 		uint64_t uid;

@@ -39,7 +39,7 @@ static bool exists(struct look *l, size_t kind, const char *name)
 {
 	_cleanup_free_ char *path = str_fmt("%s/%s/%s", kinds[kind].path, name, kinds[kind].file);
 
-	return path && faccessat(l->roots->root_fd, path, F_OK, 0) == 0;
+	return path && faccessat(l->root_fd, path, F_OK, 0) == 0;
 }
 
 static const char *engine_of(struct look *l, const char *name)
@@ -78,7 +78,7 @@ static void fill_incus(struct look *l, const char *dir, struct target *t)
 
 		snprintf(path, sizeof(path), "%s/%s/backup.yaml", kinds[i].path, dir);
 		if (!str_eq(kinds[i].engine, t->engine) ||
-		    look_read(l, l->roots->root_fd, "", path, STATE_FILE_MAX, &text) < 0)
+		    look_read(l, l->root_fd, "", path, STATE_FILE_MAX, &text) < 0)
 			continue;
 		t->image = yaml_value(text.p, "\n    image.description: ");
 		t->image_id = yaml_value(text.p, "\n    volatile.base_image: ");
@@ -149,7 +149,7 @@ static int by_cgroup(struct look *l, const struct want *w, const char *base, con
 
 	if (!path || !file)
 		return -ENOMEM;
-	fd = openat(l->roots->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(l->root_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
 	pid = init_in(l, fd, "cgroup.procs");
@@ -191,7 +191,7 @@ static bool maybe(const struct want *w, const char *name)
 static bool projects_used(struct look *l)
 {
 	for (size_t i = 1; i < ARRAY_LEN(kinds); i++)
-		if (faccessat(l->roots->root_fd, kinds[i].path, F_OK, 0) == 0)
+		if (faccessat(l->root_fd, kinds[i].path, F_OK, 0) == 0)
 			return true;
 	return false;
 }
@@ -214,7 +214,7 @@ static int from_cgroups(struct look *l, const struct want *w, struct targets *ou
 				r = by_cgroup(l, w, cgroup_roots[i], dir, w->text, out);
 			continue;
 		}
-		d = look_opendir(l, l->roots->root_fd, cgroup_roots[i]);
+		d = look_opendir(l, l->root_fd, cgroup_roots[i]);
 		while (d && r == 0 && (ent = look_entry(l, d, &left))) {
 			_cleanup_free_ char *name = payload_name(l, ent);
 
@@ -265,7 +265,7 @@ static int from_disk(struct look *l, const struct want *w, const struct targets 
 		     struct targets *out)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		_cleanup_dir_ DIR *d = look_opendir(l, l->roots->root_fd, kinds[i].path);
+		_cleanup_dir_ DIR *d = look_opendir(l, l->root_fd, kinds[i].path);
 		unsigned left = DIR_ENTRIES_MAX;
 		const char *name;
 
@@ -285,7 +285,7 @@ static int from_disk(struct look *l, const struct want *w, const struct targets 
 static bool is_used(struct look *l)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		if (faccessat(l->roots->root_fd, kinds[i].path, F_OK, 0) == 0)
+		if (faccessat(l->root_fd, kinds[i].path, F_OK, 0) == 0)
 			return true;
 	return false;
 }

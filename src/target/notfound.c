@@ -50,6 +50,7 @@ static bool suggest(struct look *l, const struct spec *s, struct err *e)
 	_cleanup_targets_ struct targets all = {};
 	_cleanup_free_ struct near *near = NULL;
 	_cleanup_buf_ struct buf names = {};
+	char flags[32];
 	size_t n = 0;
 
 	if (targets_collect(l, true, &all) < 0 || !(near = calloc(all.n + 1, sizeof(*near))))
@@ -75,6 +76,10 @@ static bool suggest(struct look *l, const struct spec *s, struct err *e)
 		err_hint(e, "did you mean %s? 'porthole ps -a' lists all", names.data);
 	else if (all.n)
 		err_hint(e, "'porthole ps -a' lists the %zu there are", all.n);
+	else if (*power_flags(l->roots->proc_fd, 0, flags, sizeof(flags)))
+		err_hint(e,
+			 "this container runs none, and sees none of the host's: start it with %s",
+			 flags);
 	else
 		err_hint(e, "there is no container of any engine on this host");
 	return n;
@@ -96,9 +101,12 @@ enum power look_power(struct look *l)
 /* What is there may just not be visible to us. */
 static bool is_hidden(struct look *l, const struct spec *s, struct err *e)
 {
-	char names[128];
+	char names[128], flags[160];
+	bool inside =
+		*power_flags(l->roots->proc_fd, CAPS_BIT(CAP_SYS_PTRACE), flags, sizeof(flags));
+	enum power power = look_power(l);
 
-	switch (look_power(l)) {
+	switch (inside && power == POWER_USER ? POWER_CAPS : power) {
 	case POWER_FULL:
 		return false;
 	case POWER_USER:
@@ -120,11 +128,15 @@ static bool is_hidden(struct look *l, const struct spec *s, struct err *e)
 	}
 	power_missing(CAPS_BIT(CAP_SYS_PTRACE), names, sizeof(names));
 	err_say(e, EACCES,
-		"cannot look for '%s' everywhere without %s, and nothing that may be seen has that "
-		"name",
-		s->typed, *names ? names : "CAP_DAC_READ_SEARCH");
-	err_hint(e, "run it as root of the host, with nothing taken away by capsh, setpriv or a "
-		    "container");
+		"cannot look for '%s' everywhere without %s%s, and nothing that may be seen has "
+		"that name",
+		s->typed, str_starts(flags, "--cap") || !inside ? "" : "the host's processes and ",
+		*names ? names : "CAP_DAC_READ_SEARCH");
+	if (inside)
+		err_hint(e, "start this container with %s", flags);
+	else
+		err_hint(e, "run it as root of the host, with nothing taken away by capsh, setpriv "
+			    "or a container");
 	return true;
 }
 

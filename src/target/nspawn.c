@@ -86,7 +86,7 @@ static int load_machine(struct look *l, const struct want *w, int dir, const cha
 
 static int from_machined(struct look *l, const struct want *w, struct targets *out)
 {
-	_cleanup_dir_ DIR *d = look_opendir(l, l->roots->root_fd, MACHINES);
+	_cleanup_dir_ DIR *d = look_opendir(l, l->root_fd, MACHINES);
 	unsigned left = DIR_ENTRIES_MAX;
 	const char *name;
 	int r = 0;
@@ -179,7 +179,7 @@ static char *disk_name(const char *ent)
 static int from_disk(struct look *l, const struct want *w, const struct targets *live,
 		     struct targets *out)
 {
-	_cleanup_dir_ DIR *d = look_opendir(l, l->roots->root_fd, IMAGES);
+	_cleanup_dir_ DIR *d = look_opendir(l, l->root_fd, IMAGES);
 	unsigned left = DIR_ENTRIES_MAX;
 	const char *ent;
 
@@ -213,7 +213,7 @@ static int more(struct look *l, const struct want *w, struct targets *out)
 	struct want all = {.how = WANT_ALL, .live = true};
 	int r = from_supervisors(l, w, out);
 
-	if (r < 0 || !w->stopped || faccessat(l->roots->root_fd, IMAGES, F_OK, 0) < 0)
+	if (r < 0 || !w->stopped || faccessat(l->root_fd, IMAGES, F_OK, 0) < 0)
 		return r;
 	r = from_machined(l, &all, &live);
 	if (r == 0)

@@ -42,7 +42,7 @@ static bool root_next(struct look *l, const struct oci *o, const uid_t *only, si
 			continue;
 		snprintf(r->path, sizeof(r->path), "%s/%s", v ? v->run : "run", o->dir);
 		cleanup_close(&r->fd);
-		r->fd = look_dir(l, l->roots->root_fd, r->path);
+		r->fd = look_dir(l, l->root_fd, r->path);
 		if (r->fd >= 0)
 			return true;
 	}

@@ -1,10 +1,12 @@
 /* Where engines keep images: what each engine says, once each. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "target/scan.h"
 
 void target_places_done(struct target_places *p)
@@ -42,6 +44,22 @@ int place_add(struct target_places *out, const char *engine, int fd, const char 
 	return 0;
 }
 
+/* What was found through a process is of its mount namespace, and cannot be mounted in ours: the
+ * same directory by the host's / that is mounted here can. */
+static void prefer_mounted(const struct target_roots *r, struct target_place *p)
+{
+	_cleanup_close_ int fd =
+		r->host_path ? path_open_in_root(r->host_fd, p->path, O_RDONLY | O_DIRECTORY)
+			     : -EBADF;
+	struct stat now, there;
+
+	if (fd >= 0 && fstat(fd, &there) == 0 && fstat(p->fd, &now) == 0 &&
+	    now.st_dev == there.st_dev && now.st_ino == there.st_ino) {
+		close(p->fd);
+		p->fd = TAKE_FD(fd);
+	}
+}
+
 int target_places(const struct target_roots *r, enum target_where where, struct target_places *out,
 		  struct err *e)
 {
@@ -54,9 +72,12 @@ int target_places(const struct target_roots *r, enum target_where where, struct 
 		l.scan = scan_make(&l);
 		err = l.scan ? scan_look(&l, &none) : -ENOMEM;
 	}
-	for (size_t i = 0; engines[i] && err == 0; i++)
-		if (engines[i]->places)
-			err = engines[i]->places(&l, out);
+	for (int k = 0; err == 0 && look_next_root(&l, &k);)
+		for (size_t i = 0; engines[i] && err == 0; i++)
+			if (engines[i]->places)
+				err = engines[i]->places(&l, out);
+	for (size_t i = 0; i < out->n; i++)
+		prefer_mounted(r, &out->v[i]);
 	if (err == 0)
 		return 0;
 	target_places_done(out);

@@ -161,12 +161,13 @@ static int find_others(struct look *l, struct targets *by)
 	struct want all = {.how = WANT_ALL, .live = true};
 	int r = 0;
 
-	for (size_t i = 0; engines[i] && r == 0; i++) {
-		if (engines[i]->find)
-			r = engines[i]->find(l, &all, by);
-		if (r == 0 && engines[i]->more && engines[i] != &engine_none)
-			r = engines[i]->more(l, &all, by);
-	}
+	for (int k = 0; r == 0 && look_next_root(l, &k);)
+		for (size_t i = 0; engines[i] && r == 0; i++) {
+			if (engines[i]->find)
+				r = engines[i]->find(l, &all, by);
+			if (r == 0 && engines[i]->more && engines[i] != &engine_none)
+				r = engines[i]->more(l, &all, by);
+		}
 	return r;
 }
 

@@ -26,9 +26,10 @@ static int collect(struct look *l, const struct spec *s, const struct want *w, b
 {
 	int r = ask ? 0 : engines_find(l, w, s->engine, out);
 
-	for (size_t i = 0; engines[i] && ask && r == 0; i++)
-		if (engines[i]->ask && (!s->engine || engine_is(engines[i], s->engine)))
-			r = engines[i]->ask(l, w, out);
+	for (int k = 0; ask && r == 0 && look_next_root(l, &k);)
+		for (size_t i = 0; engines[i] && r == 0; i++)
+			if (engines[i]->ask && (!s->engine || engine_is(engines[i], s->engine)))
+				r = engines[i]->ask(l, w, out);
 	if (r < 0)
 		return r;
 	targets_unique(out);

@@ -87,7 +87,7 @@ static void add_graph(struct look *l, struct places *ps, int root, const char *g
 
 static void default_places(struct look *l, struct places *ps)
 {
-	int root = l->roots->root_fd;
+	int root = l->root_fd;
 	const struct users *u = look_users(l);
 	struct slice conf;
 
@@ -166,8 +166,7 @@ static int places_from_runtimes(struct look *l, struct places *ps)
 		_cleanup_free_ char *driver = NULL, *graph = cut_storage(t->bundle, t->id, &driver);
 
 		if (graph && driver)
-			add_place(l, ps, l->roots->root_fd, graph, "/nonexistent", driver,
-				  t->owner_uid);
+			add_place(l, ps, l->root_fd, graph, "/nonexistent", driver, t->owner_uid);
 	}
 	return r;
 }

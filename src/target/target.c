@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
+#include "target/hostroot.h"
 
 void target_done(struct target *t)
 {
@@ -62,14 +64,42 @@ int target_roots_open(struct target_roots *r, struct err *e)
 		target_roots_close(r);
 		return err_set(e, saved, "opening /proc/self");
 	}
+	r->host_fd = host_root_open(r->proc_fd, &r->host_path);
+	if (r->host_fd < 0)
+		r->host_fd = 0;
 	return 0;
+}
+
+struct target_roots target_roots_at(const struct target_roots *r, const char *path)
+{
+	_cleanup_close_ int fd =
+		path && r->host_fd > 0 ? path_open_in_root(r->host_fd, path, O_PATH) : -EBADF;
+	struct target_roots at = *r;
+
+	if (fd < 0)
+		return at;
+	at.root_fd = r->host_fd;
+	at.host_fd = -EXDEV;
+	return at;
+}
+
+int target_roots_mountable(const struct target_roots *at, struct err *e)
+{
+	if (at->host_fd >= 0 || at->host_path)
+		return 0;
+	err_say(e, EXDEV, "the engines' storage is the host's, which cannot be mounted from here");
+	err_hint(e, "start this container with -v /:/host");
+	return -EXDEV;
 }
 
 void target_roots_close(struct target_roots *r)
 {
 	cleanup_close(&r->root_fd);
 	cleanup_close(&r->proc_fd);
-	r->root_fd = r->proc_fd = -EBADF;
+	if (r->host_fd > 0)
+		cleanup_close(&r->host_fd);
+	free(r->host_path);
+	*r = (struct target_roots){.root_fd = -EBADF, .proc_fd = -EBADF};
 }
 
 const char *target_state_name(enum target_state s)

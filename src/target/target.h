@@ -77,12 +77,26 @@ struct target_roots {
 	int root_fd;	 /* "/" : state files are opened below it */
 	int proc_fd;	 /* "/proc" */
 	bool no_sockets; /* tests: never connect anywhere */
+	/* In a container that sees the host's processes: the host's own "/", which is looked at
+	 * after ours. 0: there is none, or it is out of reach; -EXDEV: root_fd is it. host_path:
+	 * where it is mounted here; NULL: nowhere, it is the root directory of another process. */
+	int host_fd;
+	char *host_path;
 };
 
 /* Open the host's own. 0 or -errno with `e`. */
 int target_roots_open(struct target_roots *r, struct err *e);
 void target_roots_close(struct target_roots *r);
 #define _cleanup_roots_ _cleanup_(target_roots_close)
+
+/* The roots below which `path` (absolute, as an engine says it; or NULL) is to be looked for: where
+ * the host's
+ * "/" is another than ours and has it, that one is root_fd. Borrowed from `r`. */
+struct target_roots target_roots_at(const struct target_roots *r, const char *path);
+
+/* 0 when what is below `at` can be mounted; -EXDEV, with `e` saying what to do, when it is of
+ * another mount namespace: the host's, of which our container shows nothing. */
+int target_roots_mountable(const struct target_roots *at, struct err *e);
 
 /* Resolve what a person typed: NAME, ID or its unique prefix, POD/CONTAINER, NS/POD/CONTAINER, PID,
  * pid:PID, ENGINE:NAME or ENGINE://NAME. Fills *out, unpinned, also when it is not running

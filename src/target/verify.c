@@ -57,7 +57,7 @@ static bool is_frozen(struct look *l, const struct proc_stat *st)
 	char name[32], text[PROC_CGROUP_MAX], state[32];
 
 	if (!l->freezer)
-		l->freezer = faccessat(l->roots->root_fd, ways[0].dir, F_OK, 0) == 0 ? 1 : -1;
+		l->freezer = faccessat(l->root_fd, ways[0].dir, F_OK, 0) == 0 ? 1 : -1;
 	/* version 1 stops it in a sleep that cannot be interrupted, version 2 in any */
 	if (st->state != 'D' && l->freezer > 0)
 		return false;
@@ -72,7 +72,7 @@ static bool is_frozen(struct look *l, const struct proc_stat *st)
 		if (!path || str_eq(path, "/"))
 			continue;
 		file = str_fmt("%s%s/%s", ways[i].dir, path, ways[i].file);
-		if (file && file_read_small_at(l->roots->root_fd, file, state, sizeof(state)) > 0)
+		if (file && file_read_small_at(l->root_fd, file, state, sizeof(state)) > 0)
 			return str_starts(state, ways[i].frozen);
 	}
 	return false;

@@ -63,7 +63,7 @@ in_container() {
 	run -0 "$@"
 	[[ $output == *"where "*"in a container of "*"own "*mnt*"the host's "*pid* && $output != *"on the host itself"* ]] || die "$output"
 	[[ $("$@" --json | jq -c '[.engine != null, .host_root != "/", .namespaces.mnt, .namespaces.pid,
-		([.verbs[] | select(.verb != "host exec, shim") | select((.missing // "the engines'"'"' storage") != "the engines'"'"' storage")] | length)]') == '[true,true,"own","host",0]' ]] ||
+		([.verbs[] | select(.verb != "host exec, shim" and .verb != "host run, of the host itself") | select((.missing // "the engines'"'"' storage") != "the engines'"'"' storage")] | length)]') == '[true,true,"own","host",0]' ]] ||
 		die "$("$@" --json)"
 }
 
@@ -160,7 +160,50 @@ kit_says() {
 	inside podman -v /:/host:ro
 	[[ $(in_it doctor --json | jq -c '[.engine, .host_root]') == '["podman","/host"]' ]]
 	run -0 in_it doctor
+	[[ $output == *"host's files  /host, by its name alone"* ]]
+	target_stop podman "$T_NAME"
+	target_start podman "$T_NAME" bookworm -v "$BATS_TEST_TMPDIR:/b:ro" -v /:/host:ro --pid host >/dev/null
+	run -0 in_it doctor
 	[[ $output == *"host's files  /host"$'\n'* ]]
 	run -0 unshare -Ur "$PORTHOLE" doctor
 	[[ $output == *"own "*"user"* && $output == *"exec, of what runs "*" no "*"the host's user namespace"* ]]
+}
+
+@test "doctor in one of ours: with what it names, what it denied works" {
+	require kit runc
+	local p add
+	WEB=$(uniq_name web)
+	target_start runc "$WEB" busybox >/dev/null
+	for p in inspect monitor; do
+		run -125 "$PORTHOLE" host run --profile "$p" -- porthole exec --kit none "$WEB" true
+		run -0 --separate-stderr "$PORTHOLE" host run -q --profile "$p" -- porthole doctor --json
+		add=$(jq -r '.verbs[] | select(.verb == "exec, of what runs").add' <<<"$output")
+		[[ $add == *"--cap-add SYS_ADMIN"* && $add != *--pid* ]] || die "$output"
+		# shellcheck disable=SC2086 # words
+		run -0 "$PORTHOLE" host run -q --profile "$p" $add -- porthole exec --kit none "pid:$(target_pid runc "$WEB")" true
+	done
+}
+
+@test "inside docker's default container: what is its own is not called the host's, and no sentence is for the host alone" {
+	require docker runc
+	CLI=(engine_cli docker)
+	inside docker
+	run -0 in_it inspect 1
+	[[ $output == *"its own "*mnt*pid* && $output != *"in no container"* ]] || die "$output"
+	[[ $(in_it inspect --json 1 | jq -c '[.namespaces.mnt.is, .namespaces.user.is]') == '["own","host"]' ]]
+	run -125 in_it inspect "$WEB"
+	[[ $output == *"without the host's processes and CAP_SYS_PTRACE"*"start this container with --pid host --cap-add SYS_PTRACE" ]] || die "$output"
+	run -125 in_it host run true
+	[[ $output == *"start this container with --pid host "*"--cap-add SYS_ADMIN"* && $output != *sudo* ]] || die "$output"
+	run -125 in_it exec --kit none 1 true
+	[[ $output == *"no container but ours"* ]] || die "$output"
+	run -0 --separate-stderr in_it ps
+	[[ $stderr == *"start this container with --pid host --cap-add SYS_PTRACE" ]] || die "$stderr"
+	# with every right, and none of the host's processes
+	target_stop docker "$T_NAME"
+	target_start docker "$T_NAME" bookworm -v "$BATS_TEST_TMPDIR:/b:ro" --cap-add ALL --cap-drop SYS_RESOURCE >/dev/null
+	run -0 --separate-stderr in_it ps
+	[[ $stderr == *"sees none of the host's: start it with --pid host" ]] || die "$stderr"
+	run -125 in_it inspect "$WEB"
+	[[ $output == *"nothing is named"*"sees none of the host's: start it with --pid host" ]] || die "$output"
 }

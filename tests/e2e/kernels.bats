@@ -78,6 +78,13 @@ inside() {
 		cp app /tmp/vol/run
 		printf '%s\n' 'lxc.rootfs.path = dir:/var/lib/lxc/c1/rootfs' 'lxc.init.cmd = /srv/v/run' \
 			'lxc.mount.entry = /tmp/vol srv/v none bind,create=dir 0 0' >/var/lib/lxc/c1/config
+		check 'where we are' '"mnt": "host".*"net": "host".*exit 0' ./porthole doctor --json
+		check 'where we are, in a container' '"mnt": "own".*"pid": "own".*"net": "own".*exit 0' \
+			unshare -m -n -p -f sh -c 'mount -t proc proc /proc; exec ./porthole doctor --json'
+		# kthreadd has the root that switch_root(8) left
+		check 'the host'"'"'s containers, from one that sees its processes' '^c1 +lxc .*exit 0' unshare -m sh -c '
+			mkdir /tmp/c; mount -t tmpfs c /tmp/c; mkdir /tmp/c/proc; cp porthole /tmp/c
+			mount -t proc proc /tmp/c/proc; exec chroot /tmp/c /porthole ps -a -f engine=lxc --format "{{.Name}} {{.Engine}} "'
 		check 'a program on a volume' "$(made 'program +/srv/v/run, (x86-64|aarch64 .arm64.), static .*exit 0')" ./porthole entrypoint c1
 		mkdir -p /tmp/v /var/lib/lxc/x/rootfs/data
 		echo there >/tmp/v/f
@@ -114,7 +121,7 @@ boots() {
 		cp "$PORTHOLE" "$PT_TOOLS/scratch" "$PT_TOOLS/app" "$PORTHOLE_BUILD/kit.erofs" "$disk/b/"
 	fi
 	out=$(kernel_run "$1" "$disk" "RUNG='$2' OLD='${3:-}'; $(inside)") || die "$(grep -v '^ok' <<<"$out")"
-	[[ $(grep -c '^ok' <<<"$out") == 42 && $out != *BAD* ]] ||
+	[[ $(grep -c '^ok' <<<"$out") == 45 && $out != *BAD* ]] ||
 		die "$(grep -c '^ok' <<<"$out") ok; $(grep -v '^ok' <<<"$out")"
 }
 

@@ -334,3 +334,103 @@ orphaned() {
 	run -0 "$PORTHOLE" ps -a
 	[[ $output != *"$one"* ]]
 }
+
+# What a container of the host's is given: all but what nobody here has, and no filter.
+MANAGER=(--cap-add ALL --cap-drop SYS_RESOURCE --security-opt seccomp=unconfined --pid host)
+
+# inside ENGINE FLAG...: a container, $IN, which has our binary at /b/porthole.
+inside() {
+	IN=$(uniq_name in) IN_ENGINE=$1
+	cp "$PORTHOLE" "$BATS_TEST_TMPDIR/porthole"
+	target_start "$1" "$IN" bookworm -v "$BATS_TEST_TMPDIR:/b:ro" "${@:2}" >/dev/null
+}
+
+# in_it ARG...: porthole there.
+in_it() {
+	engine_cli "$IN_ENGINE" exec "$IN" /b/porthole "$@"
+}
+
+# one_of_each ENGINE...: WEB[ENGINE] is a container of each.
+one_of_each() {
+	local e
+	declare -gA WEB=()
+	for e; do
+		WEB[$e]=$(uniq_name web)
+		target_start "$e" "${WEB[$e]}" busybox >/dev/null
+	done
+}
+
+# all_by_name COMMAND...: porthole there lists each by its name and engine, and enters it by its name alone.
+all_by_name() {
+	local e
+	run -0 --separate-stderr "$@" ps --format '{{.Engine}} {{.Name}}'
+	for e in "${!WEB[@]}"; do
+		grep -qxF "$e ${WEB[$e]}" <<<"$output" || die "$e ${WEB[$e]} is not in: $output"
+		[[ $("$@" inspect --json -s process "${WEB[$e]}" | jq -r '"\(.engine) \(.pid)"') == "$e $(target_pid "$e" "${WEB[$e]}")" ]]
+		[[ $("$@" exec --kit none "${WEB[$e]}" readlink /proc/self/ns/mnt) != "$(readlink /proc/self/ns/mnt)" ]]
+	done
+}
+
+@test "from inside a container with the host's processes: every engine's by name, and what does not run" {
+	require docker podman containerd runc crun lxc nspawn
+	local at engine flag stopped
+	one_of_each docker podman containerd runc crun lxc nspawn
+	stopped=$(uniq_name old)
+	engine_cli docker create --name "$stopped" --network none pt/busybox:1 /app
+	for at in docker:/host docker:/somewhere/else docker: podman:/host; do
+		engine=${at%%:*} flag=${at#*:}
+		inside "$engine" "${MANAGER[@]}" ${flag:+-v "/:$flag"}
+		all_by_name in_it
+		[[ $(in_it ps -a --format '{{.Name}}' | grep -cxF "$stopped") == 1 ]]
+		if [[ $flag ]]; then
+			run -0 in_it exec --kit none "$stopped" /app --exit 0
+			run -0 in_it diff "${WEB[docker]}"
+			[[ $(in_it doctor --json | jq -r .host_root) == "$flag" ]]
+		else
+			# found by another process's root, of which nothing can be mounted: that is said, and how to get it
+			run -125 --separate-stderr in_it exec --kit none "$stopped" /app
+			[[ $stderr == *"cannot be mounted from here"*"-v /:/host"* ]] || die "$stderr"
+			[[ $(in_it doctor --json | jq -c '[.host_root, (.verbs[] | select(.verb | startswith("exec, of what is stopped")).add)]') == \
+				'[null,"-v /:/host"]' ]]
+		fi
+		target_stop "$engine" "$IN"
+	done
+	engine_cli docker rm "$stopped"
+}
+
+@test "from inside: what an image or a variable calls the host's / is not believed" {
+	require docker runc
+	local web fake
+	web=$(uniq_name web) fake=$(uniq_name fake)
+	target_start runc "$web" busybox >/dev/null
+	mkdir -p "$BATS_TEST_TMPDIR/root/run/runc" "$BATS_TEST_TMPDIR/root/etc"
+	cp -r "/run/runc/$web" "$BATS_TEST_TMPDIR/root/run/runc/$fake"
+	cp /etc/passwd "$BATS_TEST_TMPDIR/root/etc/"
+	inside docker "${MANAGER[@]}" -v "$BATS_TEST_TMPDIR/root:/host" -e HOST_ROOT=/host -e sysimage=/host
+	run -0 in_it ps
+	[[ $output == *"$web "*runc* && $output != *"$fake"* ]] || die "$output"
+	[[ $(in_it doctor --json | jq -r .host_root) != /host ]]
+	# the same directory as its own /run is one of its own
+	target_stop docker "$IN"
+	inside docker "${MANAGER[@]}" -v "$BATS_TEST_TMPDIR/root/run:/run"
+	run -0 in_it ps
+	[[ $output == *"$fake "* ]] || die "$output"
+}
+
+@test "from inside one of ours: by name as far as its profile goes, and what is missing for more" {
+	require kit docker runc crun
+	local p
+	one_of_each docker runc crun
+	for p in admin trace; do
+		all_by_name timeout 60 "$PORTHOLE" host run -q --profile "$p" -- porthole
+	done
+	# no CAP_SYS_PTRACE: what the engines' files tell
+	run -0 --separate-stderr "$PORTHOLE" host run --profile inspect -- porthole ps
+	[[ $output == *"${WEB[crun]} "*crun*"${WEB[runc]} "*runc* && $stderr == *"--cap-add SYS_PTRACE"* ]] || die "$output $stderr"
+	run -125 --separate-stderr "$PORTHOLE" host run --profile inspect -- porthole exec "${WEB[runc]}" true
+	[[ $stderr == *"start this container with --cap-add "* && $stderr != *sudo* ]] || die "$stderr"
+	run -125 --separate-stderr "$PORTHOLE" host run --profile monitor -- porthole inspect "${WEB[runc]}"
+	[[ $stderr == *"without the host's processes and CAP_SYS_PTRACE"*"with --ns +pid --cap-add SYS_PTRACE" ]] || die "$stderr"
+	# shellcheck disable=SC2086 # words
+	run -0 "$PORTHOLE" host run -q --profile monitor ${stderr##*start this container with } -- porthole inspect "${WEB[runc]}"
+}
