@@ -87,6 +87,12 @@ static bool is_booted(int proc_fd, unsigned flag)
 	return true;
 }
 
+/* Root of a container has what its bounding set allows: a user lacks sudo. */
+static uint64_t lacking(uint64_t need)
+{
+	return need & ~(geteuid() ? caps_bounding() : effective());
+}
+
 char *power_flags(int proc_fd, uint64_t need, char *out, size_t size)
 {
 	out[0] = '\0';
@@ -95,20 +101,20 @@ char *power_flags(int proc_fd, uint64_t need, char *out, size_t size)
 	if (!is_booted(proc_fd, CLONE_NEWPID))
 		snprintf(out, size, "%s",
 			 str_eq(getenv("container"), "porthole") ? "--ns +pid" : "--pid host");
-	/* root of the container has what its bounding set allows, and sudo is what a user lacks */
-	return add_caps(need & ~(geteuid() ? caps_bounding() : effective()), "--cap-add ", " ", " ",
-			out, size);
+	return add_caps(lacking(need), "--cap-add ", " ", " ", out, size);
 }
 
 /* False when no container is what is in the way. */
 static bool hint_container(struct err *e, int proc_fd, uint64_t need)
 {
-	char flags[160];
+	char names[160] = "", flags[160] = "";
 
-	if (!*power_flags(proc_fd, need, flags, sizeof(flags)))
+	if (!lacking(need) || is_booted(proc_fd, CLONE_NEWNS))
 		return false;
-	err_hint(e, "start this container with %s; 'porthole doctor' says which verbs work in it",
-		 flags);
+	err_hint(e, "%s without %s: run it as root of the host, or start this container with %s",
+		 geteuid() ? "you are" : "you are root",
+		 add_caps(lacking(need), "CAP_", ", ", " and ", names, sizeof(names)),
+		 add_caps(lacking(need), "--cap-add ", " ", " ", flags, sizeof(flags)));
 	return true;
 }
 

@@ -142,12 +142,12 @@ static void warn_limits(struct look *l, bool any)
 		*power_flags(l->roots->proc_fd, CAPS_BIT(CAP_SYS_PTRACE), flags, sizeof(flags));
 	enum power power = look_power(l);
 
-	switch (inside && power == POWER_USER ? POWER_CAPS : power) {
+	switch (power == POWER_USER && strstr(flags, "--cap") ? POWER_CAPS : power) {
 	case POWER_FULL:
 		if (inside && !any)
 			look_warn(l,
-				  "this container runs none, and sees none of the host's: start "
-				  "it with %s",
+				  "there is no container of any engine in this one, which sees "
+				  "none of the host's: start it with %s",
 				  flags);
 		break;
 	case POWER_USER:

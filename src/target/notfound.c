@@ -78,7 +78,8 @@ static bool suggest(struct look *l, const struct spec *s, struct err *e)
 		err_hint(e, "'porthole ps -a' lists the %zu there are", all.n);
 	else if (*power_flags(l->roots->proc_fd, 0, flags, sizeof(flags)))
 		err_hint(e,
-			 "this container runs none, and sees none of the host's: start it with %s",
+			 "there is no container of any engine in this one, which sees none of the "
+			 "host's: start it with %s",
 			 flags);
 	else
 		err_hint(e, "there is no container of any engine on this host");
@@ -106,7 +107,7 @@ static bool is_hidden(struct look *l, const struct spec *s, struct err *e)
 		*power_flags(l->roots->proc_fd, CAPS_BIT(CAP_SYS_PTRACE), flags, sizeof(flags));
 	enum power power = look_power(l);
 
-	switch (inside && power == POWER_USER ? POWER_CAPS : power) {
+	switch (power == POWER_USER && strstr(flags, "--cap") ? POWER_CAPS : power) {
 	case POWER_FULL:
 		return false;
 	case POWER_USER:
@@ -130,8 +131,8 @@ static bool is_hidden(struct look *l, const struct spec *s, struct err *e)
 	err_say(e, EACCES,
 		"cannot look for '%s' everywhere without %s%s, and nothing that may be seen has "
 		"that name",
-		s->typed, str_starts(flags, "--cap") || !inside ? "" : "the host's processes and ",
-		*names ? names : "CAP_DAC_READ_SEARCH");
+		s->typed, *names ? names : "CAP_DAC_READ_SEARCH",
+		str_starts(flags, "--cap") || !inside ? "" : " and the host's processes");
 	if (inside)
 		err_hint(e, "start this container with %s", flags);
 	else

@@ -192,9 +192,9 @@ kit_says() {
 	[[ $output == *"its own "*mnt*pid* && $output != *"in no container"* ]] || die "$output"
 	[[ $(in_it inspect --json 1 | jq -c '[.namespaces.mnt.is, .namespaces.user.is]') == '["own","host"]' ]]
 	run -125 in_it inspect "$WEB"
-	[[ $output == *"without the host's processes and CAP_SYS_PTRACE"*"start this container with --pid host --cap-add SYS_PTRACE" ]] || die "$output"
+	[[ $output == *"without CAP_SYS_PTRACE and the host's processes"*"start this container with --pid host --cap-add SYS_PTRACE" ]] || die "$output"
 	run -125 in_it host run true
-	[[ $output == *"start this container with --pid host "*"--cap-add SYS_ADMIN"* && $output != *sudo* ]] || die "$output"
+	[[ $output == *"you are root without "*CAP_SYS_ADMIN*"start this container with "*"--cap-add SYS_ADMIN"* && $output != *sudo* ]] || die "$output"
 	run -125 in_it exec --kit none 1 true
 	[[ $output == *"no container but ours"* ]] || die "$output"
 	run -0 --separate-stderr in_it ps

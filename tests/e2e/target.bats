@@ -430,7 +430,7 @@ all_by_name() {
 	run -125 --separate-stderr "$PORTHOLE" host run --profile inspect -- porthole exec "${WEB[runc]}" true
 	[[ $stderr == *"start this container with --cap-add "* && $stderr != *sudo* ]] || die "$stderr"
 	run -125 --separate-stderr "$PORTHOLE" host run --profile monitor -- porthole inspect "${WEB[runc]}"
-	[[ $stderr == *"without the host's processes and CAP_SYS_PTRACE"*"with --ns +pid --cap-add SYS_PTRACE" ]] || die "$stderr"
+	[[ $stderr == *"without CAP_SYS_PTRACE and the host's processes"*"with --ns +pid --cap-add SYS_PTRACE" ]] || die "$stderr"
 	# shellcheck disable=SC2086 # words
 	run -0 "$PORTHOLE" host run -q --profile monitor ${stderr##*start this container with } -- porthole inspect "${WEB[runc]}"
 }
