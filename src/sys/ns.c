@@ -150,14 +150,20 @@ int ns_join(int pidfd, int proc_fd, unsigned flags)
 
 /* --- those the machine booted with --- */
 
+static bool sees_kthreadd(int proc_fd)
+{
+	char comm[32];
+
+	return file_read_small_at(proc_fd, "2/comm", comm, sizeof(comm)) > 0 &&
+	       str_eq(comm, "kthreadd\n");
+}
+
 /* kthreadd, where it is seen and may be looked at, is in all of them. 0: it is not. */
 static uint64_t of_kthreadd(int proc_fd, const struct ns_type *t)
 {
 	_cleanup_close_ int fd = -EBADF;
-	char comm[32];
 
-	if (file_read_small_at(proc_fd, "2/comm", comm, sizeof(comm)) <= 0 ||
-	    !str_eq(comm, "kthreadd\n"))
+	if (!sees_kthreadd(proc_fd))
 		return 0;
 	fd = openat(proc_fd, "2", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? 0 : ns_inode(fd, t);
@@ -187,7 +193,10 @@ static int are_in_booted(int proc_fd, unsigned flag)
 		return faccessat(proc_fd, "sys/net/core/somaxconn", F_OK, 0) == 0 ? 0 : -1;
 	}
 	root = self >= 0 && mountinfo_read(self, &m) == 0 ? mountinfo_root(&m) : NULL;
-	return root ? root->parent == 1 : -1;
+	if (root && root->parent == 1)
+		return 1;
+	/* the host's own / can be deeper, over an image's */
+	return root && !sees_kthreadd(proc_fd) ? 0 : -1;
 }
 
 int ns_is_booted(int proc_fd, const struct ns_type *t, uint64_t inode)
