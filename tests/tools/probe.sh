@@ -29,7 +29,9 @@ for f in /proc/sys/vm/drop_caches /proc/sysrq-trigger /proc/sys/kernel/core_patt
 	# shellcheck disable=SC2015
 	[ -e "$f" ] && (: >"$f") 2>/dev/null && echo "opens $f" || echo "cannot open $f"
 done
-for c in "head -c 1 /proc/kcore" "head -c 1 /dev/kmsg" "dmesg" "cat /host/etc/shadow" "mount -t tmpfs none /mnt" "unshare -m true" \
+# masked or denied (AppArmor), nothing comes
+[ "$(timeout 5 head -c 1 /proc/kcore 2>/dev/null)" ] && echo "reads /proc/kcore" || echo "nothing of /proc/kcore"
+for c in "head -c 1 /dev/kmsg" "dmesg" "cat /host/etc/shadow" "mount -t tmpfs none /mnt" "unshare -m true" \
 	"nsenter -t 1 -u true" "chroot /host true" "kill -0 $3" "ls /proc/$3/root/" "ip link add probe0 type dummy" "hostname $(hostname)"; do
 	if timeout 5 $c >/dev/null 2>&1; then echo "can $c"; else echo "cannot $c"; fi | sed "s/$3/PID/"
 done
