@@ -29,6 +29,7 @@
 #include "sys/ns.h"
 #include "sys/power.h"
 #include "sys/proc.h"
+#include "sys/processor.h"
 
 enum {
 	GUARD_AFTER_MS = 5, /* later than `bash -c true` takes */
@@ -129,6 +130,7 @@ static int start_agent(struct supervisor *s, struct err *e)
 		return plan_exited(p, e);
 	if (s->agent_pid < 0)
 		return err_set(e, errno, "starting a process");
+	processor_part(s->agent_pid);
 	s->inside = s->agent_pid;
 	cleanup_close(&s->agent.sock);
 	s->agent.sock = -EBADF;

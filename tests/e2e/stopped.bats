@@ -199,8 +199,9 @@ owners() {
 	in_engine podman-default mount -t overlay none "$dir/ov" -o "lowerdir=$dir/lower:$(mktemp -d -p "$dir")"
 	owners podman-default --uidmap 0:200000:65536 --gidmap 0:200000:65536 -v "$dir/ov:/ov:ro"
 	# an overlay cannot be id-mapped: said once
-	run -0 --separate-stderr xd "$NAME" stat -c %u:%g /ov /vol/v
-	[[ $output == $'200007:200008\n7:8' && $stderr == "porthole: owners in /ov are shown as they are on disk: what it lies on cannot be id-mapped" ]] ||
+	run -0 --separate-stderr in_engine "$ENGINE" timeout -k 2 20 "$PORTHOLE" exec "$NAME" stat -c %u:%g /ov /vol/v
+	[[ $output == $'200007:200008\n7:8' && ${#stderr_lines[@]} == 2 && ${stderr_lines[1]} == *" exited with "* &&
+		${stderr_lines[0]} == "porthole: owners in /ov are shown as they are on disk: what it lies on cannot be id-mapped" ]] ||
 		die "$output $stderr"
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "base/str.h"
 #include "sys/pidfd.h"
 #include "sys/proc.h"
+#include "sys/processor.h"
 
 static int proc_fd = -EBADF;
 
@@ -175,12 +177,53 @@ static void test_uid_map(void **state)
 	assert_true(count > 0);
 }
 
+/* A child that waits for us to let it go, as processor_part() leaves it: on which may it run? */
+static cpu_set_t parted(void)
+{
+	cpu_set_t set;
+	int gate[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(gate), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(gate[1]);
+		_exit(read(gate[0], &gate[1], 1) == 0 ? 0 : 1);
+	}
+	processor_part(pid);
+	assert_int_equal(sched_getaffinity(pid, sizeof(set), &set), 0);
+	close(gate[1]);
+	close(gate[0]);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return set;
+}
+
+static void test_processor_part(void **state)
+{
+	cpu_set_t ours, one, child;
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(ours), &ours), 0);
+	for (int i = 0; i < 50; i++) {
+		child = parted();
+		assert_true(CPU_EQUAL(&child, &ours));
+	}
+	/* who may run on one alone stays there */
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	child = parted();
+	assert_true(CPU_EQUAL(&child, &one));
+	assert_int_equal(sched_setaffinity(0, sizeof(ours), &ours), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stat),	cmocka_unit_test(test_dir_outlives_pid),
-		cmocka_unit_test(test_args),	cmocka_unit_test(test_pidfd),
-		cmocka_unit_test(test_uid_map), cmocka_unit_test(test_wait_status),
+		cmocka_unit_test(test_stat),	       cmocka_unit_test(test_dir_outlives_pid),
+		cmocka_unit_test(test_args),	       cmocka_unit_test(test_pidfd),
+		cmocka_unit_test(test_uid_map),	       cmocka_unit_test(test_wait_status),
+		cmocka_unit_test(test_processor_part),
 	};
 
 	return cmocka_run_group_tests(tests, open_proc, NULL);
