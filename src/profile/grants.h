@@ -41,6 +41,7 @@ struct grants {
 	bool ipc_ro;	     /* what is in the ipc namespace can be looked at alone (profiles) */
 	bool whole_cgroup;   /* cgroup or device rules that reach beyond its own */
 	struct strv unknown; /* options that were not understood */
+	bool unsure;	     /* the image may be the value of the last of them */
 };
 
 #define _cleanup_grants_ _cleanup_(grants_done)

@@ -67,6 +67,38 @@ static char *part(const char **p)
 	return copy;
 }
 
+/* An absolute path by its words alone, as docker(1) takes it: "/root/.." is "/". */
+static char *cleaned(const char *path)
+{
+	_cleanup_strv_ struct strv parts = {};
+	_cleanup_buf_ struct buf b = {};
+
+	if (*path != '/')
+		return strdup(path);
+	if (strv_split(&parts, path, "/") < 0)
+		return NULL;
+	for (size_t i = 0; i < parts.n; i++) {
+		char *last = b.len ? strrchr(b.data, '/') : NULL;
+
+		if (str_eq(parts.v[i], "..") && last) {
+			*last = '\0';
+			b.len = (size_t)(last - b.data);
+		} else if (!str_has_word(". ..", parts.v[i]) && *parts.v[i])
+			buf_printf(&b, "/%s", parts.v[i]);
+	}
+	if (!b.len)
+		buf_puts(&b, "/");
+	return buf_take(&b);
+}
+
+static int add_path(struct grants *g, const char *host, const char *inside, bool ro, bool deep_ro,
+		    const char *way)
+{
+	_cleanup_free_ char *path = cleaned(host);
+
+	return path ? grants_mount(g, path, inside, ro, deep_ro, way) : -ENOMEM;
+}
+
 /* -v HOST:INSIDE[:OPTIONS]; one path alone is a volume of the engine's. */
 static int add_volume(struct grants *g, const char *value)
 {
@@ -83,8 +115,8 @@ static int add_volume(struct grants *g, const char *value)
 	for (size_t i = 0; ways[i]; i++)
 		if (strv_has(&o, ways[i]))
 			way = ways[i];
-	return grants_mount(g, host, inside, strv_has(&o, "ro") || strv_has(&o, "readonly"),
-			    strv_has(&o, "rro"), way);
+	return add_path(g, host, inside, strv_has(&o, "ro") || strv_has(&o, "readonly"),
+			strv_has(&o, "rro"), way);
 }
 
 /* --mount type=bind,source=/,target=/host,readonly,bind-propagation=rslave */
@@ -116,7 +148,7 @@ static int add_mount(struct grants *g, const char *value)
 	}
 	if (!str_eq(type, "bind") || !host || !inside)
 		return 0;
-	return grants_mount(g, host, inside, ro, deep, way);
+	return add_path(g, host, inside, ro, deep, way);
 }
 
 static int add_namespace(struct grants *g, unsigned flag, const char *name, const char *value)
@@ -205,6 +237,7 @@ static int take_all(const struct strv *words, const struct line_opts *opts, size
 	while ((r = line_next(words, opts, at, &letter, &o, &known, e)) == 1) {
 		if (opts == &global_opts)
 			continue;
+		g->unsure = !known && !o.value;
 		r = known ? take(g, &o, e) : strv_add(&g->unknown, o.name);
 		if (r < 0)
 			return r;

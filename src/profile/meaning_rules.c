@@ -132,10 +132,21 @@ RULE(proc_writable)
 	return false;
 }
 
+/* Not one of them is a way to a disk or to the kernel's memory. */
+static bool is_harmless(const char *device)
+{
+	_cleanup_free_ char *path = strndup(device, strcspn(device, ":"));
+
+	return path && str_has_word("/dev/null /dev/zero /dev/full /dev/random /dev/urandom "
+				    "/dev/tty /dev/kvm /dev/fuse /dev/net/tun",
+				    path);
+}
+
 RULE(devices)
 {
 	for (size_t i = 0; i < g->devices.n; i++)
-		item(b, g->devices.v[i]);
+		if (!is_harmless(g->devices.v[i]))
+			item(b, g->devices.v[i]);
 	for (size_t i = 0; i < g->n_mounts; i++)
 		if (is_path(&g->mounts[i], "/dev"))
 			at(b, &g->mounts[i]);
@@ -150,35 +161,18 @@ RULE(admin)
 
 /* --- isolation that is gone --- */
 
-RULE(pid_gone)
-{
-	(void)b;
-	return is_host(g, CLONE_NEWPID);
-}
+#define GONE(name, ns)                                                                             \
+	RULE(name)                                                                                 \
+	{                                                                                          \
+		(void)b;                                                                           \
+		return is_host(g, ns);                                                             \
+	}
 
-RULE(net_gone)
-{
-	(void)b;
-	return is_host(g, CLONE_NEWNET);
-}
-
-RULE(ipc_gone)
-{
-	(void)b;
-	return is_host(g, CLONE_NEWIPC);
-}
-
-RULE(uts_gone)
-{
-	(void)b;
-	return is_host(g, CLONE_NEWUTS);
-}
-
-RULE(cgroup_gone)
-{
-	(void)b;
-	return is_host(g, CLONE_NEWCGROUP);
-}
+GONE(pid_gone, CLONE_NEWPID)
+GONE(net_gone, CLONE_NEWNET)
+GONE(ipc_gone, CLONE_NEWIPC)
+GONE(uts_gone, CLONE_NEWUTS)
+GONE(cgroup_gone, CLONE_NEWCGROUP)
 
 RULE(joined)
 {
@@ -256,6 +250,9 @@ RULE(shallow_ro)
 
 RULE(writes_paths)
 {
+	for (size_t i = 0; i < g->devices.n; i++)
+		if (is_harmless(g->devices.v[i]))
+			item(b, g->devices.v[i]);
 	return others(g, b, false);
 }
 
@@ -392,11 +389,12 @@ RULE(unbound)
 	return lost && !g->userns && (g->tool == TOOL_DOCKER || g->tool == TOOL_PODMAN);
 }
 
-/* What a shell replaces by options, perhaps: the first word that is none is the image. */
+/* What a shell replaces by options, perhaps, or the value of an option that nobody knows: the
+ * first word that is none is the image. */
 RULE(open_image)
 {
 	buf_puts(b, g->image ? g->image : "");
-	return g->cmd.n > 0 && b->len > 0 && strchr("$`", *g->image);
+	return g->cmd.n > 0 && b->len > 0 && (g->unsure || strchr("$`", *g->image));
 }
 
 RULE(unknown)
@@ -488,7 +486,7 @@ const struct meaning_rule meaning_rules[] = {
 	 "This host cannot give @: docker, runc and crun then refuse to start it."},
 	{"open-image", MEANS_NOTE, open_image,
 	 "@ is taken for the image, and what follows it for the command: if it stands for options, "
-	 "neither they nor those that follow are counted. Write it out."},
+	 "or is the value of one, neither they nor those that follow are counted. Write it out."},
 	{"unknown", MEANS_NOTE, unknown, "Not understood, and so not counted: @."},
 	{},
 };

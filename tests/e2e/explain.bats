@@ -66,6 +66,11 @@ refused() {
 	check root dirs-writable '-v/etc:/e'
 	check root proc-writable '-v /proc:/hp'
 	check root devices '--device /dev/sda'
+	[[ -z $(ids root 'docker run --device /dev/kvm:/dev/kvm:rw x') ]] # no disk
+	[[ $(x docker run --device=/dev/fuse x) == *"What it can write"*/dev/fuse* ]]
+	check root root-writable '-v /root/..//.:/host' # docker cleans paths by their words
+	check root root-writable '--mount type=bind,src=/../usr/..,dst=/host'
+	[[ $(x docker run -v /srv/../srv/./data:/d x) == *"/srv/data (at /d)"* ]]
 	check read reads-any '--cap-add dac_read_search'
 	check read reads-root '--mount type=bind,source=/,target=/h,readonly'
 	check write shallow-ro '-v /:/host:ro'
@@ -77,6 +82,9 @@ refused() {
 	check note ports '-itp 80:80'
 	check note unknown --frobnicate
 	check note open-image '$OPTS'
+	check note open-image '--frobnicate 3'
+	[[ $(ids note 'docker run --frobnicate=3 img sh') != *open-image* ]]
+	[[ $(ids note 'docker run --frobnicate -v /a:/b img sh') != *open-image* ]]
 	[[ $(ids note 'docker run $IMAGE') != *open-image* ]] # nothing follows that could be meant otherwise
 	# podman's and bwrap's read-only of their own: bwrap's is recursive
 	[[ $(ids write 'bwrap --ro-bind / / --unshare-all true') != *shallow-ro* ]]
