@@ -32,7 +32,7 @@ int plan_denied(const struct plan *p, int r, struct err *e)
 {
 	struct pollfd pfd = {.fd = p->target->pidfd, .events = POLLIN};
 
-	if ((r == -EACCES || r == -EPERM) && poll(&pfd, 1, ENDING_MS) > 0)
+	if ((r == -EACCES || r == -EPERM || r == -ESRCH) && poll(&pfd, 1, ENDING_MS) > 0)
 		return plan_exited(p, e);
 	return r;
 }

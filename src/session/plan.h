@@ -181,7 +181,7 @@ int plan_cookie(char out[17]);
 int plan_exited(const struct plan *p, struct err *e);
 
 /* `r` of looking at the target, with its `e`. A process that is ending may not be looked at any
- * more, a moment before its pidfd says so: that is plan_exited(). */
+ * more, a moment before its pidfd says so, or is not there: that is plan_exited(). */
 int plan_denied(const struct plan *p, int r, struct err *e);
 
 /* The plan in words, for --explain: one "what: how" line a fact, printable. 0 or -ENOMEM. */
