@@ -1,5 +1,6 @@
 /* porthole attach: at the terminal of a container of ours in the background. */
 #include "launch/attach.h"
+#include "launch/name.h"
 
 #include <unistd.h>
 
@@ -53,6 +54,10 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = target_roots_open(&roots, e);
 	if (r == 0)
 		r = target_resolve(&roots, argv[0], &t, e);
+	/* what has a host name of its own is found by that, as nobody's */
+	if ((r == -ENOENT || (r == 0 && str_eq(t.engine, "none"))) &&
+	    launch_name_is_front(argv[0], e))
+		return -ENOENT;
 	if (r < 0)
 		return r;
 	if (!str_eq(t.engine, "porthole"))

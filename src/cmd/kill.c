@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "launch/end.h"
 #include "launch/ended.h"
+#include "launch/name.h"
 #include "sys/exitcode.h"
 #include "target/target.h"
 
@@ -66,6 +67,9 @@ static int end_one(const struct target_roots *roots, const char *spec, int sig, 
 
 	if (r == -ENOENT && sig == SIGKILL && launch_ended_forget(launch_ended_name(spec)) == 0)
 		return 0;
+	/* what has a host name of its own is found by that, as nobody's */
+	if ((r == -ENOENT || (r == 0 && str_eq(t.engine, "none"))) && launch_name_is_front(spec, e))
+		return -ENOENT;
 	if (r < 0)
 		return r;
 	if (!str_eq(t.engine, "porthole"))

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "launch/log.h"
+#include "launch/name.h"
 #include "target/ended.h"
 #include "target/target.h"
 
@@ -48,10 +49,19 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = target_resolve(&roots, argv[0], &t, e);
 	if (r == -ENOENT && (kept = launch_ended_open(own)) >= 0)
 		return print(own, o->follow, e);
+	/* what has a host name of its own is found by that, as nobody's */
+	if ((r == -ENOENT || (r == 0 && str_eq(t.engine, "none"))) &&
+	    launch_name_is_front(argv[0], e))
+		return -ENOENT;
 	if (r < 0)
 		return r;
 	if (str_eq(t.engine, "porthole"))
 		return print(t.name, o->follow, e);
+	if (str_eq(t.engine, "none")) {
+		err_say(e, EINVAL, "'%s' is no engine's: nothing has kept what it said", argv[0]);
+		err_hint(e, "'porthole tap %s' shows what it writes from now on", argv[0]);
+		return -EINVAL;
+	}
 	err_say(e, EINVAL, "'%s' is %s's, which has what it said", argv[0], t.engine);
 	if (str_eq(t.engine, "docker") || str_eq(t.engine, "podman"))
 		err_hint(e, "type: %s logs %s", t.engine, t.name);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "launch/ended.h"
 #include "launch/state.h"
 
 enum { TRIES = 20, NAP_NS = 5000000 };
@@ -79,4 +80,22 @@ int launch_name_front(const char *name, int *held, struct err *e)
 	launch_sweep();
 	dir = launch_state_read(name, &s, NULL);
 	return dir < 0 ? 0 : launch_taken(name, e);
+}
+
+bool launch_name_is_front(const char *typed, struct err *e)
+{
+	const char *name = launch_ended_name(typed);
+	struct sockaddr_un a;
+	pid_t pid;
+
+	if (launch_name_check(name, NULL) < 0)
+		return false;
+	pid = holder(&a, address(name, &a));
+	if (pid <= 0)
+		return false;
+	err_say(e, ENOENT, "'%s' is in the foreground of process %d, and seen there alone", name,
+		(int)pid);
+	err_hint(e, "'kill %d' ends it; with -d it would be in the background, and known here",
+		 (int)pid);
+	return true;
 }

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /* Take the name for as long as *held is open, the caller's; it stays closed where no such socket
@@ -14,3 +16,7 @@ int launch_name_take(const char *name, int *held, struct err *e);
 
 /* The same for a container in the foreground, which no directory in /run/porthole stands for. */
 int launch_name_front(const char *name, int *held, struct err *e);
+
+/* Whether a container in the foreground is named so, and `e` says whose it is. `typed`: NAME or
+ * porthole://NAME. */
+bool launch_name_is_front(const char *typed, struct err *e);

@@ -115,7 +115,7 @@ ended() {
 }
 
 @test "a name is one container's: in the foreground, in the background, and of many at once exactly one" {
-	local i pids=() won=0 lost=0
+	local i verb pids=() won=0 lost=0
 	# shellcheck disable=SC2016
 	hr -q --name "$NAME" --profile net sh -c 'echo up; until [ -e /tmp/go ]; do sleep 0.1; done' >"$DIR/fg" 3>&- &
 	wait_until 10 grep -q up "$DIR/fg"
@@ -124,6 +124,14 @@ ended() {
 		run -125 hr -q --name "$NAME" --profile net $i true
 		[[ $output == *"there is a container '$NAME' already"*"in the foreground of process "*"another --name"* ]] || die "$i: $output"
 	done
+	for verb in kill attach logs; do # which know those in the background
+		run -125 timeout -k 2 20 "$PORTHOLE" "$verb" "$NAME"
+		[[ $output == *"'$NAME' is in the foreground of process "*"ends it"* ]] || die "$verb: $output"
+		run -125 timeout -k 2 20 "$PORTHOLE" "$verb" "$NAME-none"
+		[[ $output == *"nothing is named '$NAME-none'"* ]] || die "$i: $output"
+	done
+	run -125 timeout -k 2 20 "$PORTHOLE" logs $$
+	[[ $output == *"'$$' is no engine's"*"porthole tap"* ]] || die "$output"
 	# the default name is many's
 	run -0 hr -q --profile net true
 	run -125 hr -q --name "$NAME" true
