@@ -211,3 +211,12 @@ int grants_of_line(const struct strv *words, struct grants *out, struct err *e)
 		    "lines");
 	return -EINVAL;
 }
+
+bool grants_has_root(const struct grants *g)
+{
+	const char *user = g->user ? g->user : "root";
+	size_t n = strcspn(user, ":");
+
+	return !g->userns && g->tool != TOOL_BWRAP &&
+	       ((n == 1 && *user == '0') || (n == 4 && str_starts(user, "root")));
+}

@@ -59,6 +59,10 @@ int grants_caps(struct grants *g, const char *list, bool drop, struct err *e);
  * read; -ENOMEM. */
 int grants_of_line(const struct strv *words, struct grants *out, struct err *e);
 
+/* Whether what it runs begins as root, who is the host's: not said otherwise, and no user namespace
+ * that is known of. */
+bool grants_has_root(const struct grants *g);
+
 /* --- pieces, in files of their own: words[*at] is the first after the program's name --- */
 
 /* docker and podman: run and create. */

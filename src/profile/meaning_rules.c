@@ -81,15 +81,19 @@ RULE(engine_socket)
 {
 	static const char *const names[] = {"docker.sock", "podman.sock", "containerd.sock",
 					    "crio.sock", "buildkitd.sock"};
-	bool found = false;
+	/* where they are; what can be written to there means more */
+	const char *dirs = "/ /run /var/run /run/podman /run/containerd /run/crio";
 
-	for (size_t i = 0; i < g->n_mounts; i++)
+	for (size_t i = 0; i < g->n_mounts; i++) {
+		const struct grant_mount *m = &g->mounts[i];
+		bool is = m->ro && is_in(m, dirs) && grants_has_root(g);
+
 		for (size_t k = 0; k < ARRAY_LEN(names); k++)
-			if (str_ends(g->mounts[i].host, names[k])) {
-				at(b, &g->mounts[i]);
-				found = true;
-			}
-	return found;
+			is |= str_ends(m->host, names[k]);
+		if (is)
+			at(b, m);
+	}
+	return b->len > 0;
 }
 
 RULE(root_writable)
@@ -411,9 +415,9 @@ const struct meaning_rule meaning_rules[] = {
 	 "@: every capability, every device, no filter and no mask. Root in it is root of the "
 	 "host."},
 	{"engine-socket", MEANS_ROOT, engine_socket,
-	 "@ is an engine's own socket: whoever may connect to it starts containers with any "
-	 "rights, and "
-	 "so is root of the host. Read-only changes nothing: one still connects."},
+	 "@: an engine's own socket, or where engines have them. Whoever may connect to one starts "
+	 "containers with any rights, and so is root of the host. Read-only changes nothing: one "
+	 "still connects."},
 	{"root-writable", MEANS_ROOT, root_writable,
 	 "The host's / is writable at @: /etc/shadow, cron, systemd's units, every container's "
 	 "files."},

@@ -74,6 +74,9 @@ refused() {
 	check read reads-any '--cap-add dac_read_search'
 	check read reads-root '--mount type=bind,source=/,target=/h,readonly'
 	check write shallow-ro '-v /:/host:ro'
+	check root engine-socket '-v /:/host:ro'
+	check root engine-socket '-v /var/run:/x:ro'
+	[[ -z $(ids root 'docker run --user 1000 -v /:/host:ro x')$(ids root 'docker run -v /srv:/x:ro x') ]] || die "a socket"
 	check write writes-paths '-v /srv/data:/data'
 	check do net-admin '--net=host --cap-add net_admin'
 	check do kernel-watch '--cap-add BPF'
