@@ -121,13 +121,16 @@ int facts_oci_parse(json_t *config, struct facts_engine *out)
 	return 0;
 }
 
-/* A JSON file of the host, by its absolute path. */
+/* A JSON file of the engine's, by its absolute path. */
 static json_t *load(const struct target_roots *r, const char *path)
 {
-	int root = target_roots_at(r, path).root_fd;
+	const char *name = path + strspn(path, "/");
 	json_t *j = NULL;
 
-	return json_file_at(root, path + strspn(path, "/"), JSON_FILE_MAX, &j) == 0 ? j : NULL;
+	if (json_file_at(r->root_fd, name, JSON_FILE_MAX, &j) == 0 ||
+	    (r->host_fd > 0 && json_file_at(r->host_fd, name, JSON_FILE_MAX, &j) == 0))
+		return j;
+	return NULL;
 }
 
 static int docker_read(const struct target_roots *r, const char *file, struct facts_engine *out)
@@ -145,17 +148,18 @@ static int docker_read(const struct target_roots *r, const char *file, struct fa
 
 int facts_engine_read(const struct target_roots *r, const struct target *t, struct facts *f)
 {
+	const struct target_roots at = target_roots_at(r, t->of_host);
 	_cleanup_free_ char *file = NULL;
 	_cleanup_json_ json_t *config = NULL;
 
 	f->engine.restarts = -1;
 	if (t->state_file && str_ends(t->state_file, "/config.v2.json"))
-		return docker_read(r, t->state_file, &f->engine);
+		return docker_read(&at, t->state_file, &f->engine);
 	if (t->bundle)
 		file = str_fmt("%s/config.json", t->bundle);
 	else if (t->state_file && str_ends(t->state_file, "/config.json"))
 		file = strdup(t->state_file);
-	config = file ? load(r, file) : NULL;
+	config = file ? load(&at, file) : NULL;
 	if (!config)
 		return 0; /* engines without such a file are no error */
 	f->engine.file = TAKE_PTR(file);

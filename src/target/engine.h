@@ -141,6 +141,9 @@ struct engine {
  * the processes. 0 or -ENOMEM. */
 int engines_find(struct look *l, const struct want *w, const char *word, struct targets *out);
 
+/* What those engines say that are asked because their files may not be read. 0 or -errno. */
+int engines_ask(struct look *l, const struct want *w, struct targets *out);
+
 /* Whether an engine answers for this word. */
 bool engine_is(const struct engine *en, const char *word);
 /* The row of the engine that answers for this word. */

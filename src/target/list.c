@@ -114,10 +114,8 @@ int targets_collect(struct look *l, bool all, struct targets *out)
 	if (!l->scan)
 		return -ENOMEM;
 	r = engines_find(l, &w, NULL, out);
-	for (int k = 0; l->denied && r == 0 && look_next_root(l, &k);)
-		for (size_t i = 0; engines[i] && r == 0; i++)
-			if (engines[i]->ask)
-				r = engines[i]->ask(l, &w, out);
+	if (r == 0 && l->denied)
+		r = engines_ask(l, &w, out);
 	if (r < 0)
 		return r;
 	targets_unique(out);

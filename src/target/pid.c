@@ -51,6 +51,7 @@ static int adopt(struct target *out, struct target *c)
 	out->bundle = TAKE_PTR(c->bundle);
 	out->owner_uid = c->owner_uid;
 	out->sandbox = c->sandbox;
+	out->of_host = c->of_host;
 	out->created = c->created;
 	out->state = c->state;
 	free(out->name);

@@ -72,10 +72,15 @@ int target_places(const struct target_roots *r, enum target_where where, struct 
 		l.scan = scan_make(&l);
 		err = l.scan ? scan_look(&l, &none) : -ENOMEM;
 	}
-	for (int k = 0; err == 0 && look_next_root(&l, &k);)
+	for (int k = 0; err == 0 && look_next_root(&l, &k);) {
+		size_t had = out->n;
+
 		for (size_t i = 0; engines[i] && err == 0; i++)
 			if (engines[i]->places)
 				err = engines[i]->places(&l, out);
+		for (; had < out->n; had++)
+			out->v[had].of_host = l.root_fd != r->root_fd;
+	}
 	for (size_t i = 0; i < out->n; i++)
 		prefer_mounted(r, &out->v[i]);
 	if (err == 0)

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
-#include "base/path.h"
 #include "target/hostroot.h"
 
 void target_done(struct target *t)
@@ -70,16 +69,14 @@ int target_roots_open(struct target_roots *r, struct err *e)
 	return 0;
 }
 
-struct target_roots target_roots_at(const struct target_roots *r, const char *path)
+struct target_roots target_roots_at(const struct target_roots *r, bool of_host)
 {
-	_cleanup_close_ int fd =
-		path && r->host_fd > 0 ? path_open_in_root(r->host_fd, path, O_PATH) : -EBADF;
 	struct target_roots at = *r;
 
-	if (fd < 0)
-		return at;
-	at.root_fd = r->host_fd;
-	at.host_fd = -EXDEV;
+	if (of_host && r->host_fd > 0) {
+		at.root_fd = r->host_fd;
+		at.host_fd = -EXDEV;
+	}
 	return at;
 }
 

@@ -37,6 +37,7 @@ struct target {
 	char *bundle;	 /* OCI bundle directory, or NULL */
 	char *data;	 /* containerd's ROOT that has its files, or NULL */
 	char *state_file; /* the file (or /proc, or socket) that said so: for --explain */
+	bool of_host;	  /* what said so lies below target_roots.host_fd */
 	enum target_state state;
 	int exit_code;	  /* valid when TARGET_EXITED or TARGET_RESTARTING; -1: not known */
 	bool oom_killed;  /* its engine says that the kernel did, for want of memory */
@@ -89,10 +90,9 @@ int target_roots_open(struct target_roots *r, struct err *e);
 void target_roots_close(struct target_roots *r);
 #define _cleanup_roots_ _cleanup_(target_roots_close)
 
-/* The roots below which `path` (absolute, as an engine says it; or NULL) is to be looked for: where
- * the host's
- * "/" is another than ours and has it, that one is root_fd. Borrowed from `r`. */
-struct target_roots target_roots_at(const struct target_roots *r, const char *path);
+/* The roots by which what an engine keeps is found: of_host: root_fd is the host's "/" of a
+ * container that has another. Borrowed from `r`. */
+struct target_roots target_roots_at(const struct target_roots *r, bool of_host);
 
 /* 0 when what is below `at` can be mounted; -EXDEV, with `e` saying what to do, when it is of
  * another mount namespace: the host's, of which our container shows nothing. */
@@ -132,6 +132,7 @@ struct target_place {
 	const char *engine; /* static: docker, podman, containerd */
 	int fd;		    /* owned: the host's own path may be hidden from us */
 	char *path;	    /* absolute, as the engine sees it; for people */
+	bool of_host;	    /* it is below target_roots.host_fd */
 	uid_t owner;
 };
 
