@@ -148,7 +148,7 @@ static int docker_read(const struct target_roots *r, const char *file, struct fa
 
 int facts_engine_read(const struct target_roots *r, const struct target *t, struct facts *f)
 {
-	const struct target_roots at = target_roots_at(r, t->of_host);
+	const struct target_roots at = target_roots_at(r, t->of_host, t->state_file);
 	_cleanup_free_ char *file = NULL;
 	_cleanup_json_ json_t *config = NULL;
 

@@ -15,7 +15,7 @@
 #define CGROUP_NAME "porthole-"
 #define NEEDS_NONE  "with --cgroup host, and without limits, it needs none"
 
-enum { PERIOD_US = 100000, PROCS_MAX = 16 << 20, END_TRIES = 1000 };
+enum { PERIOD_US = 100000, PROCS_MAX = 16 << 20, END_TRIES = 1000, REMOVE_TRIES = 4000 };
 
 static const char *const controllers[SESSION_CONTROLLERS] = {"memory", "pids", "cpu"};
 
@@ -269,10 +269,11 @@ uint64_t session_cgroup_oom(const struct session_cgroup *c)
 
 void session_cgroup_remove(const struct session_cgroup *c)
 {
+	int tries = 0; /* for all: a process that is killed may take seconds on a busy machine */
+
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
-		for (int tries = 0;
-		     c->parent[i] >= 0 && tries < 400 && !remove_one(c->parent[i], c->name);
-		     tries++)
+		while (c->parent[i] >= 0 && !remove_one(c->parent[i], c->name) &&
+		       tries++ < REMOVE_TRIES)
 			nanosleep(&(struct timespec){.tv_nsec = 2500000}, NULL);
 	for (size_t i = 0; i < SESSION_CONTROLLERS; i++)
 		if (c->hand_down[i] && !is_shared(c->parent[i]))

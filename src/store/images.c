@@ -269,7 +269,7 @@ static size_t find(const struct image_refs *all, const char *want, size_t *v)
 static int load(const struct target_roots *r, const struct image_ref *ref, struct store *out,
 		struct err *e)
 {
-	const struct target_roots at = target_roots_at(r, ref->place->of_host);
+	const struct target_roots at = target_roots_at(r, ref->place->of_host, ref->place->path);
 	_cleanup_store_ struct store s = STORE_INIT;
 	int err = target_roots_mountable(&at, e) ?: kind_of(ref->place)->open(&at, ref, &s, e);
 

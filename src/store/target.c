@@ -27,7 +27,7 @@ static const struct {
 static int read_at(const struct target_roots *r, const struct target *t, bool of_host,
 		   size_t reader, struct store *out, struct err *e)
 {
-	const struct target_roots at = target_roots_at(r, of_host);
+	const struct target_roots at = target_roots_at(r, of_host, t->state_file);
 	_cleanup_store_ struct store s = STORE_INIT;
 	int err = target_roots_mountable(&at, e) ?: readers[reader].read(&at, t, &s, e);
 

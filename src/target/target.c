@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "target/hostroot.h"
 
 void target_done(struct target *t)
@@ -69,11 +70,18 @@ int target_roots_open(struct target_roots *r, struct err *e)
 	return 0;
 }
 
-struct target_roots target_roots_at(const struct target_roots *r, bool of_host)
+static bool has(int root, const char *path)
+{
+	_cleanup_close_ int fd = path ? path_open_in_root(root, path, O_PATH) : -EBADF;
+
+	return fd >= 0;
+}
+
+struct target_roots target_roots_at(const struct target_roots *r, bool of_host, const char *path)
 {
 	struct target_roots at = *r;
 
-	if (of_host && r->host_fd > 0) {
+	if (r->host_fd > 0 && (of_host || (!has(r->root_fd, path) && has(r->host_fd, path)))) {
 		at.root_fd = r->host_fd;
 		at.host_fd = -EXDEV;
 	}

@@ -90,9 +90,10 @@ int target_roots_open(struct target_roots *r, struct err *e);
 void target_roots_close(struct target_roots *r);
 #define _cleanup_roots_ _cleanup_(target_roots_close)
 
-/* The roots by which what an engine keeps is found: of_host: root_fd is the host's "/" of a
- * container that has another. Borrowed from `r`. */
-struct target_roots target_roots_at(const struct target_roots *r, bool of_host);
+/* The roots by which what an engine keeps at `path` (absolute, or NULL) is found: where that was
+ * said by what lies below the host's "/" (of_host), or is there alone, root_fd is that one.
+ * Borrowed from `r`. */
+struct target_roots target_roots_at(const struct target_roots *r, bool of_host, const char *path);
 
 /* 0 when what is below `at` can be mounted; -EXDEV, with `e` saying what to do, when it is of
  * another mount namespace: the host's, of which our container shows nothing. */

@@ -62,6 +62,7 @@ attached() {
 	wait_until 5 gone
 	run -125 sit -- "$SK"
 	[[ $output == *"'$SK' has ended"*"porthole logs $SK"* ]] || die "$output"
+	"$PORTHOLE" kill "$SK" # what is kept of it
 	residue_assert_same "$BATS_TEST_TMPDIR/r"
 }
 
