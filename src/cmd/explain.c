@@ -170,10 +170,10 @@ static int read_words(int argc, char **argv, struct words *out, struct err *e)
 		int r = fd_read_all(STDIN_FILENO, WORDS_LINE_MAX, &text, NULL);
 
 		return r < 0 ? err_set(e, -r, "reading the line from standard input")
-			     : words_split(text, out, e);
+			     : words_split(words_after_prompt(text), out, e);
 	}
 	if (argc == 1)
-		return words_split(argv[0], out, e);
+		return words_split(words_after_prompt(argv[0]), out, e);
 	for (int i = 0; i < argc; i++)
 		if (strv_add(&out->w, argv[i]) < 0)
 			return err_set(e, ENOMEM, "reading the line");

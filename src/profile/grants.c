@@ -24,6 +24,7 @@ void grants_done(struct grants *g)
 	free(g->mounts);
 	free(g->image);
 	free(g->user);
+	free(g->gpus);
 	*g = (struct grants){};
 }
 

@@ -37,6 +37,7 @@ struct grants {
 	struct strv cmd;
 	char *image; /* or the directory it runs on; NULL: none named */
 	char *user;  /* NULL: the image's */
+	char *gpus;  /* as asked for ("all"); NULL: none */
 	bool seccomp_off, lsm_off, masks_off, no_new_privs, read_only, userns;
 	bool ipc_ro;	     /* what is in the ipc namespace can be looked at alone (profiles) */
 	bool whole_cgroup;   /* cgroup or device rules that reach beyond its own */

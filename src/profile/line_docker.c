@@ -151,6 +151,21 @@ static int add_mount(struct grants *g, const char *value)
 	return add_path(g, host, inside, ro, deep, way);
 }
 
+/* --volumes-from NAME[:ro]: whatever that one has. */
+static int add_volumes_of(struct grants *g, const char *value)
+{
+	char *text = str_fmt("the volumes and host paths of %.*s", (int)strcspn(value, ":"), value);
+
+	return strv_push(&g->joined, text);
+}
+
+static int set_text(char **at, const char *value)
+{
+	free(*at);
+	*at = strdup(value);
+	return *at ? 0 : -ENOMEM;
+}
+
 static int add_namespace(struct grants *g, unsigned flag, const char *name, const char *value)
 {
 	_cleanup_free_ char *text = NULL;
@@ -217,11 +232,12 @@ static int take(struct grants *g, const struct line_opt *o, struct err *e)
 		g->userns = !str_eq(o->value, "host");
 	else if (str_eq(o->name, "device-cgroup-rule") || str_eq(o->name, "cgroup-parent"))
 		g->whole_cgroup = true;
-	else if (str_eq(o->name, "user")) {
-		free(g->user);
-		g->user = strdup(o->value);
-		return g->user ? 0 : -ENOMEM;
-	}
+	else if (str_eq(o->name, "volumes-from"))
+		return add_volumes_of(g, o->value);
+	else if (str_eq(o->name, "user"))
+		return set_text(&g->user, o->value);
+	else if (str_eq(o->name, "gpus"))
+		return set_text(&g->gpus, o->value);
 	return 0;
 }
 
@@ -245,6 +261,16 @@ static int take_all(const struct strv *words, const struct line_opts *opts, size
 	return r;
 }
 
+static int refuse(const char *verb, struct err *e)
+{
+	err_say(e, EINVAL, "only run and create lines give a container something: this is '%s'",
+		verb);
+	if (str_has_word("compose kube play pod", verb))
+		err_hint(e, "what it gives is written in its file: start it, and 'porthole inspect "
+			    "NAME' says what a container has");
+	return -EINVAL;
+}
+
 int grants_docker(const struct strv *words, size_t at, struct grants *g, struct err *e)
 {
 	int r = take_all(words, &global_opts, &at, g, e);
@@ -252,10 +278,7 @@ int grants_docker(const struct strv *words, size_t at, struct grants *g, struct 
 	if (r == 0 && at < words->n && str_eq(words->v[at], "container"))
 		at++;
 	if (r == 0 && (at >= words->n || !str_has_word("run create", words->v[at])))
-		return err_say(e, EINVAL,
-			       "only run and create lines give a container something: "
-			       "this is '%s'",
-			       at < words->n ? words->v[at] : words->v[at - 1]);
+		return refuse(at < words->n ? words->v[at] : words->v[at - 1], e);
 	g->caps = g->tool == TOOL_PODMAN ? CAPS_PODMAN : CAPS_DOCKER;
 	at++;
 	if (r == 0)

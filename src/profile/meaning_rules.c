@@ -23,12 +23,6 @@ enum {
 	BPF = 39,
 };
 
-static bool named(struct buf *b, const char *what)
-{
-	buf_puts(b, what);
-	return true;
-}
-
 static bool has_cap(const struct grants *g, unsigned n)
 {
 	return g->caps & CAPS_BIT(n) && !g->userns;
@@ -39,34 +33,6 @@ static bool is_host(const struct grants *g, unsigned ns)
 	return g->host_ns & ns;
 }
 
-static void item(struct buf *b, const char *text)
-{
-	buf_printf(b, "%s%s", b->len ? ", " : "", text);
-}
-
-static bool is_path(const struct grant_mount *m, const char *path)
-{
-	return str_eq(m->host, path);
-}
-
-static bool is_in(const struct grant_mount *m, const char *list)
-{
-	return str_has_word(list, m->host);
-}
-
-static void at(struct buf *b, const struct grant_mount *m)
-{
-	buf_printf(b, "%s%s", b->len ? ", " : "", m->host);
-	if (!str_eq(m->host, m->inside))
-		buf_printf(b, " (at %s)", m->inside);
-}
-
-/* Whose loss is root's loss, when they can be written to. */
-static const char dirs_of_root[] = "/etc /root /boot /usr /var /var/lib /home /opt /lib /bin /sbin "
-				   "/run /var/run /lib/modules /usr/lib /usr/bin /usr/sbin "
-				   "/var/lib/docker /var/lib/containers /var/lib/containerd "
-				   "/var/lib/kubelet /etc/systemd /var/spool/cron";
-
 /* --- root of the host --- */
 
 RULE(privileged)
@@ -75,45 +41,6 @@ RULE(privileged)
 		    : g->tool == TOOL_BWRAP ? "Every capability"
 					    : "--privileged");
 	return g->privileged;
-}
-
-RULE(engine_socket)
-{
-	static const char *const names[] = {"docker.sock", "podman.sock", "containerd.sock",
-					    "crio.sock", "buildkitd.sock"};
-	/* where they are; what can be written to there means more */
-	const char *dirs = "/ /run /var/run /run/podman /run/containerd /run/crio";
-
-	for (size_t i = 0; i < g->n_mounts; i++) {
-		const struct grant_mount *m = &g->mounts[i];
-		bool is = m->ro && is_in(m, dirs) && grants_has_root(g);
-
-		for (size_t k = 0; k < ARRAY_LEN(names); k++)
-			is |= str_ends(m->host, names[k]);
-		if (is)
-			at(b, m);
-	}
-	return b->len > 0;
-}
-
-RULE(root_writable)
-{
-	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/") && !g->mounts[i].ro)
-			return named(b, g->mounts[i].inside);
-	return false;
-}
-
-RULE(dirs_writable)
-{
-	bool found = false;
-
-	for (size_t i = 0; i < g->n_mounts; i++)
-		if (!g->mounts[i].ro && is_in(&g->mounts[i], dirs_of_root)) {
-			at(b, &g->mounts[i]);
-			found = true;
-		}
-	return found;
 }
 
 RULE(modules)
@@ -126,35 +53,6 @@ RULE(ptrace_host)
 {
 	(void)b;
 	return has_cap(g, SYS_PTRACE) && is_host(g, CLONE_NEWPID) && !g->privileged;
-}
-
-RULE(proc_writable)
-{
-	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/proc") && !g->mounts[i].ro)
-			return named(b, g->mounts[i].inside);
-	return false;
-}
-
-/* Not one of them is a way to a disk or to the kernel's memory. */
-static bool is_harmless(const char *device)
-{
-	_cleanup_free_ char *path = strndup(device, strcspn(device, ":"));
-
-	return path && str_has_word("/dev/null /dev/zero /dev/full /dev/random /dev/urandom "
-				    "/dev/tty /dev/kvm /dev/fuse /dev/net/tun",
-				    path);
-}
-
-RULE(devices)
-{
-	for (size_t i = 0; i < g->devices.n; i++)
-		if (!is_harmless(g->devices.v[i]))
-			item(b, g->devices.v[i]);
-	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/dev"))
-			at(b, &g->mounts[i]);
-	return b->len > 0 && !g->privileged;
 }
 
 RULE(admin)
@@ -181,83 +79,25 @@ GONE(cgroup_gone, CLONE_NEWCGROUP)
 RULE(joined)
 {
 	for (size_t i = 0; i < g->joined.n; i++)
-		item(b, g->joined.v[i]);
+		meaning_item(b, g->joined.v[i]);
 	return g->joined.n > 0;
 }
 
 RULE(filters_gone)
 {
 	if (g->seccomp_off)
-		item(b, "system calls are not filtered (seccomp)");
+		meaning_item(b, "system calls are not filtered (seccomp)");
 	if (g->lsm_off)
-		item(b, "AppArmor's and SELinux's rules do not hold");
+		meaning_item(b, "AppArmor's and SELinux's rules do not hold");
 	if (g->masks_off && g->tool != TOOL_BWRAP)
-		item(b, "/proc and /sys are not masked");
+		meaning_item(b, "/proc and /sys are not masked");
 	return b->len > 0;
-}
-
-/* --- read --- */
-
-RULE(reads_root)
-{
-	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/"))
-			return named(b, g->mounts[i].inside);
-	return false;
-}
-
-RULE(reads_proc)
-{
-	for (size_t i = 0; i < g->n_mounts; i++)
-		if (is_path(&g->mounts[i], "/proc") && g->mounts[i].ro)
-			return named(b, g->mounts[i].inside);
-	return false;
-}
-
-/* What has a sentence of its own. */
-static bool is_told(const struct grant_mount *m)
-{
-	return m->volume || is_in(m, "/ /proc /dev") || str_ends(m->host, ".sock") ||
-	       (!m->ro && is_in(m, dirs_of_root));
-}
-
-static bool others(const struct grants *g, struct buf *b, bool ro)
-{
-	for (size_t i = 0; i < g->n_mounts; i++)
-		if (g->mounts[i].ro == ro && !is_told(&g->mounts[i]))
-			at(b, &g->mounts[i]);
-	return b->len > 0;
-}
-
-RULE(reads_paths)
-{
-	return others(g, b, true);
 }
 
 RULE(reads_any)
 {
 	(void)b;
 	return has_cap(g, DAC_READ_SEARCH) && !g->privileged;
-}
-
-/* --- write --- */
-
-/* What has mounts of its own below it on every host. */
-RULE(shallow_ro)
-{
-	for (size_t i = 0; i < g->n_mounts; i++)
-		if (g->mounts[i].ro && !g->mounts[i].deep_ro &&
-		    is_in(&g->mounts[i], "/ /sys /dev /run"))
-			at(b, &g->mounts[i]);
-	return b->len > 0;
-}
-
-RULE(writes_paths)
-{
-	for (size_t i = 0; i < g->devices.n; i++)
-		if (is_harmless(g->devices.v[i]))
-			item(b, g->devices.v[i]);
-	return others(g, b, false);
 }
 
 RULE(net_admin)
@@ -278,14 +118,20 @@ RULE(kernel_watch)
 	return (has_cap(g, BPF) || has_cap(g, PERFMON)) && !g->privileged;
 }
 
+RULE(gpus)
+{
+	buf_puts(b, g->gpus ? g->gpus : "");
+	return g->gpus;
+}
+
 RULE(host_state)
 {
 	if (has_cap(g, SYS_BOOT))
-		item(b, "reboot it");
+		meaning_item(b, "reboot it");
 	if (has_cap(g, SYS_TIME))
-		item(b, "set its clock");
+		meaning_item(b, "set its clock");
 	if (has_cap(g, SYS_RAWIO))
-		item(b, "read and write its hardware's ports and memory");
+		meaning_item(b, "read and write its hardware's ports and memory");
 	return b->len > 0;
 }
 
@@ -316,10 +162,10 @@ RULE(kept_ns)
 		  {CLONE_NEWIPC, "ipc", "shared memory"},
 		  {CLONE_NEWUTS, "uts", "host name"}};
 
-	item(b, "file systems");
+	meaning_item(b, "file systems");
 	for (size_t i = 0; i < ARRAY_LEN(ns); i++)
 		if (!is_host(g, ns[i].flag) && !is_joined(g, ns[i].option))
-			item(b, ns[i].name);
+			meaning_item(b, ns[i].name);
 	return true;
 }
 
@@ -334,52 +180,20 @@ RULE(kept_caps)
 RULE(kept_rest)
 {
 	if (g->userns)
-		item(b, "root in it is nobody outside (a user namespace)");
+		meaning_item(b, "root in it is nobody outside (a user namespace)");
 	if (g->no_new_privs)
-		item(b, "set-id programs give no rights (no new privileges)");
+		meaning_item(b, "set-id programs give no rights (no new privileges)");
 	if (g->read_only)
-		item(b, "its own root is read-only");
+		meaning_item(b, "its own root is read-only");
 	if (!g->seccomp_off)
-		item(b, "system calls are filtered (seccomp)");
+		meaning_item(b, "system calls are filtered (seccomp)");
 	return b->len > 0;
-}
-
-/* --- notes --- */
-
-RULE(pinned)
-{
-	for (size_t i = 0; i < g->n_mounts && g->tool != TOOL_BWRAP; i++) {
-		const struct grant_mount *m = &g->mounts[i];
-		const char *way = m->propagation ? m->propagation : "";
-
-		if (is_path(m, "/") && !strstr(way, "slave") && !strstr(way, "shared") &&
-		    !str_eq(way, "follow"))
-			return named(b, m->inside);
-	}
-	return false;
-}
-
-/* It makes everything a slave, and has no word for that. */
-RULE(received)
-{
-	for (size_t i = 0; i < g->n_mounts && g->tool == TOOL_BWRAP; i++)
-		if (is_path(&g->mounts[i], "/"))
-			return named(b, g->mounts[i].inside);
-	return false;
-}
-
-RULE(slave)
-{
-	for (size_t i = 0; i < g->n_mounts && g->tool == TOOL_DOCKER; i++)
-		if (g->mounts[i].propagation && strstr(g->mounts[i].propagation, "slave"))
-			return named(b, g->mounts[i].host);
-	return false;
 }
 
 RULE(ports)
 {
 	for (size_t i = 0; i < g->ports.n; i++)
-		item(b, g->ports.v[i]);
+		meaning_item(b, g->ports.v[i]);
 	return g->ports.n > 0;
 }
 
@@ -414,14 +228,17 @@ const struct meaning_rule meaning_rules[] = {
 	{"privileged", MEANS_ROOT, privileged,
 	 "@: every capability, every device, no filter and no mask. Root in it is root of the "
 	 "host."},
-	{"engine-socket", MEANS_ROOT, engine_socket,
+	{"engine-socket", MEANS_ROOT, meaning_engine_socket,
 	 "@: an engine's own socket, or where engines have them. Whoever may connect to one starts "
 	 "containers with any rights, and so is root of the host. Read-only changes nothing: one "
 	 "still connects."},
-	{"root-writable", MEANS_ROOT, root_writable,
+	{"dbus", MEANS_ROOT, meaning_dbus,
+	 "@: the host's D-Bus or systemd. Root in it can have systemd run anything as root of the "
+	 "host. Read-only changes nothing: one still connects."},
+	{"root-writable", MEANS_ROOT, meaning_root_writable,
 	 "The host's / is writable at @: /etc/shadow, cron, systemd's units, every container's "
 	 "files."},
-	{"dirs-writable", MEANS_ROOT, dirs_writable,
+	{"dirs-writable", MEANS_ROOT, meaning_dirs_writable,
 	 "It can write to @: enough to have the host's root run what it likes."},
 	{"sys-module", MEANS_ROOT, modules,
 	 "It can load kernel modules (sys_module): code in the kernel is above root."},
@@ -429,10 +246,10 @@ const struct meaning_rule meaning_rules[] = {
 	 "It can trace every process of the host (sys_ptrace with the host's pids), read and "
 	 "change its "
 	 "memory, and so be root."},
-	{"proc-writable", MEANS_ROOT, proc_writable,
+	{"proc-writable", MEANS_ROOT, meaning_proc_writable,
 	 "The host's /proc is writable at @: core_pattern there runs a program as the host's "
 	 "root."},
-	{"devices", MEANS_ROOT, devices,
+	{"devices", MEANS_ROOT, meaning_devices,
 	 "It has devices of the host's: @. A disk can be read and written behind every "
 	 "permission."},
 	{"sys-admin", MEANS_ROOT, admin,
@@ -451,19 +268,19 @@ const struct meaning_rule meaning_rules[] = {
 	{"cgroup", MEANS_GONE, cgroup_gone, "Cgroups: it sees the host's whole tree."},
 	{"joined", MEANS_GONE, joined, "It shares @."},
 	{"filters", MEANS_GONE, filters_gone, "Filters: @."},
-	{"reads-root", MEANS_READ, reads_root,
+	{"reads-root", MEANS_READ, meaning_reads_root,
 	 "Every file of the host at @: passwords, keys, other containers' files and volumes."},
-	{"reads-proc", MEANS_READ, reads_proc,
+	{"reads-proc", MEANS_READ, meaning_reads_proc,
 	 "Every process of the host at @: its arguments, and the environment and files of "
 	 "those with no more rights than it can have; of the others only with sys_ptrace."},
-	{"reads-paths", MEANS_READ, reads_paths, "@."},
+	{"reads-paths", MEANS_READ, meaning_reads_paths, "@."},
 	{"reads-any", MEANS_READ, reads_any,
 	 "Any file of a file system it has a part of, by its handle (dac_read_search)."},
-	{"shallow-ro", MEANS_WRITE, shallow_ro,
+	{"shallow-ro", MEANS_WRITE, meaning_shallow_ro,
 	 "Below @ all that is a mount of its own (such as /proc/sys, /dev/shm, /sys/fs/cgroup): "
 	 "'ro' is "
 	 "only for the top mount."},
-	{"writes-paths", MEANS_WRITE, writes_paths, "@."},
+	{"writes-paths", MEANS_WRITE, meaning_writes_paths, "@."},
 	{"signals", MEANS_DO, signals,
 	 "Signal and kill the host's processes (its root, any of them)."},
 	{"net-admin", MEANS_DO, net_admin,
@@ -472,18 +289,21 @@ const struct meaning_rule meaning_rules[] = {
 	 "Read and forge packets on the host's interfaces (net_raw)."},
 	{"kernel-watch", MEANS_DO, kernel_watch,
 	 "Load BPF programs and use perf: it sees what every process does (bpf, perfmon)."},
+	{"gpus", MEANS_DO, gpus,
+	 "Use its GPUs (@): the driver's ways into the kernel, and what others left in their "
+	 "memory."},
 	{"host-state", MEANS_DO, host_state, "With the host itself: @."},
 	{"kept-ns", MEANS_KEPT, kept_ns, "Of its own: @."},
 	{"kept-caps", MEANS_KEPT, kept_caps, "Capabilities: @."},
 	{"kept-rest", MEANS_KEPT, kept_rest, "And: @."},
-	{"pinned", MEANS_NOTE, pinned,
+	{"pinned", MEANS_NOTE, meaning_pinned,
 	 "What the host mounts later is not seen below @, and what it unmounts stays in use there: "
 	 "'rslave' would mend both."},
-	{"received", MEANS_NOTE, received,
+	{"received", MEANS_NOTE, meaning_received,
 	 "What the host mounts later appears below @ where the host's mounts are shared (systemd's "
 	 "are), "
 	 "and who is in it then keeps the host from unmounting it."},
-	{"slave", MEANS_NOTE, slave,
+	{"slave", MEANS_NOTE, meaning_slave,
 	 "Docker refuses 'rslave' where the host's @ is no shared mount (hosts without systemd)."},
 	{"ports", MEANS_NOTE, ports, "Ports that are reachable from outside: @."},
 	{"unbound", MEANS_NOTE, unbound,

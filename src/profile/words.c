@@ -145,3 +145,19 @@ int words_split(const char *line, struct words *out, struct err *e)
 	}
 	return r < 0 ? r : 0;
 }
+
+const char *words_after_prompt(const char *line)
+{
+	static const char commands[] = "sudo doas env exec nohup time docker podman nerdctl bwrap "
+				       "systemd-nspawn";
+	const char *p = line + strspn(line, " \t\n"), *end = strpbrk(p, "#$%>\n'\"");
+	_cleanup_free_ char *first = strndup(p, strcspn(p, " \t\n"));
+	size_t blanks = 0;
+
+	if (!first || str_has_word(commands, first) || !end || !strchr("#$%>", *end) ||
+	    end[1] != ' ')
+		return line;
+	while (p < end)
+		blanks += *p++ == ' ';
+	return blanks > 1 ? line : end + 1; /* "[me@host ~]$ " has one */
+}

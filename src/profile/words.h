@@ -25,3 +25,7 @@ void words_done(struct words *w);
  * ${...}, $(...) and `...` stay as they are written. 0; -EINVAL with `e` for a quote or bracket
  * that is not closed; -E2BIG. */
 int words_split(const char *line, struct words *out, struct err *e);
+
+/* What follows a shell's prompt that was pasted with the line ("# ", "root@host:~$ "), or `line`.
+ */
+const char *words_after_prompt(const char *line);

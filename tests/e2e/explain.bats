@@ -64,6 +64,20 @@ refused() {
 	check root ptrace-host '--pid host --cap-add SYS_PTRACE'
 	check root root-writable '-v /:/host'
 	check root dirs-writable '-v/etc:/e'
+	check root dirs-writable '-v /etc/shadow:/x'
+	check root dirs-writable '-v /usr/local/bin/tool:/x'
+	check root dirs-writable '-v /etc/systemd/system:/x'
+	for line in /etc/localtime:/etc/localtime /etc/shadow:/x:ro /usr/share/zoneinfo:/z /var/lib/docker/volumes/v/_data:/d /etcetera:/e; do
+		[[ -z $(ids root "docker run -v $line x") ]] || die "$line"
+	done
+	check root dbus '-v /run/dbus/system_bus_socket:/run/dbus/system_bus_socket:ro'
+	check root dbus '-v /var/run/dbus:/d'
+	[[ $(x docker run -v /run/dbus:/d x) != *"can write"* ]]
+	[[ -z $(ids root 'docker run -u 1000 -v /run/dbus:/d x') ]]
+	check gone joined '--volumes-from web:ro'
+	[[ $(x docker run --volumes-from web:ro x) == *"It shares the volumes and host paths of web."* ]]
+	check do gpus '--gpus all'
+	[[ $(x docker run --gpus device=1 x) == *"Use its GPUs (device=1)"* ]]
 	check root proc-writable '-v /proc:/hp'
 	check root devices '--device /dev/sda'
 	[[ -z $(ids root 'docker run --device /dev/kvm:/dev/kvm:rw x') ]] # no disk
@@ -124,11 +138,26 @@ refused() {
 	[[ $output == *"--privileged:"* ]]
 }
 
+@test "explain: a prompt that was pasted with the line is passed over, and no word of a line is one" {
+	local p
+	for p in '# ' '$ ' 'root@host:~# ' '[me@host ~]$ ' 'bash-5.1# ' '  % ' 'host:/srv> ' '#  '; do
+		[[ $(ids root "${p}sudo docker run --privileged img") == privileged ]] || die "$p"
+	done
+	[[ $(printf '$ docker run \\\n--privileged img\n' | x --json - | jq -r .image) == img ]]
+	refused "this is 'docker'" '# docker'
+	refused "no command in this line" '#docker run img'
+	refused "'a' is no command" 'a docker run # img'
+	[[ $(x --json "docker run img a# b" | jq -r .image) == img ]]
+}
+
 @test "explain: bad lines: one sentence each, and what to do" {
 	refused "no command in this line" ''
 	refused "'ls' is no command that starts a container" 'ls -l'
 	[[ $stderr == *"reads docker run, podman run, systemd-nspawn and bwrap"* ]]
 	refused "this is 'ps'" 'docker ps -a'
+	refused "this is 'compose'" 'docker compose up -d'
+	refused "this is 'kube'" 'podman kube play pod.yaml'
+	[[ $stderr == *"written in its file"* ]]
 	refused "a ' that is not closed" "docker run 'img"
 	refused "a '(' that is not closed" 'docker run $(date'
 	refused "should have a value" 'docker run -v'
