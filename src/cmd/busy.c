@@ -139,30 +139,53 @@ static size_t count(const struct uses *u, bool same_mount)
 	return n;
 }
 
-/* Whether processes were passed over for want of rights. */
-static bool is_blind(const struct uses *u)
+/* What hides processes from us. */
+struct sight {
+	bool denied;	 /* some were passed over for want of rights */
+	char flags[160]; /* what our container lacks to see the host's; "" none */
+};
+
+static void sight_of(int proc_fd, const struct uses *u, struct sight *out)
 {
 	char missing[64];
+	uint64_t need = CAPS_BIT(CAP_SYS_PTRACE);
 
-	return u->unread && *power_missing(CAPS_BIT(CAP_SYS_PTRACE), missing, sizeof(missing));
+	out->denied = u->unread && *power_missing(need, missing, sizeof(missing));
+	power_flags(proc_fd, out->denied ? need : 0, out->flags, sizeof(out->flags));
 }
 
-static void say(const char *path, const struct uses *u, bool is_mount)
+/* On standard error: the answer is not the whole one. */
+static void tell_sight(const struct sight *s, const struct uses *u)
+{
+	if (*s->flags)
+		fprintf(stderr,
+			"porthole: this container does not see all of the host's processes: start "
+			"it with %s\n",
+			s->flags);
+	else if (s->denied)
+		fprintf(stderr,
+			"porthole: %zu processes of others could not be looked into: run "
+			"with sudo to see all\n",
+			u->unread);
+}
+
+static void say(const char *path, const struct uses *u, bool is_mount, bool is_blind)
 {
 	size_t keep = count(u, true), else_where = count(u, false);
 	_cleanup_free_ char *name = str_printable_dup(path);
 	const char *p = name ? name : "it";
 
 	if (!is_mount)
-		printf(u->n	     ? ""
-		       : is_blind(u) ? "Nothing that may be looked at here uses %s.\n"
-				     : "Nothing uses %s.\n",
+		printf(u->n	  ? ""
+		       : is_blind ? "Nothing that may be looked at here uses %s.\n"
+				  : "Nothing uses %s.\n",
 		       p);
 	else if (keep)
 		printf("%s cannot be unmounted while %s.\n", p,
 		       keep == 1 ? "that one uses the mount" : "these use the mount");
 	else
-		printf("Nothing keeps %s from being unmounted.\n", p);
+		printf("Nothing%s keeps %s from being unmounted.\n",
+		       is_blind ? " that may be looked at here" : "", p);
 	if (is_mount && else_where)
 		printf("Its file system is in use through other mounts: it, and its device, stay "
 		       "in use until those are\ngone too (KEEPS device).\n");
@@ -213,6 +236,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	_cleanup_roots_ struct target_roots roots = {.root_fd = -EBADF, .proc_fd = -EBADF};
 	_cleanup_(owners_done) struct owners owners = {};
 	_cleanup_uses_ struct uses u = {};
+	struct sight sight = {};
 	struct used what;
 	bool is_mount;
 	int r = used_of(argv[0], &what, &is_mount, e);
@@ -229,6 +253,7 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 		r = look(argv[0], &what, is_mount, roots.proc_fd, &u, e);
 	if (r < 0)
 		return r;
+	sight_of(roots.proc_fd, &u, &sight);
 	if (ctx->json)
 		r = print_json(&style, &u, &owners, argv[0], is_mount, e);
 	else if (o->quiet)
@@ -236,12 +261,9 @@ static int run(struct ctx *ctx, void *opts, int argc, char **argv, struct err *e
 	else if (u.n)
 		r = print_table(&style, &u, &owners, is_mount, e);
 	if (r == 0 && !ctx->json && !o->quiet)
-		say(argv[0], &u, is_mount);
-	if (r == 0 && is_blind(&u))
-		fprintf(stderr,
-			"porthole: %zu processes of others could not be looked into: run "
-			"with sudo to see all\n",
-			u.unread);
+		say(argv[0], &u, is_mount, sight.denied || *sight.flags);
+	if (r == 0)
+		tell_sight(&sight, &u);
 	return r < 0 ? r : u.n ? 0 : 1;
 }
 

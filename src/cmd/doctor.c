@@ -36,7 +36,9 @@ enum need {
 	NEED_MOUNTED = 1 << 12, /* as NEED_STORAGE, where the host's processes are seen */
 	NEED_SIGHT = 1 << 13,	/* as NEED_STORAGE, where something is called as the host's / */
 	NEED_ITSELF = 1 << 14,	/* a / that is the host's */
+	NEED_ROOT = 1 << 15,	/* with any of NEED_CAPS, in a container: a user has none of them */
 	NEED_FILES = NEED_STORAGE | NEED_MOUNTED | NEED_SIGHT,
+	NEED_CAPS = NEED_ADMIN | NEED_PTRACE | NEED_CHROOT | NEED_SETUID | NEED_SETGID,
 	NEED_ENTER = NEED_PIDS | NEED_ADMIN | NEED_PTRACE | NEED_USERNS | NEED_LSM | NEED_CHROOT |
 		     NEED_SETUID | NEED_SETGID,
 };
@@ -81,6 +83,8 @@ static const struct {
 } remedies[] = {
 	{NEED_PIDS, "the host's processes", "--pid host", "--ns +pid", "hostPID: true",
 	 "SYSTEMD_NSPAWN_SHARE_SYSTEM=1", "run it outside of this pid namespace"},
+	{NEED_ROOT, "root", "--user 0", "--user 0", "securityContext: {runAsUser: 0}",
+	 "--user=root", "sudo"},
 	CAP_ROW(NEED_ADMIN, "SYS_ADMIN"),
 	CAP_ROW(NEED_PTRACE, "SYS_PTRACE"),
 	CAP_ROW(NEED_CHROOT, "SYS_CHROOT"),
@@ -154,21 +158,18 @@ static bool pivot_denied(const struct here *h)
 	return str_eq(h->engine, "docker") || str_eq(h->engine, "kubernetes");
 }
 
-/* `unshare -m` keeps the host's /; engines do not. */
-static bool is_another_root(const struct here *h)
-{
-	return h->host_reached || (h->engine && !str_eq(h->engine, "a container"));
-}
-
 static unsigned missing_here(const struct here *h, const struct kit_state *k)
 {
 	bool confined = h->label[0] && !str_starts(h->label, "unconfined") &&
 			str_ends(h->label, "(enforce)");
 
-	unsigned caps = 0;
+	/* once it is root, it has what the container is started with */
+	bool user = h->engine && h->cred.euid && !h->cred.cap_eff;
+	uint64_t has = user ? h->cred.cap_bnd : h->cred.cap_eff;
+	unsigned caps = user ? NEED_ROOT : 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(caps_needed); i++)
-		if (!(h->cred.cap_eff & CAPS_BIT(caps_needed[i].cap)))
+		if (!(has & CAPS_BIT(caps_needed[i].cap)))
 			caps |= caps_needed[i].need;
 	return caps | (h->proc_is_hosts ? 0 : NEED_PIDS) |
 	       (here_ns(h, CLONE_NEWUSER) == NS_HOST ? 0 : NEED_USERNS) |
@@ -176,9 +177,17 @@ static unsigned missing_here(const struct here *h, const struct kit_state *k)
 		: h->proc_is_hosts ? NEED_MOUNTED
 		: h->host_root	   ? NEED_SIGHT
 				   : NEED_STORAGE) |
-	       (is_another_root(h) ? NEED_ITSELF : 0) | (confined ? NEED_LSM : 0) |
+	       (here_has_own_root(h) ? NEED_ITSELF : 0) | (confined ? NEED_LSM : 0) |
 	       (pivot_denied(h) ? NEED_PIVOT : 0) | (k->why.num ? NEED_KIT : 0) |
 	       (access(BROKER_SOCKET, F_OK) < 0 ? NEED_WAY : 0);
+}
+
+/* Of these, what the verb lacks. */
+static unsigned missing_of(size_t verb, unsigned here)
+{
+	unsigned needs = verbs[verb].needs;
+
+	return here & (needs | (needs & NEED_CAPS ? NEED_ROOT : 0));
 }
 
 static const char *remedy(const struct here *h, size_t i)
@@ -315,7 +324,7 @@ static int print_verbs(const struct out_style *style, const struct here *h, unsi
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		_cleanup_buf_ struct buf what = {}, add = {};
-		unsigned missing = verbs[i].needs & here;
+		unsigned missing = missing_of(i, here);
 
 		if (!is_asked(h, i))
 			continue;
@@ -343,7 +352,7 @@ static json_t *verbs_json(const struct here *h, unsigned here)
 
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		_cleanup_buf_ struct buf what = {}, add = {};
-		unsigned missing = verbs[i].needs & here;
+		unsigned missing = missing_of(i, here);
 
 		if (!is_asked(h, i))
 			continue;

@@ -12,6 +12,7 @@
 #include "cmd/host_engine.h"
 #include "cmd/host_rc.h"
 #include "cmd/host_run.h"
+#include "cmd/host_warn.h"
 #include "cmd/subject.h"
 #include "launch/client.h"
 #include "launch/host.h"
@@ -230,18 +231,15 @@ static void greet(const struct host_run *h, const struct plan *p, bool color, st
 			   h->engine.line.name);
 }
 
-/* It is taken for a boundary. */
-static void warn_ro(const struct host_run *h, const struct plan *p)
+static void warn(const struct host_run *h, const struct plan *p)
 {
-	bool admin = p->caps & CAPS_BIT(CAP_SYS_ADMIN), back = h->spec.profile.host_exec;
-
-	if (!h->o->ro || h->o->quiet || !(admin || back))
+	exec_warn(p);
+	if (p->quiet)
 		return;
-	fprintf(stderr,
-		"porthole: --ro keeps from mistakes only: who means to can %s%s%s. "
-		"Profile inspect is a boundary.\n",
-		admin ? "mount the host's files again, to be written to" : "",
-		admin && back ? ", and " : "", back ? "run commands on the host" : "");
+	if (h->o->ro)
+		host_warn_ro(p, h->spec.profile.host_exec);
+	if (h->spec.profile.g.n_mounts)
+		host_warn_place();
 }
 
 static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct err *e)
@@ -257,8 +255,7 @@ static int run_plan(struct host_run *h, struct plan *p, struct ctx *ctx, struct 
 		greet(h, p, ctx->color_err, &hello);
 	if (h->o->name && launch_name_front(h->o->name, &held, e) < 0)
 		return -e->num;
-	exec_warn(p);
-	warn_ro(h, p);
+	warn(h, p);
 	talk.greeting = hello.data;
 	return session_blame_kit(
 		p,
@@ -283,8 +280,7 @@ static int detach(struct host_run *h, struct plan *p, struct err *e)
 				 .over = host_back_over,
 				 .data = &h->back};
 
-	exec_warn(p);
-	warn_ro(h, p);
+	warn(h, p);
 	return background_start(p, &l, h->o->name, e);
 }
 

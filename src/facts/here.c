@@ -28,6 +28,11 @@ enum ns_kind here_ns(const struct here *h, unsigned flag)
 	return NS_ABSENT;
 }
 
+bool here_has_own_root(const struct here *h)
+{
+	return h->host_reached || (h->engine && !str_eq(h->engine, "a container"));
+}
+
 static enum ns_kind kind_of(const struct target_roots *r, int self, const struct ns_type *t)
 {
 	uint64_t inode;
@@ -88,7 +93,7 @@ static void find_engine(const struct target_roots *r, struct here *h)
 		{"run/host/container-manager", "systemd-nspawn", "/run/host/container-manager"},
 		{".flatpak-info", "bwrap", "/.flatpak-info"},
 	};
-	const char *word = container_word(r);
+	const char *word = r->unshared ? NULL : container_word(r);
 
 	if (here_ns(h, CLONE_NEWNS) == NS_HOST)
 		return;
@@ -97,7 +102,7 @@ static void find_engine(const struct target_roots *r, struct here *h)
 		h->mark = "KUBERNETES_SERVICE_HOST";
 		return;
 	}
-	for (size_t i = 0; i < ARRAY_LEN(files); i++)
+	for (size_t i = 0; i < ARRAY_LEN(files) && !r->unshared; i++)
 		if (is_there(r, files[i].path)) {
 			h->engine = files[i].engine;
 			h->mark = files[i].mark;

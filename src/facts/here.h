@@ -38,3 +38,6 @@ int here_read(const struct target_roots *r, struct here *out, struct err *e);
 
 /* The kind of the namespace of this flag (CLONE_NEW...). */
 enum ns_kind here_ns(const struct here *h, unsigned flag);
+
+/* Whether / is another than the host's: engines make one, `unshare -m` keeps the host's. */
+bool here_has_own_root(const struct here *h);

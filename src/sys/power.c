@@ -171,3 +171,10 @@ bool power_is_host_pidns(int proc_fd)
 {
 	return has_inode(proc_fd, "ns/pid", NS_BOOTED_PID);
 }
+
+bool power_in_container(void)
+{
+	_cleanup_close_ int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return !is_booted(proc, CLONE_NEWNS);
+}

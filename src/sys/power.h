@@ -45,3 +45,7 @@ void power_hint_inside(struct err *e, uint64_t need);
 /* Whether the process behind `proc_fd` (/proc/PID) is in the pid namespace the machine booted with.
  * False too when that cannot be read. */
 bool power_is_host_pidns(int proc_fd);
+
+/* Whether our mount namespace is another than the one the machine booted with, as far as that can
+ * be told. */
+bool power_in_container(void);

@@ -105,8 +105,10 @@ int host_root_open(int proc_fd, char **path)
 		return -ENOENT;
 	root = mountinfo_root(&theirs);
 	own = mountinfo_root(&ours);
-	if (!root || (own && shows_same(root, own)))
+	if (!root)
 		return -ENOENT;
+	if (own && shows_same(root, own))
+		return -EEXIST;
 	for (size_t i = 0; i < ours.n; i++) {
 		const struct mount_row *row = &ours.v[i];
 

@@ -72,11 +72,17 @@ static bool suggest(struct look *l, const struct spec *s, struct err *e)
 		if (label && !strstr(label, all.v[near[i].i].name)) /* by its id */
 			buf_printf(&names, " (%s)", all.v[near[i].i].name);
 	}
+	power_flags(l->roots->proc_fd, 0, flags, sizeof(flags));
 	if (n)
 		err_hint(e, "did you mean %s? 'porthole ps -a' lists all", names.data);
+	else if (all.n && *flags)
+		err_hint(e,
+			 "'porthole ps -a' lists the %zu seen from this container, which does not "
+			 "see what runs outside of it: start it with %s",
+			 all.n, flags);
 	else if (all.n)
 		err_hint(e, "'porthole ps -a' lists the %zu there are", all.n);
-	else if (*power_flags(l->roots->proc_fd, 0, flags, sizeof(flags)))
+	else if (*flags)
 		err_hint(e,
 			 "there is no container of any engine in this one, which sees none of the "
 			 "host's: start it with %s",

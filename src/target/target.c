@@ -65,6 +65,7 @@ int target_roots_open(struct target_roots *r, struct err *e)
 		return err_set(e, saved, "opening /proc/self");
 	}
 	r->host_fd = host_root_open(r->proc_fd, &r->host_path);
+	r->unshared = r->host_fd == -EEXIST;
 	if (r->host_fd < 0)
 		r->host_fd = 0;
 	return 0;

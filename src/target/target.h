@@ -83,6 +83,7 @@ struct target_roots {
 	 * where it is mounted here; NULL: nowhere, it is the root directory of another process. */
 	int host_fd;
 	char *host_path;
+	bool unshared; /* "/" is the host's, the mount namespace is not (`unshare -m`) */
 };
 
 /* Open the host's own. 0 or -errno with `e`. */

@@ -128,5 +128,11 @@ time.sleep(60)' "$M/file" 3>&- &
 	[[ $stderr == *"could not be looked into: run with sudo to see all"* ]]
 	# with this capability their directories open, and show nothing
 	run --separate-stderr timeout 30 "$PORTHOLE" host run --profile inspect porthole busy "/host$M"
-	[[ $stderr == *"could not be looked into"* && $output != *"Nothing uses"* ]] || die "$output$stderr"
+	[[ $stderr == *"does not see all of the host's processes: start it with --cap-add SYS_PTRACE" && $output != *"Nothing uses"* ]] ||
+		die "$output$stderr"
+	run --separate-stderr timeout 30 "$PORTHOLE" host run --profile inspect --cap-add SYS_PTRACE porthole busy "/host$M"
+	[[ -z $stderr ]] || die "$output$stderr"
+	# in a pid namespace of its own nothing of the host's is seen, and that is said
+	run -1 --separate-stderr unshare -pmf --mount-proc "$PORTHOLE" busy "$M/file"
+	[[ $output == "Nothing that may be looked at here uses $M/file." && $stderr == *"start it with --pid host" ]] || die "$output$stderr"
 }

@@ -109,7 +109,7 @@ kit_says() {
 	else
 		in_container "$PORTHOLE" doctor
 		run -0 as_user "$ours" doctor
-		[[ $output == *"not root"* && $output == *"exec, of what runs "*" no "*CAP_SYS_ADMIN*"add: "* ]] || die "$output"
+		[[ $output == *"not root"* && $output == *"exec, of what runs "*" no "*root*"add: "*"--user 0"* ]] || die "$output"
 	fi
 	in_container unshare -m "$PORTHOLE" doctor
 }
@@ -127,6 +127,11 @@ kit_says() {
 	in_it explain 'docker run x' >/dev/null
 	run -0 in_it doctor
 	[[ $output == *"add: --pid host --cap-add SYS_ADMIN --cap-add SYS_PTRACE"* ]]
+	# a user of it has no capability, whatever it is started with
+	run -0 "${CLI[@]}" exec -u 1000 "$T_NAME" /b/porthole doctor
+	[[ $output == *"exec, of what runs "*" no "*"root, CAP_SYS_ADMIN"* &&
+		$output == *"add: --pid host --user 0 --cap-add SYS_ADMIN --cap-add SYS_PTRACE"[^S]* ]] || die "$output"
+	[[ $output == *"explain, profile, kit list "*" yes"* ]] || die "$output"
 }
 
 @test "doctor: with the flags it names, what it promised works" {
@@ -182,6 +187,20 @@ kit_says() {
 		# shellcheck disable=SC2086 # words
 		run -0 "$PORTHOLE" host run -q --profile "$p" $add -- porthole exec --kit none "pid:$(target_pid runc "$WEB")" true
 	done
+}
+
+@test "host run in a container says that /host is that container's; not where / is the host's" {
+	require kit
+	run -0 --separate-stderr "$PORTHOLE" host run -q porthole host run true
+	[[ $stderr == *"this runs in a container, as tells container= in the environment: /host and other"* ]] || die "$stderr"
+	run -0 --separate-stderr "$PORTHOLE" host run -q porthole host run -q true
+	[[ -z $stderr ]] || die "$stderr"
+	if at_home; then
+		run -0 --separate-stderr "$PORTHOLE" host run true
+		[[ $stderr != *"in a container"* ]] || die "$stderr"
+		run -0 --separate-stderr unshare -m "$PORTHOLE" host run true
+		[[ $stderr != *"in a container"* ]] || die "$stderr"
+	fi
 }
 
 @test "inside docker's default container: what is its own is not called the host's, and no sentence is for the host alone" {
