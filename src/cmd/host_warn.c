@@ -26,7 +26,7 @@ void host_warn_place(void)
 	_cleanup_here_ struct here h = {};
 	struct err e = {};
 
-	if (!power_in_container() || target_roots_open(&roots, &e) < 0 ||
+	if (!power_in_container() || target_roots_open(&roots, &e) < 0 || roots.unshared ||
 	    here_read(&roots, &h, &e) < 0 || !here_has_own_root(&h))
 		return;
 	fprintf(stderr,

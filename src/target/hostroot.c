@@ -82,6 +82,23 @@ static int of_process(int proc_fd)
 	return -ENOENT;
 }
 
+/* Whether process 1 or 2 has our own /: with many mounts, their tables take a millisecond. */
+static bool is_theirs(int proc_fd)
+{
+	struct stat ours, theirs;
+
+	if (stat("/", &ours) < 0)
+		return false;
+	for (pid_t pid = 1; pid <= 2; pid++) {
+		_cleanup_close_ int fd = proc_link_open(proc_fd, pid, "root");
+
+		if (fd >= 0 && fstat(fd, &theirs) == 0 && theirs.st_dev == ours.st_dev &&
+		    theirs.st_ino == ours.st_ino)
+			return true;
+	}
+	return false;
+}
+
 /* On the host itself this is all that is asked. Whoever is 2 in our own pid namespace will do, too.
  */
 static bool is_hosts(int proc_fd, int self)
@@ -100,8 +117,11 @@ int host_root_open(int proc_fd, char **path)
 	int fd;
 
 	*path = NULL;
-	if (self < 0 || is_hosts(proc_fd, self) || !host_procs_seen(proc_fd) ||
-	    read_hosts(proc_fd, &theirs) < 0 || mountinfo_read(self, &ours) < 0)
+	if (self < 0 || is_hosts(proc_fd, self) || !host_procs_seen(proc_fd))
+		return -ENOENT;
+	if (is_theirs(proc_fd))
+		return -EEXIST;
+	if (read_hosts(proc_fd, &theirs) < 0 || mountinfo_read(self, &ours) < 0)
 		return -ENOENT;
 	root = mountinfo_root(&theirs);
 	own = mountinfo_root(&ours);
