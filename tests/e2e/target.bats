@@ -192,6 +192,10 @@ orphaned() {
 	run -125 --separate-stderr "$PORTHOLE" mount "$ODD_NAME"
 	[[ $stderr == *"is not running: it exited with code 3 at 20"*"ago)"* ]]
 	[[ $(found "$ODD_NAME") == "docker $ODD_NAME 0 exited" ]]
+	# where only what does not run can be seen, that is said
+	run -125 --separate-stderr unshare -pmf --mount-proc "$PORTHOLE" inspect no-name-of-this-kind
+	[[ $stderr == *"'porthole ps -a' lists the "*" seen from this container, which does not see what runs outside of it: start it with --pid host" ]] ||
+		die "$stderr"
 	odd_stop
 	local name
 	name=$(uniq_name done)
