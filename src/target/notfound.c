@@ -76,10 +76,11 @@ static bool suggest(struct look *l, const struct spec *s, struct err *e)
 	if (n)
 		err_hint(e, "did you mean %s? 'porthole ps -a' lists all", names.data);
 	else if (all.n && *flags)
-		err_hint(e,
-			 "'porthole ps -a' lists the %zu seen from this container, which does not "
-			 "see what runs outside of it: start it with %s",
-			 all.n, flags);
+		err_hint(
+			e,
+			"'porthole ps -a' lists the %zu that this container sees: start it with %s "
+			"to see all",
+			all.n, flags);
 	else if (all.n)
 		err_hint(e, "'porthole ps -a' lists the %zu there are", all.n);
 	else if (*flags)

@@ -194,7 +194,7 @@ orphaned() {
 	[[ $(found "$ODD_NAME") == "docker $ODD_NAME 0 exited" ]]
 	# where only what does not run can be seen, that is said
 	run -125 --separate-stderr unshare -pmf --mount-proc "$PORTHOLE" inspect no-name-of-this-kind
-	[[ $stderr == *"'porthole ps -a' lists the "*" seen from this container, which does not see what runs outside of it: start it with --pid host" ]] ||
+	[[ $stderr == *"'porthole ps -a' lists the "*" that this container sees: start it with --pid host to see all" ]] ||
 		die "$stderr"
 	odd_stop
 	local name
