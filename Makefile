@@ -44,7 +44,7 @@ sweep:
 # A whole Debian 12 in qemu (docs/TESTING.md): some minutes.
 vm:
 	@tools/deps build test && $(MAKE) --no-print-directory kit && PORTHOLE_MUST=all PORTHOLE_BUILD=$(abspath $(BUILD)) \
-		bats --setup-suite-file tests/e2e/setup_suite.bash tests/vm/vm.bats
+		bats --setup-suite-file tests/e2e/setup_suite.bash tests/vm/*.bats
 
 # The binary and a kit for arm64, and those on an arm64 kernel in qemu (docs/TESTING.md): a few minutes.
 arm64:

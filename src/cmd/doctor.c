@@ -12,6 +12,7 @@
 #include "out/json_print.h"
 #include "out/table.h"
 #include "sys/caps.h"
+#include "sys/lsm.h"
 
 struct doctor_opts {
 	bool json;
@@ -287,7 +288,8 @@ static int print_place(const struct out_style *style, const struct here *h)
 	if (line(style, "where", place) < 0 || line(style, "own", own.data ? own.data : "") < 0 ||
 	    line(style, "the host's", hosts.data ? hosts.data : "nothing") < 0 ||
 	    print_unread(style, unread.data) < 0 || line(style, "rights", rights.data) < 0 ||
-	    line(style, "kernel", h->kernel) < 0)
+	    line(style, "kernel", h->kernel) < 0 ||
+	    line(style, "confinement", lsm_active()) < 0)
 		return -ENOMEM;
 	if (h->root_is_hosts)
 		return 0;
@@ -385,13 +387,13 @@ static int print_json(const struct out_style *style, const struct here *h,
 
 	for (size_t i = 0; i < NS_COUNT; i++)
 		json_object_set_new(ns, ns_types[i].name, json_string(kinds[h->ns[i]]));
-	j = json_pack("{s:o,s:o,s:o,s:i,s:o,s:o,s:s,s:o,s:b,s:b,s:o,s:o}", "engine",
+	j = json_pack("{s:o,s:o,s:o,s:i,s:o,s:o,s:s,s:s,s:o,s:b,s:b,s:o,s:o}", "engine",
 		      json_text(h->engine), "mark", json_text(h->mark), "namespaces", ns, "uid",
 		      (int)h->cred.euid, "capabilities", json_text(caps), "label",
-		      json_text(h->label), "kernel", h->kernel, "host_root",
-		      json_text(h->root_is_hosts ? "/" : h->host_root), "cgroups_writable",
-		      h->cgroups_writable, "btf", h->btf, "kit", kit_json(k), "verbs",
-		      verbs_json(h, missing_here(h, k)));
+		      json_text(h->label), "kernel", h->kernel, "confinement", lsm_active(),
+		      "host_root", json_text(h->root_is_hosts ? "/" : h->host_root),
+		      "cgroups_writable", h->cgroups_writable, "btf", h->btf, "kit", kit_json(k),
+		      "verbs", verbs_json(h, missing_here(h, k)));
 	return out_json(stdout, j, style, e);
 }
 

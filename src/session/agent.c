@@ -84,9 +84,10 @@ static void command_child(struct agent *a, int slave, struct err *e)
 		signal(ignorable[i], SIG_DFL); /* handlers end with exec, ignoring does not */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	r = *p->lsm ? lsm_on_exec(a->host_proc, p->lsm) : 0;
+	r = *p->lsm.name ? lsm_on_exec(a->host_proc, p->lsm.name) : 0;
 	if (r < 0)
-		err_set(e, r, "confining the command by AppArmor's profile '%s'", p->lsm);
+		err_set(e, r, "confining the command by %s '%s'", lsm_kind(p->lsm.name),
+			p->lsm.name);
 	else
 		command_exec(p, e);
 }

@@ -21,7 +21,8 @@ static struct relay *add_relay(struct channels *c, int from, int to, bool own_fr
 }
 
 /* A pipe to relay through, since a terminal of the host is never handed in: the target could type
- * into it. */
+ * into it. Nor can be a file of the host's to whom SELinux confines: the kernel would put /dev/null
+ * in its place, without a word. */
 static int piped(struct channels *c, int i, struct err *e)
 {
 	int p[2];
@@ -49,7 +50,7 @@ int channels_open(struct channels *c, const struct plan *p, struct err *e)
 			c->stdio[0] = open("/dev/null", O_RDWR | O_CLOEXEC);
 			if (c->stdio[0] < 0)
 				r = err_set(e, errno, "opening /dev/null");
-		} else if (isatty(i)) {
+		} else if (isatty(i) || lsm_is_label(p->lsm.name)) {
 			r = piped(c, i, e);
 		} else {
 			c->stdio[i] = i;

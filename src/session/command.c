@@ -90,6 +90,25 @@ static int go_to_cwd(const struct plan *p, struct err *e)
 	return chdir("/") < 0 ? err_set(e, errno, "changing to / in '%s'", p->where) : 0;
 }
 
+/* We could run it as we are, but not as what it is to be confined by: only SELinux's policy says so
+ * when the exec is tried. */
+static bool label_denied(const struct plan *p, const char *path, int num)
+{
+	return (num == EACCES || num == EPERM) && lsm_is_label(p->lsm.name) &&
+	       faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+}
+
+static int say_label(const struct plan *p, const char *path, struct err *e)
+{
+	err_say(e, EACCES,
+		"SELinux's policy does not let porthole start '%s' with the label '%s' of '%s'",
+		path, p->lsm.name, p->label);
+	err_hint(e,
+		 "what may start containers may: 'chcon -t container_runtime_exec_t' on porthole's "
+		 "own file; or leave out --caps target ('dmesg | grep avc:' says what was denied)");
+	return err_exit(e, EXIT_CANNOT_RUN);
+}
+
 /* Say why exec of something that is there fails. */
 static int exec_failed(const struct plan *p, const char *path, int num, struct err *e)
 {
@@ -107,6 +126,8 @@ static int exec_failed(const struct plan *p, const char *path, int num, struct e
 		err_say(e, ENOENT, "there is no '%s' in '%s'", path, p->where);
 		return err_exit(e, EXIT_NOT_FOUND);
 	}
+	if (label_denied(p, path, num))
+		return say_label(p, path, e);
 	err_set(e, num, "cannot run '%s' in '%s'", path, p->where);
 	if (num == EACCES && there && S_ISDIR(st.st_mode))
 		err_hint(e, "it is a directory");
@@ -141,6 +162,8 @@ static int exec_in_path(const struct plan *p, struct err *e)
 			if (stat(path, &st) < 0)
 				continue;
 		} else if (errno == EACCES) {
+			if (label_denied(p, path, EACCES))
+				return say_label(p, path, e);
 			found = EACCES;
 			continue;
 		}

@@ -226,21 +226,17 @@ static int take_seccomp(const struct plan *p, const struct confine *c, struct co
 }
 
 /* Security modules change who may do what only where the kernel runs them. */
-static int leave_modules(struct plan *p, const struct confine *c, struct confined *out)
+static int take_lsm(struct plan *p, const struct lsm *lsm, struct confined *out)
 {
-	char text[8];
-	int r = 0;
-
-	if (*c->apparmor && lsm_has(c->apparmor))
-		snprintf(p->lsm, sizeof(p->lsm), "%s", c->apparmor);
-	else if (*c->apparmor &&
-		 file_read_small_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", text,
-				    sizeof(text)) > 0 &&
-		 *text == 'Y')
-		r = strv_add(&out->left, "its AppArmor profile");
-	if (r == 0 && c->selinux && access("/sys/fs/selinux/enforce", F_OK) == 0)
-		r = strv_add(&out->left, "its SELinux label");
-	return r;
+	if (!*lsm->name || !lsm_on(lsm->name))
+		return 0;
+	if (!lsm_has(lsm->name))
+		return strv_push(&out->left, str_fmt("its %s", lsm_kind(lsm->name)));
+	if (!lsm_may_start(lsm->name))
+		return strv_add(&out->left, "its SELinux label (the policy lets only engines start "
+					    "it: chcon -t container_runtime_exec_t porthole)");
+	p->lsm = *lsm;
+	return 0;
 }
 
 int confined_make(struct plan *p, bool devices, struct err *e)
@@ -269,7 +265,7 @@ int confined_make(struct plan *p, bool devices, struct err *e)
 	if (r == 0)
 		r = take_seccomp(p, c, out) ?: take_devices(c, devices, out);
 	if (r == 0)
-		r = leave_modules(p, c, out);
+		r = take_lsm(p, &c->apparmor, out) ?: take_lsm(p, &c->selinux, out);
 	return r < 0 ? err_set(e, r, "planning the rehearsal") : 0;
 }
 

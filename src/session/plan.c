@@ -269,7 +269,7 @@ static int plan_caps(struct plan *p, const struct request *req, struct err *e)
 			return err_set(e, r, "reading the capabilities of '%s'", p->label);
 		p->caps = c.cap_prm;
 		p->no_new_privs = c.no_new_privs;
-		lsm_read(p->target->proc_fd, p->lsm);
+		lsm_read(p->target->proc_fd, &p->lsm);
 	} else {
 		r = caps_parse(req->caps, &p->caps, e);
 		if (r < 0)

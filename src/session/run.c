@@ -26,6 +26,7 @@
 #include "session/wire.h"
 #include "session/lodge.h"
 #include "sys/caps.h"
+#include "sys/fsmount.h"
 #include "sys/ns.h"
 #include "sys/power.h"
 #include "sys/proc.h"
@@ -387,6 +388,7 @@ static int prepare(struct supervisor *s, struct err *e)
 		r = fd_close_inherited(s->agent.host_proc);
 	if (r < 0)
 		return err_set(e, r, "closing what we have inherited");
+	fs_label(p->lsm.files);
 	s->agent.parts.classic = fsopen(NULL, 0) < 0 && errno == ENOSYS;
 	r = block_signals(s, e);
 	if (r == 0)

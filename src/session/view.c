@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sys/fsmount.h"
 
 #define SCRATCH_SIZE "64m"
 
@@ -73,34 +74,23 @@ static int attach_all(const struct view_entries *l, int dirfd, int under, bool t
 
 int view_new_tmpfs(const char *size, uint64_t attrs)
 {
-	_cleanup_close_ int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	int mnt;
+	const struct fs_opt opts[] = {{"source", "porthole"}, {"mode", "0755"}, {"size", size}, {}};
+	struct err why;
 
-	if (fs < 0)
-		return -errno;
-	if (fsconfig(fs, FSCONFIG_SET_STRING, "source", "porthole", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "size", size, 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -errno;
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC, (unsigned)attrs);
-	return mnt < 0 ? -errno : mnt;
+	return fs_mount_detached("tmpfs", opts, attrs, NULL, &why);
 }
 
 /* A pty of its own for the view where the target has no devpts to give one. */
 static void own_devpts(int devfd)
 {
-	_cleanup_close_ int fs = -EBADF, mnt = -EBADF;
+	static const struct fs_opt opts[] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {}};
+	_cleanup_close_ int mnt = -EBADF;
+	struct err why;
 
 	if (faccessat(devfd, "pts/ptmx", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return;
 	mkdirat(devfd, "pts", 0755);
-	fs = fsopen("devpts", FSOPEN_CLOEXEC);
-	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "ptmxmode", "0666", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0620", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return;
-	mnt = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+	mnt = fs_mount_detached("devpts", opts, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, NULL, &why);
 	if (mnt < 0 || view_attach(mnt, devfd, "pts") < 0 ||
 	    symlinkat("pts/ptmx", devfd, "ptmx") < 0)
 		return; /* open_pty() says what is missing */

@@ -17,6 +17,8 @@
 #include "session/wire.h"
 #include "session/within.h"
 #include "sys/cred.h"
+#include "sys/fsmount.h"
+#include "sys/lsm.h"
 #include "sys/ns.h"
 #include "sys/title.h"
 
@@ -223,12 +225,15 @@ int visible_mount(const struct visible *v, const struct kit *k, enum kit_rung *r
 {
 	_cleanup_(deed_done) struct deed d = DEED_INIT(v);
 	_cleanup_close_ int userns = -EBADF;
+	struct lsm lsm;
 	int r = 0;
 
 	if (v->there)
 		return err_say(e, EALREADY, "'%s' has a kit already", v->label);
 	if (v->own_userns)
 		userns = openat(v->target->proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
+	lsm_read(v->target->proc_fd, &lsm);
+	fs_label(lsm.files);
 	d.kit = kit_mount(k, userns, rung, e);
 	if (d.kit == -ENOSYS)
 		return err_say(e, ENOSYS,

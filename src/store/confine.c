@@ -70,10 +70,16 @@ int confine_rlimit_add(struct confine *c, const char *name, int64_t soft, int64_
 	return r < 0 ? r : 0;
 }
 
-void confine_apparmor(struct confine *c, const char *name)
+void confine_lsm(struct confine *c, const char *profile, const char *label, const char *files)
 {
-	if (!str_eq(name, "unconfined") && strlen(name) < sizeof(c->apparmor))
-		snprintf(c->apparmor, sizeof(c->apparmor), "%s", name);
+	if (!str_eq(profile, "unconfined") && !lsm_is_label(profile) &&
+	    strlen(profile) < LSM_NAME_MAX)
+		snprintf(c->apparmor.name, LSM_NAME_MAX, "%s", profile);
+	if (!lsm_is_label(label) || strlen(label) >= LSM_NAME_MAX)
+		return;
+	snprintf(c->selinux.name, LSM_NAME_MAX, "%s", label);
+	if (strlen(files) < LSM_NAME_MAX)
+		snprintf(c->selinux.files, LSM_NAME_MAX, "%s", files);
 }
 
 int confine_sysctl_add(struct confine *c, const char *name, const char *value)

@@ -45,10 +45,9 @@ struct confine {
 	size_t n_devices;
 	bool all_devices; /* a privileged one: the host's */
 	enum confine_seccomp seccomp_how;
-	json_t *seccomp;	     /* told: in the words of an OCI runtime spec */
-	char apparmor[LSM_NAME_MAX]; /* its profile of this kind; "": none, or not told */
-	bool selinux;		     /* it has a label of this kind */
-	bool lonely;		     /* its network has a loopback interface and nothing else */
+	json_t *seccomp;	      /* told: in the words of an OCI runtime spec */
+	struct lsm apparmor, selinux; /* no name: not confined by it, or not told */
+	bool lonely;		      /* its network has a loopback interface and nothing else */
 };
 
 void confine_done(struct confine *c);
@@ -57,8 +56,9 @@ void confine_done(struct confine *c);
  * Linux, and what is too much, is left out. 0 or -ENOMEM. */
 int confine_rlimit_add(struct confine *c, const char *name, int64_t soft, int64_t hard);
 
-/* Its AppArmor profile, "" or "unconfined" for none; a name that is too long is none either. */
-void confine_apparmor(struct confine *c, const char *name);
+/* Its AppArmor profile, "" or "unconfined" for none, its SELinux label and that of its files, ""
+ * for none; a name that is too long is none either. */
+void confine_lsm(struct confine *c, const char *profile, const char *label, const char *files);
 
 /* Append a sysctl, as NAME=VALUE; what is too much is left out. 0 or -ENOMEM. */
 int confine_sysctl_add(struct confine *c, const char *name, const char *value);

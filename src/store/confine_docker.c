@@ -192,8 +192,8 @@ int confine_of_docker(json_t *config, json_t *host, uint64_t caps, struct confin
 	out->oom_score_adj = (int)json_int(host, "OomScoreAdj", 0);
 	out->shm_size = shm > 0 ? (uint64_t)shm : 0;
 	out->lonely = str_eq(json_str(host, "NetworkMode", ""), "none");
-	confine_apparmor(out, json_str(config, "AppArmorProfile", ""));
-	out->selinux = *json_str(config, "ProcessLabel", "");
+	confine_lsm(out, json_str(config, "AppArmorProfile", ""),
+		    json_str(config, "ProcessLabel", ""), json_str(config, "MountLabel", ""));
 	if (json_strings(json_at(host, "GroupAdd"), CONFINE_LIST_MAX, &out->groups) < 0)
 		return -ENOMEM;
 	return seccomp(host, caps, out) ?: rlimits(host, out) ?: sysctls(host, out)

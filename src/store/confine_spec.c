@@ -91,8 +91,9 @@ int confine_of_spec(json_t *spec, struct confine *out)
 	out->oom_score_adj = (int)json_integer_value(oom);
 	out->seccomp_how = seccomp ? CONFINE_SECCOMP_TOLD : CONFINE_SECCOMP_NONE;
 	out->seccomp = json_incref(seccomp);
-	confine_apparmor(out, json_str(spec, "process.apparmorProfile", ""));
-	out->selinux = *json_str(spec, "process.selinuxLabel", "");
+	confine_lsm(out, json_str(spec, "process.apparmorProfile", ""),
+		    json_str(spec, "process.selinuxLabel", ""),
+		    json_str(spec, "linux.mountLabel", ""));
 	out->lonely = is_lonely(spec);
 	shm(spec, out);
 	return rlimits(spec, out) ?: groups(spec, out) ?: confine_sysctls_add(out, json_at(spec, "linux.sysctl")) ?: devices(spec, out);

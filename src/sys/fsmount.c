@@ -7,6 +7,8 @@
 #include <sys/mount.h>
 
 #include "base/cleanup.h"
+#include "base/str.h"
+#include "sys/lsm.h"
 
 /* Fill `e` with the sentence the kernel left in the context ("e erofs: ..."), or with strerror. */
 static int refused(int fs_fd, int num, const char *type, const char *what, struct err *e)
@@ -19,6 +21,23 @@ static int refused(int fs_fd, int num, const char *type, const char *what, struc
 	log[n] = '\0';
 	log[strcspn(log, "\n")] = '\0';
 	return err_set(e, num, "cannot mount %s: %s: %s", type, what, log + 2);
+}
+
+static char label[LSM_NAME_MAX];
+
+void fs_label(const char *name)
+{
+	snprintf(label, sizeof(label), "%s", name);
+}
+
+static bool takes_label(const char *type)
+{
+	static const char *const all[] = {"erofs", "tmpfs", "overlay", "devpts"};
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (str_eq(type, all[i]))
+			return true;
+	return false;
 }
 
 int fs_mount_context(int fd, const char *type, const struct fs_opt *opts, uint64_t attrs,
@@ -34,6 +53,9 @@ int fs_mount_context(int fd, const char *type, const struct fs_opt *opts, uint64
 		if (fsconfig(fd, cmd, opts->key, opts->value, opts->is_fd ? opts->fd : 0) < 0)
 			return refused(fd, errno, type, opts->key, e);
 	}
+	if (*label && takes_label(type) &&
+	    fsconfig(fd, FSCONFIG_SET_STRING, "context", label, 0) < 0)
+		return refused(fd, errno, type, label, e);
 	if (fsconfig(fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
 		return refused(fd, errno, type, "create", e);
 	m = fsmount(fd, FSMOUNT_CLOEXEC, (unsigned)attrs);

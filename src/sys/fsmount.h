@@ -24,6 +24,11 @@ struct fs_opt {
 int fs_mount_detached(const char *type, const struct fs_opt *opts, uint64_t attrs, bool *opened,
 		      struct err *e);
 
+/* All files of every erofs, tmpfs, overlay and devpts that this process and its children mount from
+ * now on have this label of SELinux's, so that who is confined by it can use them. Kept in a copy;
+ * "": what the policy gives them, as before. */
+void fs_label(const char *label);
+
 /* The same with a context of fsopen(2), which may have some of its options. */
 int fs_mount_context(int fs_fd, const char *type, const struct fs_opt *opts, uint64_t attrs,
 		     struct err *e);

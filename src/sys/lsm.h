@@ -1,8 +1,7 @@
 /*
- * What a security module confines a process by: AppArmor's profile. (SELinux's label is none of
- * this: what it is to run would have to be labelled for it, too.)
+ * What a security module confines a process by: AppArmor's profile, or SELinux's label.
  *
- * Layer: sys. Linux 5.8; before that, nobody is confined as far as is known here.
+ * Layer: sys. AppArmor: Linux 5.8; before that, it confines nobody as far as is known here.
  */
 #pragma once
 
@@ -10,13 +9,35 @@
 
 enum { LSM_NAME_MAX = 256 };
 
-/* The profile that the process of the directory /proc/PID `proc` is confined by, "" when it is by
- * none: hostile, it may be a container's own word for one. */
-void lsm_read(int proc, char name[LSM_NAME_MAX]);
+struct lsm {
+	char name[LSM_NAME_MAX];  /* of the profile, or the label; "": none */
+	char files[LSM_NAME_MAX]; /* the label that files of who is confined by it have; "": none */
+};
 
-/* Whether there is a profile of that name. */
+/* What the process of the directory /proc/PID `proc` is confined by: hostile, it may be a
+ * container's own word for a profile. Its files have the label of its root directory. */
+void lsm_read(int proc, struct lsm *out);
+
+/* Whether it is a label of SELinux's (USER:ROLE:TYPE[:LEVEL]), and no profile of AppArmor's. */
+bool lsm_is_label(const char *name);
+
+/* "AppArmor's profile" or "SELinux's label", static. */
+const char *lsm_kind(const char *name);
+
+/* Whether the kernel knows that profile or label. */
 bool lsm_has(const char *name);
 
+/* Whether what it is of confines anybody on this machine. */
+bool lsm_on(const char *name);
+
+/* Whether SELinux's policy lets this process start something with that label, also from a mount
+ * that is nosuid as a session's are; true where it cannot be asked, and of a profile. */
+bool lsm_may_start(const char *name);
+
+/* "SELinux, enforcing", "SELinux, permissive", "AppArmor", or "none": static. */
+const char *lsm_active(void);
+
 /* What this process executes next is confined by it. `proc`: a /proc in which we are. 0 or -errno:
- * -ENOENT when there is none of that name. [child] */
+ * -ENOENT when there is no profile, -EINVAL when there is no label of that name. Whether SELinux's
+ * policy lets that happen is known by the execve(2) alone: EACCES. [child] */
 int lsm_on_exec(int proc, const char *name);

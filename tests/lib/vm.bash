@@ -5,9 +5,17 @@
 #   vm_prepare           its disk and kernel, kept in $PT_CACHE (a minute or two, from the mirror)
 #   vm_run DIR SCRIPT    boots it with the directory DIR as a read-only /mnt, runs the bash script as a
 #                        service's process and prints what it printed; what it writes is forgotten
+#   vm_words             prints what such a script may begin with: check NAME PATTERN COMMAND..., which says
+#                        "ok NAME" or "BAD NAME: WHY", and within SECONDS COMMAND...
+#
+# KERNEL_LINE=$PT_VM_SELINUX boots it with SELinux in place of AppArmor, enforcing: its files are labelled,
+# and tests/vm/container.cil is part of its policy.
 
 PT_VM_PACKAGES="systemd-sysv dbus libpam-systemd dbus-user-session apparmor linux-image-amd64 kmod docker.io containerd
-	podman runc crun lxc systemd-container bubblewrap uidmap slirp4netns iproute2 iptables procps busybox-static jq"
+	podman runc crun lxc systemd-container bubblewrap uidmap slirp4netns iproute2 iptables procps busybox-static jq
+	selinux-policy-default selinux-utils checkpolicy semodule-utils"
+
+PT_VM_SELINUX="security=selinux selinux=1 enforcing=1"
 
 # What nobody needs of the kernel's modules here; most of a second's reading for udev, too.
 PT_VM_WITHOUT="sound drivers/gpu drivers/media drivers/iio drivers/infiniband drivers/bluetooth drivers/usb drivers/hid
@@ -41,10 +49,11 @@ _vm_service() {
 		Description=the test
 		After=multi-user.target
 		[Service]
-		ExecStartPre=mount -o ro,noload /dev/vdb /mnt
+		ExecStartPre=+mount -o ro,noload /dev/vdb /mnt
 		ExecStart=/bin/bash /mnt/.boot
 		Environment=HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 		WorkingDirectory=/root
+		SELinuxContext=-unconfined_u:unconfined_r:unconfined_t:s0
 		[Install]
 		WantedBy=graphical.target
 	EOF
@@ -70,6 +79,43 @@ without_fds() (
 	done
 	exec "$@"
 )
+
+vm_words() {
+	cat <<-'EOF'
+		exec 2>&1
+		check() { # NAME PATTERN COMMAND...
+			local name=$1 pattern=$2
+			shift 2
+			timeout -k 5 90 "$@" >/tmp/out 2>&1 </dev/null
+			echo "exit $?" >>/tmp/out
+			if tr -d '\0' </tmp/out | tr '\n' ' ' | sed 's, $,,' | grep -qE -- "$pattern"; then
+				echo "ok $name"
+			else
+				echo "BAD $name: $(tail -n 6 /tmp/out | tr '\n' ' ')"
+			fi
+		}
+		within() { # SECONDS COMMAND...
+			local end=$((SECONDS + $1))
+			shift
+			until "$@" >/dev/null 2>&1; do
+				[ $SECONDS -lt $end ] || return 1
+				sleep 0.3
+			done
+		}
+	EOF
+}
+
+# As Debian's package labels it, once /proc is there.
+_vm_label() {
+	local root=$1
+	cp "$PT_LIB/../vm/container.cil" "$root/root/" && mkdir -p "$root/var/lib/containers" || return 1
+	sed -i 's/^SELINUX=.*/SELINUX=enforcing/' "$root/etc/selinux/config"
+	# shellcheck disable=SC2016 # the inner shell's
+	unshare -m sh -c 'mount --make-rprivate / && mount -t proc proc "$1/proc" &&
+		chroot "$1" semodule -n -s default -i /root/container.cil &&
+		chroot "$1" setfiles -F -e /proc /etc/selinux/default/contexts/files/file_contexts /' sh "$root" >"$root.log" 2>&1 ||
+		{ tail -n 5 "$root.log" >&2; return 1; }
+}
 
 _vm_make() {
 	local dir=$1 root=$1/root version d u
@@ -98,7 +144,13 @@ _vm_make() {
 		getty@tty1.service serial-getty@ttyS0.service serial-getty@ttyS1.service; do
 		ln -sf /dev/null "$root/etc/systemd/system/$u"
 	done
-	mke2fs -qq -t ext4 -d "$root" "$dir/disk" 4G >/dev/null && rm -rf "$root" "$dir.log"
+	_vm_label "$root" && mke2fs -qq -t ext4 -d "$root" "$dir/disk" 4G >/dev/null && rm -rf "$root" "$root.log" "$dir.log" &&
+		_vm_stamp >"$dir/stamp"
+}
+
+# Of what it is made by.
+_vm_stamp() {
+	cat "$PT_LIB/vm.bash" "$PT_LIB/../vm/container.cil" | cksum
 }
 
 vm_prepare() {
@@ -106,9 +158,9 @@ vm_prepare() {
 	mkdir -p "$PT_CACHE" || return 1
 	(
 		flock 8
-		[[ -e $dir ]] && exit 0
+		[[ -e $dir/stamp && $(<"$dir/stamp") == "$(_vm_stamp)" ]] && exit 0
 		rm -rf "$dir.new"
-		mkdir "$dir.new" && _vm_make "$dir.new" && mv "$dir.new" "$dir"
+		mkdir "$dir.new" && _vm_make "$dir.new" && rm -rf "$dir" && mv "$dir.new" "$dir"
 	) 8>"$dir.lock" || die "cannot make the Debian for qemu" || return 1
 }
 
@@ -118,6 +170,6 @@ vm_run() {
 	_vm_boot >"$dir/.boot"
 	d=$(mktemp -d "$PT_RUN/vm.XXXXXX") && _kernel_disk "$dir" "$d/disk" || return 1
 	KERNEL_LIMIT=${KERNEL_LIMIT:-900} KERNEL_MEMORY=${KERNEL_MEMORY:-3072} _kernel_boot "$d" "$vm/vmlinuz" "$vm/initrd" \
-		systemd.show_status=0 -smp 2 -device virtio-rng-pci -drive "file=$vm/disk,format=raw,if=virtio,snapshot=on" \
+		"systemd.show_status=0 ${KERNEL_LINE-}" -smp 2 -device virtio-rng-pci -drive "file=$vm/disk,format=raw,if=virtio,snapshot=on" \
 		-drive "file=$d/disk,format=raw,if=virtio,readonly=on"
 }

@@ -39,10 +39,12 @@ static void test_spec(void **state)
 		"  {\"type\": \"RLIMIT_NOFILE\", \"soft\": 12, \"hard\": 18446744073709551615},"
 		"  {\"type\": \"RLIMIT_NOTHING\", \"soft\": 1, \"hard\": 1}],"
 		"  \"user\": {\"additionalGids\": [5, -1, 4294967295, \"6\", 7]},"
-		"  \"oomScoreAdj\": -3, \"apparmorProfile\": \"p\"},"
+		"  \"oomScoreAdj\": -3, \"apparmorProfile\": \"p\","
+		"  \"selinuxLabel\": \"u:r:t:s0:c1,c2\"},"
 		" \"mounts\": [{\"destination\": \"/dev/shm\", \"options\": [\"nodev\", "
 		"\"size=64k\"]}],"
-		" \"linux\": {\"sysctl\": {\"net.a.b\": \"1\", \"net.c\": 2},"
+		" \"linux\": {\"mountLabel\": \"u:r:f:s0:c1,c2\", \"sysctl\": {\"net.a.b\": \"1\", "
+		"\"net.c\": 2},"
 		"  \"namespaces\": [{\"type\": \"network\"}],"
 		"  \"devices\": [{\"path\": \"/dev/x\", \"type\": \"b\", \"major\": 7, \"minor\": "
 		"3},"
@@ -57,7 +59,10 @@ static void test_spec(void **state)
 	assert_true(c.rlimits[0].hard == UINT64_MAX);
 	assert_int_equal(c.groups.n, 2);
 	assert_string_equal(c.groups.v[1], "7");
-	assert_true(c.oom_known && c.oom_score_adj == -3 && str_eq(c.apparmor, "p") && !c.selinux);
+	assert_true(c.oom_known && c.oom_score_adj == -3);
+	assert_string_equal(c.apparmor.name, "p");
+	assert_string_equal(c.selinux.name, "u:r:t:s0:c1,c2");
+	assert_string_equal(c.selinux.files, "u:r:f:s0:c1,c2");
 	assert_int_equal(c.shm_size, 65536);
 	assert_int_equal(c.sysctls.n, 1);
 	assert_string_equal(c.sysctls.v[0], "net.a.b=1");
@@ -97,7 +102,8 @@ static void test_docker(void **state)
 	assert_int_equal(confine_of_docker(config, host, 0, &c), 0);
 	assert_true(c.known && c.n_rlimits == 1 && c.rlimits[0].hard == UINT64_MAX);
 	assert_true(c.groups.n == 2 && c.shm_size == 4096 && c.oom_score_adj == 9);
-	assert_true(!c.lonely && !*c.apparmor && c.seccomp_how == CONFINE_SECCOMP_NONE);
+	assert_true(!c.lonely && !*c.apparmor.name && !*c.selinux.name &&
+		    c.seccomp_how == CONFINE_SECCOMP_NONE);
 	/* docker's own, but for what was told otherwise */
 	assert_int_equal(c.sysctls.n, 2);
 	assert_string_equal(c.sysctls.v[0], "net.ipv4.ping_group_range=0 2147483647");

@@ -37,12 +37,13 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	static const char *const files[] = {"attr/apparmor/current", "self/attr/apparmor/exec"};
+	static const char *const files[] = {"attr/apparmor/current", "attr/current",
+					    "self/attr/apparmor/exec", "self/attr/exec"};
 	static const char *const dirs[] = {"attr/apparmor", "attr", "self/attr/apparmor",
 					   "self/attr", "self"};
 
 	(void)state;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 4; i++)
 		unlinkat(proc, files[i], 0);
 	for (size_t i = 0; i < 5; i++)
 		unlinkat(proc, dirs[i], AT_REMOVEDIR);
@@ -64,15 +65,43 @@ static void test_read(void **state)
 		{"system_u:system_r:container_t:s0", ""},
 		{"no mode", ""},
 	};
-	char name[LSM_NAME_MAX];
+	struct lsm lsm;
 
 	(void)state;
-	lsm_read(proc, name);
-	assert_string_equal(name, ""); /* no such file */
+	lsm_read(proc, &lsm);
+	assert_string_equal(lsm.name, ""); /* no such file */
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		put("attr/apparmor/current", cases[i].text);
-		lsm_read(proc, name);
-		assert_string_equal(name, cases[i].name);
+		lsm_read(proc, &lsm);
+		assert_string_equal(lsm.name, cases[i].name);
+		assert_string_equal(lsm.files, "");
+	}
+}
+
+/* Where AppArmor is off, its file cannot be read. */
+static void test_label(void **state)
+{
+	static const struct {
+		const char *text, *name;
+	} cases[] = {
+		{"system_u:system_r:container_t:s0:c1,c2\n",
+		 "system_u:system_r:container_t:s0:c1,c2"},
+		{"user_u:user_r:user_t", "user_u:user_r:user_t"},
+		{"docker-default (enforce)\n", ""},
+		{":ns://profile:x\n", ""},
+		{"a:b\n", ""},
+		{"kernel", ""},
+		{"", ""},
+	};
+	struct lsm lsm;
+
+	(void)state;
+	assert_int_equal(unlinkat(proc, "attr/apparmor/current", 0), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		put("attr/current", cases[i].text);
+		lsm_read(proc, &lsm);
+		assert_string_equal(lsm.name, cases[i].name);
+		assert_string_equal(lsm.files, "");
 	}
 }
 
@@ -88,18 +117,25 @@ static void test_on_exec(void **state)
 	assert_int_equal(lsm_on_exec(proc, "docker-default"), 0);
 	assert_true(file_read_small_at(proc, "self/attr/apparmor/exec", text, sizeof(text)) > 0);
 	assert_string_equal(text, "exec docker-default");
+	assert_int_equal(lsm_on_exec(proc, "u:r:t:s0"), -ENOENT);
+	put("self/attr/exec", "");
+	assert_int_equal(lsm_on_exec(proc, "u:r:t:s0:c1,c2"), 0);
+	assert_true(file_read_small_at(proc, "self/attr/exec", text, sizeof(text)) > 0);
+	assert_string_equal(text, "u:r:t:s0:c1,c2");
 }
 
 static void test_has(void **state)
 {
 	(void)state;
 	assert_false(lsm_has("no-such-profile-of-porthole"));
+	assert_false(lsm_has("no_such_u:no_such_r:no_such_t:s0"));
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_label),
 		cmocka_unit_test(test_on_exec),
 		cmocka_unit_test(test_has),
 	};

@@ -7,28 +7,9 @@ load ../lib/porthole
 
 # What runs in there: one line "ok NAME" or "BAD NAME: WHY" a check.
 inside() {
+	vm_words
 	cat <<-'EOF'
-		exec 2>&1
 		cp /mnt/porthole /mnt/kit.erofs /usr/local/bin # a disk that can be read and no more is no place to run it from
-		check() { # NAME PATTERN COMMAND...
-			local name=$1 pattern=$2
-			shift 2
-			timeout -k 5 90 "$@" >/tmp/out 2>&1 </dev/null
-			echo "exit $?" >>/tmp/out
-			if tr '\n' ' ' </tmp/out | sed 's, $,,' | grep -qE -- "$pattern"; then
-				echo "ok $name"
-			else
-				echo "BAD $name: $(tail -n 6 /tmp/out | tr '\n' ' ')"
-			fi
-		}
-		within() { # SECONDS COMMAND...
-			local end=$((SECONDS + $1))
-			shift
-			until "$@" >/dev/null 2>&1; do
-				[ $SECONDS -lt $end ] || return 1
-				sleep 0.3
-			done
-		}
 		# COMMAND... in a session of hers
 		printf '%s\n' '#!/bin/sh' 'exec systemd-run -q --pipe --wait --uid=1000 --gid=1000 -p PAMName=login \
 			-p WorkingDirectory=/home/ann -E HOME=/home/ann -E XDG_RUNTIME_DIR=/run/user/1000 -E "PATH=$PATH" \
