@@ -120,7 +120,7 @@ struct plan {
 	bool caps_all; /* nothing asked: all that we have; `caps` is not filled (plan_caps_of) */
 	uint64_t caps; /* of the command */
 	bool caps_ambient; /* asked for together with a user other than root: keep through exec */
-	struct lsm lsm; /* what the command is confined by; no name: as we are */
+	struct lsm lsm;	   /* what the command is confined by; no name: as we are */
 	bool no_new_privs;
 	bool traceable;	    /* root of the target can trace what runs in it (session_seal()) */
 	uint64_t caps_lost; /* asked for, and not in our bounding set */

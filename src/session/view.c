@@ -75,7 +75,7 @@ static int attach_all(const struct view_entries *l, int dirfd, int under, bool t
 int view_new_tmpfs(const char *size, uint64_t attrs)
 {
 	const struct fs_opt opts[] = {{"source", "porthole"}, {"mode", "0755"}, {"size", size}, {}};
-	struct err why;
+	struct err why = {};
 
 	return fs_mount_detached("tmpfs", opts, attrs, NULL, &why);
 }
@@ -85,7 +85,7 @@ static void own_devpts(int devfd)
 {
 	static const struct fs_opt opts[] = {{"ptmxmode", "0666"}, {"mode", "0620"}, {}};
 	_cleanup_close_ int mnt = -EBADF;
-	struct err why;
+	struct err why = {};
 
 	if (faccessat(devfd, "pts/ptmx", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return;

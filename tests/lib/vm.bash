@@ -170,6 +170,6 @@ vm_run() {
 	_vm_boot >"$dir/.boot"
 	d=$(mktemp -d "$PT_RUN/vm.XXXXXX") && _kernel_disk "$dir" "$d/disk" || return 1
 	KERNEL_LIMIT=${KERNEL_LIMIT:-900} KERNEL_MEMORY=${KERNEL_MEMORY:-3072} _kernel_boot "$d" "$vm/vmlinuz" "$vm/initrd" \
-		"systemd.show_status=0 ${KERNEL_LINE-}" -smp 2 -device virtio-rng-pci -drive "file=$vm/disk,format=raw,if=virtio,snapshot=on" \
+		"systemd.show_status=0 no_timer_check ${KERNEL_LINE-}" -smp 2 -device virtio-rng-pci -drive "file=$vm/disk,format=raw,if=virtio,snapshot=on" \
 		-drive "file=$d/disk,format=raw,if=virtio,readonly=on"
 }
