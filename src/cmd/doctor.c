@@ -288,8 +288,7 @@ static int print_place(const struct out_style *style, const struct here *h)
 	if (line(style, "where", place) < 0 || line(style, "own", own.data ? own.data : "") < 0 ||
 	    line(style, "the host's", hosts.data ? hosts.data : "nothing") < 0 ||
 	    print_unread(style, unread.data) < 0 || line(style, "rights", rights.data) < 0 ||
-	    line(style, "kernel", h->kernel) < 0 ||
-	    line(style, "confinement", lsm_active()) < 0)
+	    line(style, "kernel", h->kernel) < 0 || line(style, "confinement", lsm_active()) < 0)
 		return -ENOMEM;
 	if (h->root_is_hosts)
 		return 0;

@@ -93,7 +93,8 @@ inside() {
 		check 'nothing of ours runs' '^exit 1$' pgrep -l 'porth|ph-gua'
 		check 'nor is mounted' '^exit 1$' grep porthole /proc/self/mountinfo
 		echo end
-		sed 's/^/# /' /tmp/start
+		tr -d '\0' </tmp/start | sed 's/^/# /'
+		echo # a label ends no line
 	EOF
 }
 
