@@ -39,10 +39,23 @@ static int piped(struct channels *c, int i, struct err *e)
 	return 0;
 }
 
+static int say_mute(const struct plan *p, struct err *e)
+{
+	err_say(e, EACCES,
+		"SELinux's policy keeps porthole's pipes from what has the label '%s' of '%s': all "
+		"that it says would be lost",
+		p->lsm.name, p->label);
+	err_hint(e, "the engines' pipes it may use: 'chcon -t container_runtime_exec_t' on "
+		    "porthole's own file; or leave out --caps target");
+	return err_exit(e, EXIT_CANNOT_RUN);
+}
+
 int channels_open(struct channels *c, const struct plan *p, struct err *e)
 {
 	int r = 0;
 
+	if (!p->tty && !lsm_may_talk(p->lsm.name))
+		return say_mute(p, e);
 	for (int i = 0; i < 3 && r == 0; i++) {
 		if (p->tty)
 			continue;

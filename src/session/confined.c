@@ -232,7 +232,7 @@ static int take_lsm(struct plan *p, const struct lsm *lsm, struct confined *out)
 		return 0;
 	if (!lsm_has(lsm->name))
 		return strv_push(&out->left, str_fmt("its %s", lsm_kind(lsm->name)));
-	if (!lsm_may_start(lsm->name))
+	if (!lsm_may_start(lsm->name) || !lsm_may_talk(lsm->name))
 		return strv_add(&out->left, "its SELinux label (the policy lets only engines start "
 					    "it: chcon -t container_runtime_exec_t porthole)");
 	p->lsm = *lsm;

@@ -126,15 +126,29 @@ static bool allows(const char *from, const char *to, const char *class, const ch
 	return got <= 0 || strtoul(text, NULL, 16) & 1UL << (bit - 1);
 }
 
+/* Ours; false where nothing is to be asked of it and `name`. */
+static bool is_asked(const char *name, char ours[LSM_NAME_MAX])
+{
+	return lsm_is_label(name) &&
+	       file_read_small_at(AT_FDCWD, "/proc/self/attr/current", ours, LSM_NAME_MAX) > 0 &&
+	       !str_eq(ours, name);
+}
+
 bool lsm_may_start(const char *name)
 {
 	char ours[LSM_NAME_MAX];
 
-	if (!lsm_is_label(name) ||
-	    file_read_small_at(AT_FDCWD, "/proc/self/attr/current", ours, sizeof(ours)) <= 0)
-		return true;
-	return str_eq(ours, name) || (allows(ours, name, "process", "perms/transition") &&
-				      allows(ours, name, "process2", "perms/nosuid_transition"));
+	return !is_asked(name, ours) || (allows(ours, name, "process", "perms/transition") &&
+					 allows(ours, name, "process2", "perms/nosuid_transition"));
+}
+
+bool lsm_may_talk(const char *name)
+{
+	char ours[LSM_NAME_MAX];
+
+	return !is_asked(name, ours) || (allows(name, ours, "fd", "perms/use") &&
+					 allows(name, ours, "fifo_file", "perms/read") &&
+					 allows(name, ours, "fifo_file", "perms/write"));
 }
 
 const char *lsm_active(void)

@@ -34,6 +34,11 @@ bool lsm_on(const char *name);
  * that is nosuid as a session's are; true where it cannot be asked, and of a profile. */
 bool lsm_may_start(const char *name);
 
+/* Whether the policy lets what has that label read and write the pipes that this process makes.
+ * Where it does not, the kernel puts /dev/null in their place at the execve(2), without a word.
+ * True where it cannot be asked, and of a profile. */
+bool lsm_may_talk(const char *name);
+
 /* "SELinux, enforcing", "SELinux, permissive", "AppArmor", or "none": static. */
 const char *lsm_active(void);
 

@@ -26,6 +26,11 @@ inside() {
 				| .process.selinuxLabel = "system_u:system_r:container_t:s0:c1,c2"
 				| .linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"' config.json >c && mv c config.json
 			runc run -d runc1 </dev/null >/dev/null
+			cp -a /var/lib/containers/r1 /var/lib/containers/r2
+			cd /var/lib/containers/r2
+			chcon -R -t container_file_t -l s0:c1,c2 rootfs
+			sed -i 's/:container_t:/:container_mute_t:/' config.json
+			runc run -d runc2 </dev/null >/dev/null
 			cd /root
 		}
 		check 'it enforces' '^Enforcing exit 0' getenforce
@@ -45,6 +50,10 @@ inside() {
 		check 'with a terminal' '/dev/pts/0.*to tty.*exit 0' script -qc \
 			"/opt/p/porthole exec --caps target pod1 sh -c 'tty; echo to tty'" /dev/null
 		check 'nothing that the policy keeps from it' "Permission denied.*exit 1" /opt/p/porthole exec --caps target runc1 cat /proc/sysrq-trigger /proc/kmsg
+		check 'what would be lost is said' "SELinux.s policy keeps porthole.s pipes from .*container_mute_t:.* of 'runc2': all.*chcon -t container_runtime_exec_t.*exit 126" \
+			/opt/p/porthole exec --caps target runc2 id
+		check 'not to a terminal, where nothing is' 'to tty.*exit 0' script -qc "/opt/p/porthole exec --caps target runc2 sh -c 'echo to tty'" /dev/null
+		check 'nor as we are' 'uid=0.*exit 0' porthole exec runc2 id
 		dmesg -c >/dev/null
 		check 'who may not start it' "SELinux.s policy does not let porthole start '/dev/p/b/id' with the label '$label' of 'pod1'.*chcon -t.*exit 126" \
 			porthole exec --caps target pod1 id
