@@ -36,23 +36,6 @@ nothing_of() {
 		! find /run/porthole -path "*$NAME*" 2>/dev/null | grep -q .
 }
 
-# The table of what an engine does otherwise: expected ENGINE is how the facts on standard input
-# are with it. porthole-host-run(1) tells all of it, and what is less than was asked for is said at the start.
-#   nspawn              cannot keep the host's cgroup namespace
-#   docker before 23.0  has not heard of the capabilities perfmon, bpf and checkpoint_restore
-expected() {
-	local line key value old=0
-	[[ $1 == docker && $(docker version -f '{{.Server.APIVersion}}') < 1.42 ]] && old=$((7 << 38))
-	while read -r line; do
-		read -r key value <<<"$line"
-		case $key in
-		Cap*) printf '%s %016x\n' "$key" $((16#$value & ~old)) ;;
-		*) [[ $1 == nspawn && $line == "ns cgroup:"* ]] && line="ns cgroup: its own"
-			printf '%s\n' "$line" ;;
-		esac
-	done
-}
-
 # probe PROFILE [OPTION...]: the facts of a container.
 probe() {
 	local profile=$1 ns
@@ -70,7 +53,7 @@ same() {
 		own=$(probe "$p")
 		got=$(probe "$p" --engine "$1") || die "$p: $(<"$DIR/said")"
 		[[ $(wc -l <<<"$own") -gt 100 ]] || die "$p: $own"
-		diff <(expected "$1" <<<"$own") <(printf '%s\n' "$got") || die "$1, $p"
+		diff <(probe_expected "$1" <<<"$own") <(printf '%s\n' "$got") || die "$1, $p"
 		# what is less than was asked for is told
 		[[ $1 != nspawn || $own != *"ns cgroup: the host"* || $(<"$DIR/said") == *"nspawn cannot keep"*cgroup* ]] ||
 			die "$p: $(<"$DIR/said")"

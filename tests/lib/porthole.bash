@@ -12,7 +12,7 @@ export PORTHOLE_SRC PORTHOLE_BUILD PORTHOLE PT_TOOLS PT_CACHE
 [[ -z ${BATS_VERSION:-} ]] || bats_require_minimum_version 1.5.0 # run -N, --separate-stderr
 
 # shellcheck source=/dev/null
-for _lib in base require proc cgroup image engine docker podman containerd oci lxc newer nspawn plain flatpak odd residue exec kernel vm; do
+for _lib in base require proc cgroup image engine docker podman containerd oci lxc newer nspawn plain flatpak odd residue exec probe kernel vm; do
 	. "$PT_LIB/$_lib.bash"
 done
 unset _lib

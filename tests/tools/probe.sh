@@ -1,6 +1,7 @@
 #!/bin/sh
 # What a container of 'host run' is: what it sees, what it may write, which rights it has, one fact a
-# line. $1: the host's namespaces ("pid:[1] net:[2] ..."), $2: a directory of the host's to write to.
+# line. $1: the host's namespaces ("pid:[1] net:[2] ..."), $2: a directory of the host's to write to, $3: a
+# process of the host's, $4: seconds that a command may take.
 for n in pid net ipc uts cgroup mnt user time; do
 	case " $1 " in
 	*" $(readlink "/proc/self/ns/$n") "*) echo "ns $n: the host's" ;;
@@ -33,7 +34,7 @@ done
 [ "$(timeout 5 head -c 1 /proc/kcore 2>/dev/null)" ] && echo "reads /proc/kcore" || echo "nothing of /proc/kcore"
 for c in "head -c 1 /dev/kmsg" "dmesg" "cat /host/etc/shadow" "mount -t tmpfs none /mnt" "unshare -m true" \
 	"nsenter -t 1 -u true" "chroot /host true" "kill -0 $3" "ls /proc/$3/root/" "ip link add probe0 type dummy" "hostname $(hostname)"; do
-	if timeout 5 $c >/dev/null 2>&1; then echo "can $c"; else echo "cannot $c"; fi | sed "s/$3/PID/"
+	if timeout "${4:-5}" $c >/dev/null 2>&1; then echo "can $c"; else echo "cannot $c"; fi | sed "s/$3/PID/"
 done
 ip link del probe0 2>/dev/null
 umount /mnt 2>/dev/null
