@@ -44,5 +44,5 @@ inside() {
 	vm_prepare
 	cp "$PORTHOLE" "$PORTHOLE_BUILD/kit.erofs" "$BATS_TEST_DIRNAME/../tools/probe.sh" "$disk/"
 	out=$(KERNEL_LIMIT=1800 vm_run "$disk" "$(inside)") || die "$out"
-	[[ $out == *$'\nend\n'* && $out != *BAD* ]] || die "$(grep -c '^ok' <<<"$out") ok; $(grep -v '^ok' <<<"$out")"
+	[[ $out == *$'\nend'* && $out != *BAD* ]] || die "$(grep -c '^ok' <<<"$out") ok; $(grep -v '^ok' <<<"$out")"
 }
