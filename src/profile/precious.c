@@ -102,8 +102,15 @@ bool precious_path(const char *path)
 
 bool precious_device(const char *device)
 {
+	/* and what goes on so: lines, sound, pictures, graphics */
+	static const char *const kinds[] = {"/dev/ttyUSB", "/dev/ttyACM", "/dev/ttyS",
+					    "/dev/serial", "/dev/snd",	  "/dev/video",
+					    "/dev/dri",	   "/dev/nvidia", "/dev/kfd"};
 	_cleanup_free_ char *path = strndup(device, strcspn(device, ":"));
 
+	for (size_t i = 0; i < ARRAY_LEN(kinds) && path; i++)
+		if (str_starts(path, kinds[i]) && !strstr(path, ".."))
+			return false;
 	return !path || !str_has_word("/dev/null /dev/zero /dev/full /dev/random /dev/urandom "
 				      "/dev/tty /dev/kvm /dev/fuse /dev/net/tun",
 				      path);

@@ -80,6 +80,7 @@ refused() {
 	[[ $(x docker run --gpus device=1 x) == *"Use its GPUs (device=1)"* ]]
 	check root proc-writable '-v /proc:/hp'
 	check root devices '--device /dev/sda'
+	[[ -z $(ids root 'docker run --device /dev/ttyUSB0 --device /dev/dri --device /dev/snd:/dev/snd x') ]]
 	[[ -z $(ids root 'docker run --device /dev/kvm:/dev/kvm:rw x') ]] # no disk
 	[[ $(x docker run --device=/dev/fuse x) == *"What it can write"*/dev/fuse* ]]
 	check root root-writable '-v /root/..//.:/host' # docker cleans paths by their words
