@@ -54,6 +54,13 @@ int grants_mount(struct grants *g, const char *host, const char *inside, bool ro
 	return m.host && m.inside && (m.propagation || !propagation) ? 0 : -ENOMEM;
 }
 
+int grants_text(char **at, const char *value)
+{
+	free(*at);
+	*at = strdup(value);
+	return *at ? 0 : -ENOMEM;
+}
+
 int grants_caps(struct grants *g, const char *list, bool drop, struct err *e)
 {
 	uint64_t mask;
@@ -179,6 +186,7 @@ static size_t skip_before(const struct strv *words, struct grants *g)
 					g->host_ns |= shares[i].flags;
 			continue;
 		}
+		g->by_root |= str_has_word("sudo doas", w);
 		if (str_has_word(before, w))
 			sudo = true;
 		else if (!(sudo && *w == '-'))

@@ -42,6 +42,7 @@ struct grants {
 	bool ipc_ro;	     /* what is in the ipc namespace can be looked at alone (profiles) */
 	bool whole_cgroup;   /* cgroup or device rules that reach beyond its own */
 	struct strv unknown; /* options that were not understood */
+	bool by_root;	     /* the line says who runs it: sudo */
 	bool unsure;	     /* the image may be the value of the last of them */
 };
 
@@ -51,6 +52,9 @@ void grants_done(struct grants *g);
 /* Add a mount; strings are copied. 0 or -ENOMEM. */
 int grants_mount(struct grants *g, const char *host, const char *inside, bool ro, bool deep_ro,
 		 const char *propagation);
+
+/* Set a text of `g` to a copy of `value`, in the place of what was there. 0 or -ENOMEM. */
+int grants_text(char **at, const char *value);
 
 /* Add the capabilities of a list (caps_parse()), or take them away. 0 or -EINVAL with `e`. */
 int grants_caps(struct grants *g, const char *list, bool drop, struct err *e);

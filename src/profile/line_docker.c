@@ -159,13 +159,6 @@ static int add_volumes_of(struct grants *g, const char *value)
 	return strv_push(&g->joined, text);
 }
 
-static int set_text(char **at, const char *value)
-{
-	free(*at);
-	*at = strdup(value);
-	return *at ? 0 : -ENOMEM;
-}
-
 static int add_namespace(struct grants *g, unsigned flag, const char *name, const char *value)
 {
 	_cleanup_free_ char *text = NULL;
@@ -235,9 +228,9 @@ static int take(struct grants *g, const struct line_opt *o, struct err *e)
 	else if (str_eq(o->name, "volumes-from"))
 		return add_volumes_of(g, o->value);
 	else if (str_eq(o->name, "user"))
-		return set_text(&g->user, o->value);
+		return grants_text(&g->user, o->value);
 	else if (str_eq(o->name, "gpus"))
-		return set_text(&g->gpus, o->value);
+		return grants_text(&g->gpus, o->value);
 	return 0;
 }
 

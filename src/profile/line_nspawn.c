@@ -18,12 +18,13 @@ static const struct line_opts opts = {
 		  "private-users-ownership background console load-credential set-credential "
 		  "bind-user bind-user-shell bind-user-group suppress-sync volatile settings",
 	.flags = "quiet ephemeral read-only as-pid2 boot keep-unit private-users-chown "
-		 "private-network network-veth pipe share-system help version no-pager",
+		 "private-network network-veth pipe share-system help version no-pager "
+		 "private-users-pick link-journal-try",
 	.letters =
 		"D=directory i=image x=ephemeral a=as-pid2 b=boot M=machine S=slice "
-		"U=private-users "
+		"U=private-users-pick "
 		"n=network-veth p=port Z=selinux-context L=selinux-apifs-context E=setenv u=user "
-		"q=quiet P=pipe j=link-journal",
+		"q=quiet P=pipe j=link-journal-try",
 };
 
 /* What it gives without being asked: systemd-nspawn(1), --capability=. */
@@ -46,13 +47,6 @@ static int add_bind(struct grants *g, const char *value, bool ro)
 	return inside ? grants_mount(g, *host ? host : "/", inside, ro, ro, "rslave") : -ENOMEM;
 }
 
-static int set_text(char **out, const char *value)
-{
-	free(*out);
-	*out = strdup(value);
-	return *out ? 0 : -ENOMEM;
-}
-
 static int take(struct grants *g, const struct line_opt *o, struct err *e)
 {
 	if (str_eq(o->name, "bind") || str_eq(o->name, "bind-ro"))
@@ -60,15 +54,17 @@ static int take(struct grants *g, const struct line_opt *o, struct err *e)
 	if (str_eq(o->name, "capability") || str_eq(o->name, "drop-capability"))
 		return grants_caps(g, o->value, *o->name == 'd', e);
 	if (str_has_word("directory image", o->name))
-		return set_text(&g->image, o->value);
+		return grants_text(&g->image, o->value);
 	if (str_eq(o->name, "user"))
-		return set_text(&g->user, o->value);
+		return grants_text(&g->user, o->value);
 	if (str_eq(o->name, "setenv"))
 		return strv_add(&g->env, o->value);
 	if (str_eq(o->name, "port"))
 		return strv_add(&g->ports, o->value);
 	if (str_eq(o->name, "share-system"))
 		g->host_ns |= CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+	else if (str_eq(o->name, "private-users-pick"))
+		g->userns = true; /* -U */
 	else if (str_eq(o->name, "private-users"))
 		g->userns = !str_has_word("no false 0", o->value ? o->value : "");
 	else if (str_eq(o->name, "no-new-privileges"))

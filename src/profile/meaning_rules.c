@@ -190,6 +190,13 @@ RULE(kept_rest)
 	return b->len > 0;
 }
 
+/* It says nothing of who runs it. */
+RULE(by_user)
+{
+	(void)b;
+	return g->tool == TOOL_BWRAP && !g->userns && !g->by_root;
+}
+
 RULE(ports)
 {
 	for (size_t i = 0; i < g->ports.n; i++)
@@ -303,6 +310,10 @@ const struct meaning_rule meaning_rules[] = {
 	 "What the host mounts later appears below @ where the host's mounts are shared (systemd's "
 	 "are), "
 	 "and who is in it then keeps the host from unmounting it."},
+	{"by-user", MEANS_NOTE, by_user,
+	 "This is what it gives when root runs it. A user's bwrap makes a user namespace, and "
+	 "gives no "
+	 "more than that user has."},
 	{"slave", MEANS_NOTE, meaning_slave,
 	 "Docker refuses 'rslave' where the host's @ is no shared mount (hosts without systemd)."},
 	{"ports", MEANS_NOTE, ports, "Ports that are reachable from outside: @."},

@@ -10,6 +10,7 @@
 /* Whose loss is root's loss, as a whole: what is below may be anybody's. */
 static const char wholes[] =
 	"/etc /usr /usr/local /var /var/lib /var/spool /home /opt /run /var/run "
+	"/proc/sys /var/lib/docker/overlay2 /var/lib/containers/storage "
 	"/var/lib/docker /var/lib/containers /var/lib/containerd "
 	"/var/lib/kubelet";
 
@@ -32,6 +33,9 @@ static const char *const trees[] = {
 	"/usr/local/sbin",
 	"/usr/local/lib",
 	"/var/spool/cron",
+	"/var/lib/docker/containers",
+	"/proc/sys/kernel",
+	"/proc/sysrq-trigger",
 	"/run/systemd",
 	"/var/run/systemd",
 	"/var/lib/dpkg",

@@ -108,7 +108,14 @@ refused() {
 	[[ $(ids write 'bwrap --ro-bind / / --unshare-all true') != *shallow-ro* ]]
 	[[ $(ids gone 'bwrap --ro-bind / / --unshare-all --share-net true') == "net"* ]]
 	# bwrap makes everything a slave, and has no word for that
-	[[ $(ids note 'bwrap --ro-bind / / true') == received && $(ids note 'bwrap --ro-bind /usr /usr true') == "" ]]
+	[[ $(ids note 'sudo bwrap --ro-bind / / true') == received && $(ids note 'sudo bwrap --ro-bind /usr /usr true') == "" ]]
+	# who runs it is not said: root has all of that, a user nothing of it
+	[[ $(ids note 'bwrap --ro-bind /usr /usr true') == by-user && $(ids note 'bwrap --unshare-user --ro-bind /usr /usr true') == "" ]]
+	# letters of nspawn's that look like options with a value
+	[[ $(x --json 'systemd-nspawn -U -j -bD /srv/x' | jq -r .image) == /srv/x ]]
+	[[ $(x 'systemd-nspawn -bUD /srv/x') == *"root in it is nobody outside"* && $(x 'systemd-nspawn -bD /srv/x') != *"nobody outside"* ]]
+	check root dirs-writable '-v /proc/sys/kernel/core_pattern:/x'
+	[[ -z $(ids root 'docker run -v /proc/sys/net:/x y') ]]
 	[[ $("$PORTHOLE" explain 'bwrap --bind / /host sh') != *rslave* ]]
 	# only engines refuse to start with less than was asked for
 	less() { setpriv --bounding-set -sys_time "$PORTHOLE" explain "$1"; }
